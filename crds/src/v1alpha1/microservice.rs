@@ -1,0 +1,154 @@
+//! The `Microservice` kind: the object that a team writes.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    EnvFromSource, EnvVar, Lifecycle, LocalObjectReference, MicroserviceStatus, Port, Probes, Resources,
+    Security, ServiceAccount,
+};
+
+/// The longest name of a `Microservice`: names of children carry it with a suffix, and the shortest limit
+/// among them is that of a `CronJob` (52 characters).
+pub const NAME_MAX_LENGTH: usize = 52;
+
+/// What to run and how: the desired state of a `Microservice`.
+///
+/// The operator never writes it, and nothing in it has a default in the schema: what is left out takes the
+/// effective value that `status` and the rendered objects show.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "flotilla.dev",
+    version = "v1alpha1",
+    kind = "Microservice",
+    namespaced,
+    status = "MicroserviceStatus",
+    derive = "PartialEq",
+    shortname = "msvc",
+    category = "all",
+    category = "microservices",
+    doc = "A service: write one, get a running, observed and protected workload. Docs: docs/microservice.md",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    selectable = ".spec.suspend",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Replicas", type_ = "string", json_path = ".status.ready"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message"
+    ),
+    printcolumn(name = "Suspended", type_ = "boolean", priority = 1, json_path = ".spec.suspend"),
+    validation = Rule::new(
+        "size(self.metadata.name) <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')"
+    ).message("metadata.name must be at most 52 lower-case letters, digits or '-', start with a letter and end with a letter or digit: the Service and the pods carry it").field_path(".metadata.name")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "[self.?probes.?readiness.?http.?port, self.?probes.?readiness.?grpc.?port, self.?probes.?readiness.?tcp.?port, self.?probes.?liveness.?http.?port, self.?probes.?liveness.?grpc.?port, self.?probes.?liveness.?tcp.?port, self.?probes.?startup.?http.?port, self.?probes.?startup.?grpc.?port, self.?probes.?startup.?tcp.?port].all(port, !port.hasValue() || type(port.value()) != string || self.?ports.orValue([]).exists(p, p.name == port.value()))"
+    ).message("a probe names a port that is not in spec.ports: use the name of one of them, or a number").field_path(".probes"),
+    validation = Rule::new(
+        "!has(self.probes) || has(self.ports) || [self.?probes.?readiness, self.?probes.?liveness].all(p, !p.hasValue() || [p.?http, p.?grpc, p.?tcp].all(h, !h.hasValue() || h.?port.hasValue()))"
+    ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes")
+)]
+pub struct MicroserviceSpec {
+    /// Image to run, by tag or digest.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-zA-Z0-9._:/@-]*[a-zA-Z0-9])?$')").message("image must be an image reference such as registry.example.com/team/app:1.2.3, with no spaces and no scheme"))]
+    pub image: String,
+
+    /// When the image is pulled. Left out: `Always` for the tag `latest` or none, otherwise `IfNotPresent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<ImagePullPolicy>,
+
+    /// Secrets of type `kubernetes.io/dockerconfigjson` with which the image is pulled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+
+    /// Entrypoint, not run in a shell. Left out: that of the image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 4096)), extend("x-kubernetes-list-type" = "atomic"))]
+    pub command: Vec<String>,
+
+    /// Arguments of the entrypoint. Left out: those of the image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(max = 4096)), extend("x-kubernetes-list-type" = "atomic"))]
+    pub args: Vec<String>,
+
+    /// Ports that the service listens on. Empty: a worker, which gets no Service, no address and no probe of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[x_kube(
+        validation = Rule::new("self.all(a, self.exists_one(b, a.port == b.port && (a.?protocol.orValue('TCP') == 'UDP') == (b.?protocol.orValue('TCP') == 'UDP')))").message("two ports have the same number: each port number may be used once for UDP and once for all other protocols"),
+        validation = Rule::new("self.all(a, self.exists_one(b, a.?servicePort.orValue(a.port) == b.?servicePort.orValue(b.port) && (a.?protocol.orValue('TCP') == 'UDP') == (b.?protocol.orValue('TCP') == 'UDP')))").message("two ports have the same servicePort: each may be used once for UDP and once for all other protocols")
+    )]
+    pub ports: Vec<Port>,
+
+    /// Environment variables, in the form that a container has in Kubernetes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub env: Vec<EnvVar>,
+
+    /// ConfigMaps and Secrets whose keys all become environment variables; `env` wins over them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub env_from: Vec<EnvFromSource>,
+
+    /// How many pods to run. Left out: 1. `kubectl scale` and autoscalers write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10000))]
+    pub replicas: Option<i32>,
+
+    /// Health checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<Probes>,
+
+    /// CPU, memory and other resources of one pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+
+    /// How a pod ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+
+    /// What the container may do on its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<Security>,
+
+    /// The identity of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<ServiceAccount>,
+
+    /// Stop writing anything for this service: what runs goes on running as it is. Reported as a condition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+}
+
+/// When the image is pulled.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImagePullPolicy {
+    /// At every start of a container.
+    Always,
+    /// When the node does not have it.
+    IfNotPresent,
+    /// Never: the node must have it.
+    Never,
+}

@@ -1,0 +1,108 @@
+//! The observed state of a `Microservice`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Types of the conditions in `status.conditions`.
+///
+/// `Ready` is the summary; `Reconciling` and `Stalled` follow kstatus and are present only while True.
+pub mod condition {
+    /// The service does its job: enough pods are available. It stays True while a new version rolls out.
+    pub const READY: &str = "Ready";
+    /// The cluster is on its way to what `spec` says.
+    pub const RECONCILING: &str = "Reconciling";
+    /// The way is blocked until somebody changes something.
+    pub const STALLED: &str = "Stalled";
+    /// The Deployment has the minimum of available pods.
+    pub const AVAILABLE: &str = "Available";
+    /// The Deployment is rolling out, or has done so.
+    pub const PROGRESSING: &str = "Progressing";
+    /// `spec.suspend` is true: nothing is written.
+    pub const SUSPENDED: &str = "Suspended";
+}
+
+/// What was observed of the service.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MicroserviceStatus {
+    /// The generation of `spec` that the rest of the status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready, Reconciling, Stalled (kstatus), and in detail Available, Progressing, Suspended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+
+    /// Pods that exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+
+    /// Pods that are ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_replicas: Option<i32>,
+
+    /// Ready and desired pods, as `kubectl get` shows them: `2/3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub ready: Option<String>,
+
+    /// Label selector of the pods; autoscalers read it through `/scale`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub selector: Option<String>,
+
+    /// Where the service is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub url: Option<String>,
+
+    /// Every address of the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub endpoints: Vec<Endpoint>,
+
+    /// The objects that the operator made for this service, and prunes when they are no longer wanted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "atomic"))]
+    pub inventory: Vec<InventoryEntry>,
+}
+
+/// An address of the service.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name of the port.
+    #[schemars(length(max = 63))]
+    pub name: String,
+
+    /// Host and port.
+    #[schemars(length(max = 512))]
+    pub address: String,
+
+    /// Who can reach it.
+    pub visibility: Visibility,
+}
+
+/// Who can reach an address.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// Whoever is in the cluster.
+    Cluster,
+}
+
+/// An object that the operator made.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InventoryEntry {
+    /// API group; empty for the core group.
+    #[schemars(length(max = 253))]
+    pub group: String,
+
+    /// Kind.
+    #[schemars(length(max = 63))]
+    pub kind: String,
+
+    /// Name, in the namespace of the `Microservice`.
+    #[schemars(length(max = 253))]
+    pub name: String,
+}

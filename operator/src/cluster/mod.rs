@@ -1,0 +1,17 @@
+//! The edge to the API server: a metered client, caches fed by watches, and the only writer.
+
+pub mod cache;
+pub mod client;
+pub mod drift;
+pub mod kind;
+pub mod ownership;
+pub mod writer;
+
+/// The field manager of everything that the operator applies.
+pub const FIELD_MANAGER: &str = "flotilla";
+
+/// The value of `app.kubernetes.io/managed-by` on everything that the operator makes.
+pub const MANAGED_BY: &str = "flotilla";
+
+/// The label that carries the name of the `Microservice` on its children and its pods.
+pub const MICROSERVICE_LABEL: &str = "flotilla.dev/microservice";

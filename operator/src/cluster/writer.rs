@@ -1,0 +1,213 @@
+//! The only code that writes to the cluster: server-side apply with one field manager, by the leader alone.
+
+use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus};
+use kube::{
+    Api, Client, Resource,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    core::Status,
+};
+use serde_json::{Value, json};
+
+use super::{FIELD_MANAGER, kind::Kind};
+use crate::{leader::Leadership, metrics::WriteMetrics};
+
+/// A resource version that no object has. In an apply it means: create, and fail when there is one already.
+const NEVER_EXISTED: &str = "1";
+
+/// Why a write did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another replica of the operator leads.
+    #[error("this replica is not the leader")]
+    NotLeader,
+    /// The object is not the one that the cache showed; the watch will bring the news.
+    #[error("{kind} {name:?} has changed meanwhile")]
+    Outdated {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The API server refuses the object as it is: trying again will not help.
+    #[error("the API server refuses {kind} {name:?}: {message}")]
+    Refused {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What the API server says of it.
+        message: String,
+    },
+    /// The request failed; it may work the next time.
+    #[error("cannot write {kind} {name:?}: {source}")]
+    Api {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What happened.
+        source: Box<kube::Error>,
+    },
+}
+
+/// Writes objects of one operator.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    client: ClientHandle,
+    leadership: Leadership,
+    metrics: WriteMetrics,
+}
+
+/// `Client` has no `Debug`.
+#[derive(Clone)]
+struct ClientHandle(Client);
+
+impl std::fmt::Debug for ClientHandle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Client")
+    }
+}
+
+impl Writer {
+    /// A writer that writes only while this replica leads.
+    pub fn new(client: Client, leadership: Leadership, metrics: WriteMetrics) -> Self {
+        Self {
+            client: ClientHandle(client),
+            leadership,
+            metrics,
+        }
+    }
+
+    /// Whether writes are allowed at this moment.
+    pub fn leads(&self) -> bool {
+        self.leadership.holds()
+    }
+
+    /// Creates an object that must not exist yet.
+    pub async fn create(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        manifest: &Value,
+    ) -> Result<DynamicObject, Error> {
+        self.apply(
+            kind,
+            namespace,
+            manifest,
+            json!({"resourceVersion": NEVER_EXISTED}),
+        )
+        .await
+    }
+
+    /// Applies to the object with this UID, and to no successor of the same name.
+    pub async fn update(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        manifest: &Value,
+        uid: &str,
+    ) -> Result<DynamicObject, Error> {
+        self.apply(kind, namespace, manifest, json!({"uid": uid})).await
+    }
+
+    async fn apply(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        manifest: &Value,
+        precondition: Value,
+    ) -> Result<DynamicObject, Error> {
+        let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+        self.check_leadership()?;
+        let mut body = manifest.clone();
+        if let (Value::Object(metadata), Value::Object(precondition)) = (&mut body["metadata"], precondition)
+        {
+            metadata.extend(precondition);
+        }
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let result = api.patch(name, &params, &Patch::Apply(&body)).await;
+        self.metrics.wrote(kind.name(), "apply", result.is_ok());
+        result.map_err(|error| classify(kind.name(), name, error))
+    }
+
+    /// Deletes the object with this UID, if it is still there.
+    pub async fn delete(&self, kind: Kind, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
+        self.check_leadership()?;
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
+        let only_this = Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        };
+        let params = DeleteParams {
+            preconditions: Some(only_this),
+            ..DeleteParams::background()
+        };
+        let result = api.delete(name, &params).await;
+        self.metrics.wrote(kind.name(), "delete", result.is_ok());
+        match result {
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(error) => Err(classify(kind.name(), name, error)),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Writes the status of a `Microservice`.
+    pub async fn status(
+        &self,
+        microservice: &Microservice,
+        status: &MicroserviceStatus,
+    ) -> Result<Microservice, Error> {
+        self.check_leadership()?;
+        let metadata = microservice.meta();
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let body = json!({
+            "apiVersion": Microservice::api_version(&()),
+            "kind": Microservice::kind(&()),
+            "metadata": {"name": name, "namespace": namespace, "uid": metadata.uid},
+            "status": status,
+        });
+        let api: Api<Microservice> = Api::namespaced(self.client.0.clone(), namespace);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let result = api.patch_status(name, &params, &Patch::Apply(&body)).await;
+        self.metrics.wrote("Microservice/status", "apply", result.is_ok());
+        result.map_err(|error| classify("Microservice", name, error))
+    }
+
+    fn check_leadership(&self) -> Result<(), Error> {
+        if self.leads() {
+            Ok(())
+        } else {
+            Err(Error::NotLeader)
+        }
+    }
+}
+
+fn classify(kind: &'static str, name: &str, error: kube::Error) -> Error {
+    let name = name.to_owned();
+    match error {
+        kube::Error::Api(status)
+            if status.is_conflict() || status.is_already_exists() || status.is_not_found() =>
+        {
+            Error::Outdated { kind, name }
+        }
+        kube::Error::Api(status) if is_final(&status) => Error::Refused {
+            kind,
+            name,
+            message: status.message.clone(),
+        },
+        error => Error::Api {
+            kind,
+            name,
+            source: Box::new(error),
+        },
+    }
+}
+
+/// Whether the answer is about the object, not about the moment.
+fn is_final(status: &Status) -> bool {
+    matches!(status.code, 400 | 403 | 405 | 413 | 422)
+}

@@ -1,0 +1,271 @@
+//! Prometheus metrics, under the names of controller-runtime so that existing dashboards and alerts work.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// The `controller` label of the `Microservice` controller.
+const CONTROLLER: &str = "microservice";
+
+/// Buckets of controller-runtime's reconcile times, in seconds.
+const RECONCILE_SECONDS: [f64; 16] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// Everything that the operator measures.
+#[derive(Debug)]
+pub struct Metrics {
+    /// The registry that `/metrics` shows.
+    pub registry: Registry,
+    /// Reconciles.
+    pub reconcile: ReconcileMetrics,
+    /// Requests to the API server.
+    pub api: ApiMetrics,
+    /// Writes to the API server.
+    pub writes: WriteMetrics,
+    /// Leadership.
+    pub leader: LeaderMetrics,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        Self {
+            reconcile: ReconcileMetrics::register(&mut registry),
+            api: ApiMetrics::register(&mut registry),
+            writes: WriteMetrics::register(&mut registry),
+            leader: LeaderMetrics::register(&mut registry),
+            registry,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ControllerLabel {
+    controller: &'static str,
+}
+
+const MICROSERVICE: ControllerLabel = ControllerLabel {
+    controller: CONTROLLER,
+};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabels {
+    controller: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabels {
+    controller: &'static str,
+    reason: &'static str,
+}
+
+/// What controller-runtime measures of a controller.
+#[derive(Clone, Debug)]
+pub struct ReconcileMetrics {
+    total: Family<ResultLabels, Counter>,
+    errors: Family<ControllerLabel, Counter>,
+    failures: Family<ReasonLabels, Counter>,
+    seconds: Family<ControllerLabel, Histogram, fn() -> Histogram>,
+    active: Family<ControllerLabel, Gauge>,
+    max: Family<ControllerLabel, Gauge>,
+}
+
+impl ReconcileMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            total: Family::default(),
+            errors: Family::default(),
+            failures: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(RECONCILE_SECONDS)),
+            active: Family::default(),
+            max: Family::default(),
+        };
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciles by result",
+            metrics.total.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_errors",
+            "Failed reconciles",
+            metrics.errors.clone(),
+        );
+        registry.register(
+            "flotilla_reconcile_failures",
+            "Failed reconciles by reason",
+            metrics.failures.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_time_seconds",
+            "Duration of a reconcile",
+            metrics.seconds.clone(),
+        );
+        registry.register(
+            "controller_runtime_active_workers",
+            "Reconciles that run now",
+            metrics.active.clone(),
+        );
+        registry.register(
+            "controller_runtime_max_concurrent_reconciles",
+            "Reconciles that may run at once",
+            metrics.max.clone(),
+        );
+        metrics
+    }
+
+    /// Says how many reconciles may run at once.
+    pub fn concurrency(&self, concurrency: u16) {
+        self.max.get_or_create(&MICROSERVICE).set(concurrency.into());
+    }
+
+    /// Counts a reconcile as running until the returned value is dropped.
+    pub fn start(&self) -> Running {
+        let active = self.active.get_or_create_owned(&MICROSERVICE);
+        active.inc();
+        Running { active }
+    }
+
+    /// Counts a reconcile that is over; `failure` is the reason of its failure, from a fixed list.
+    pub fn finish(&self, duration: Duration, failure: Option<&'static str>) {
+        let result = if failure.is_some() { "error" } else { "success" };
+        self.total
+            .get_or_create(&ResultLabels {
+                controller: CONTROLLER,
+                result,
+            })
+            .inc();
+        if let Some(reason) = failure {
+            self.errors.get_or_create(&MICROSERVICE).inc();
+            self.failures
+                .get_or_create(&ReasonLabels {
+                    controller: CONTROLLER,
+                    reason,
+                })
+                .inc();
+        }
+        self.seconds
+            .get_or_create(&MICROSERVICE)
+            .observe(duration.as_secs_f64());
+    }
+}
+
+/// A reconcile that runs.
+#[derive(Debug)]
+pub struct Running {
+    active: Gauge,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.active.dec();
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    code: String,
+    host: String,
+    method: String,
+}
+
+/// Requests to the API server.
+#[derive(Clone, Debug)]
+pub struct ApiMetrics {
+    requests: Family<RequestLabels, Counter>,
+}
+
+impl ApiMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+        };
+        registry.register(
+            "rest_client_requests",
+            "Requests to the API server",
+            metrics.requests.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a request.
+    pub fn request(&self, method: String, host: String, code: String) {
+        self.requests
+            .get_or_create(&RequestLabels { code, host, method })
+            .inc();
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct WriteLabels {
+    kind: &'static str,
+    verb: &'static str,
+    result: &'static str,
+}
+
+/// Writes to the API server. In a converged cluster the counter stands still.
+#[derive(Clone, Debug)]
+pub struct WriteMetrics {
+    writes: Family<WriteLabels, Counter>,
+}
+
+impl WriteMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            writes: Family::default(),
+        };
+        registry.register(
+            "flotilla_api_writes",
+            "Writes by kind and verb",
+            metrics.writes.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a write.
+    pub fn wrote(&self, kind: &'static str, verb: &'static str, succeeded: bool) {
+        let result = if succeeded { "success" } else { "error" };
+        self.writes
+            .get_or_create(&WriteLabels { kind, verb, result })
+            .inc();
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LeaseLabel {
+    name: String,
+}
+
+/// Leadership, under the name of client-go.
+#[derive(Clone, Debug)]
+pub struct LeaderMetrics {
+    status: Family<LeaseLabel, Gauge>,
+}
+
+impl LeaderMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            status: Family::default(),
+        };
+        registry.register(
+            "leader_election_master_status",
+            "1 on the leader",
+            metrics.status.clone(),
+        );
+        metrics
+    }
+
+    /// Says whether this replica leads.
+    pub fn leads(&self, lease: &str, leads: bool) {
+        self.status
+            .get_or_create(&LeaseLabel {
+                name: lease.to_owned(),
+            })
+            .set(leads.into());
+    }
+}

@@ -1,0 +1,94 @@
+//! Events on the object, when the reason of `Ready` changes and not at other times.
+
+use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus, condition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{
+    Client, Resource,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+
+/// The longest note that the events API takes, in bytes.
+const NOTE_MAX_BYTES: usize = 1024;
+
+/// Publishes events of the operator.
+#[derive(Clone)]
+pub(super) struct Events {
+    recorder: Recorder,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Events")
+    }
+}
+
+impl Events {
+    pub(super) fn new(client: Client, instance: &str) -> Self {
+        let reporter = Reporter {
+            controller: "flotilla-operator".into(),
+            instance: Some(instance.to_owned()),
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+        }
+    }
+
+    /// Publishes the transition between two states, if there is one. An event that cannot be published is
+    /// logged: it must not stop the service from being made.
+    pub(super) async fn transition(&self, microservice: &Microservice, next: &MicroserviceStatus) {
+        let before = microservice
+            .status
+            .as_ref()
+            .and_then(|status| ready(&status.conditions));
+        let Some(now) = ready(&next.conditions) else {
+            return;
+        };
+        if before.is_some_and(|before| before.status == now.status && before.reason == now.reason) {
+            return;
+        }
+        let type_ = if now.status == "False" || is_problem(next) {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        };
+        self.publish(microservice, type_, &now.reason, &now.message).await;
+    }
+
+    async fn publish(&self, microservice: &Microservice, type_: EventType, reason: &str, note: &str) {
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(
+                note.char_indices()
+                    .take_while(|(at, c)| at + c.len_utf8() <= NOTE_MAX_BYTES)
+                    .map(|(_, c)| c)
+                    .collect(),
+            ),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &microservice.object_ref(&())).await {
+            tracing::warn!(%error, reason, "cannot publish an event");
+        }
+    }
+}
+
+fn ready(conditions: &[Condition]) -> Option<&Condition> {
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == condition::READY)
+}
+
+/// Whether something other than a rollout keeps the service from being done.
+fn is_problem(status: &MicroserviceStatus) -> bool {
+    let ready = ready(&status.conditions).map(|ready| ready.reason.as_str());
+    let reconciling = status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == condition::RECONCILING);
+    reconciling
+        && !matches!(
+            ready,
+            Some("Progressing" | "RollingOut" | "Available" | "ScaledToZero")
+        )
+}

@@ -1,0 +1,272 @@
+//! What must be written so that the cluster has what was rendered. Pure.
+
+use kube::ResourceExt;
+
+use super::{dereference::Observed, render::Object};
+use crate::cluster::{drift, kind::Kind, ownership};
+
+/// What stands in the way of a plan.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// Objects of the wanted names belong to others.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Foreign(Vec<Foreign>),
+    /// A live object cannot be written as JSON: a defect.
+    #[error("cannot compare {kind} {name:?}: {message}")]
+    Compare {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// What happened.
+        message: String,
+    },
+}
+
+/// An object that belongs to somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    kind: Kind,
+    name: String,
+    owner: String,
+}
+
+impl std::fmt::Display for Foreign {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, name, owner } = self;
+        write!(
+            formatter,
+            "{kind} {name:?} exists and belongs to {owner}: it is left as it is; delete it, or give this Microservice another name"
+        )
+    }
+}
+
+/// What must be written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Creations and updates, in order.
+    pub writes: Vec<Write>,
+    /// Deletions, in order, for when every write has succeeded.
+    pub prunes: Vec<Prune>,
+    /// Whether something wanted is being deleted by others and must be gone before it is made again.
+    pub waits_for_deletion: bool,
+}
+
+/// A creation or an update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// What is wanted.
+    pub object: Object,
+    /// UID of the object that is there; `None` when there is none.
+    pub uid: Option<String>,
+}
+
+/// A deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prune {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// Plans the way from what is there to what is wanted. Nothing is planned at all when something wanted belongs
+/// to somebody else.
+pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, Error> {
+    let mut plan = Plan::default();
+    let mut foreign = Vec::new();
+    for object in desired {
+        match observed.get(object.kind, &object.name) {
+            None => plan.writes.push(Write {
+                object: object.clone(),
+                uid: None,
+            }),
+            Some(live) if !ownership::is_controlled_by(&live.metadata, uid) => foreign.push(Foreign {
+                kind: object.kind,
+                name: object.name.clone(),
+                owner: ownership::describe(&live.metadata),
+            }),
+            Some(live) if live.metadata.deletion_timestamp.is_some() => plan.waits_for_deletion = true,
+            Some(live) => {
+                let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
+                let value = serde_json::to_value(live.as_ref()).map_err(|error| Error::Compare {
+                    kind: object.kind,
+                    name: object.name.clone(),
+                    message: error.to_string(),
+                })?;
+                if drift::differs(&object.manifest, &value, managed) {
+                    plan.writes.push(Write {
+                        object: object.clone(),
+                        uid: live.uid(),
+                    });
+                }
+            }
+        }
+    }
+    if !foreign.is_empty() {
+        return Err(Error::Foreign(foreign));
+    }
+    plan.prunes = prunes(desired, observed, uid);
+    Ok(plan)
+}
+
+/// Everything that the service owns and no longer wants, the last kind first.
+fn prunes(desired: &[Object], observed: &Observed, uid: &str) -> Vec<Prune> {
+    // A service always wants something; an empty list would be a defect, and deleting all for it a disaster.
+    if desired.is_empty() {
+        return Vec::new();
+    }
+    observed
+        .objects
+        .iter()
+        .rev()
+        .filter(|((kind, name), _)| {
+            !desired
+                .iter()
+                .any(|object| object.kind == *kind && object.name == *name)
+        })
+        .filter(|(_, live)| ownership::is_controlled_by(&live.metadata, uid))
+        .filter(|(_, live)| live.metadata.deletion_timestamp.is_none())
+        .filter_map(|((kind, name), live)| {
+            Some(Prune {
+                kind: *kind,
+                name: name.clone(),
+                uid: live.uid()?,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
+    use kube::api::DynamicObject;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        cluster::FIELD_MANAGER,
+        microservice::render::tests::{UID, rendered},
+    };
+
+    /// The cluster after everything in `objects` was applied.
+    fn applied(objects: &[Object]) -> Observed {
+        let mut observed = Observed::default();
+        for object in objects {
+            let mut live: DynamicObject = serde_json::from_value(object.manifest.clone()).unwrap();
+            live.metadata.uid = Some(format!("uid-of-{}", object.kind));
+            live.metadata.managed_fields = Some(vec![ManagedFieldsEntry {
+                manager: Some(FIELD_MANAGER.into()),
+                operation: Some("Apply".into()),
+                fields_v1: Some(FieldsV1(owned_fields(&object.manifest["spec"]))),
+                ..Default::default()
+            }]);
+            observed
+                .objects
+                .insert((object.kind, object.name.clone()), Arc::new(live));
+        }
+        observed
+    }
+
+    fn owned_fields(spec: &Value) -> Value {
+        let Some(fields) = spec.as_object() else {
+            return json!({});
+        };
+        json!({"f:spec": fields.iter().map(|(name, _)| (format!("f:{name}"), json!({}))).collect::<serde_json::Map<_, _>>()})
+    }
+
+    fn edit(observed: &mut Observed, kind: Kind, change: impl FnOnce(&mut DynamicObject)) {
+        let object = observed
+            .objects
+            .iter_mut()
+            .find(|((of, _), _)| *of == kind)
+            .unwrap()
+            .1;
+        change(Arc::make_mut(object));
+    }
+
+    const SERVICE: &str = "spec: {image: app:1, ports: [{name: http, port: 80}]}";
+
+    #[test]
+    fn an_empty_cluster_gets_everything_in_order() {
+        let desired = rendered(SERVICE);
+        let plan = plan(&desired, &Observed::default(), UID).unwrap();
+        let kinds: Vec<_> = plan.writes.iter().map(|write| write.object.kind).collect();
+        assert_eq!(kinds, [Kind::ServiceAccount, Kind::Service, Kind::Deployment]);
+        assert_eq!(plan.prunes, []);
+    }
+
+    #[test]
+    fn a_converged_cluster_gets_nothing() {
+        let desired = rendered(SERVICE);
+        assert_eq!(plan(&desired, &applied(&desired), UID).unwrap(), Plan::default());
+    }
+
+    #[test]
+    fn what_was_edited_is_written_again() {
+        let desired = rendered(SERVICE);
+        let mut observed = applied(&desired);
+        edit(&mut observed, Kind::Deployment, |live| {
+            live.data["spec"]["replicas"] = json!(7)
+        });
+        let plan = plan(&desired, &observed, UID).unwrap();
+        assert_eq!(plan.writes.len(), 1);
+        assert_eq!(plan.writes[0].uid.as_deref(), Some("uid-of-Deployment"));
+    }
+
+    #[test]
+    fn what_is_no_longer_wanted_is_pruned() {
+        let observed = applied(&rendered(SERVICE));
+        let plan = plan(&rendered("spec: {image: app:1}"), &observed, UID).unwrap();
+        assert_eq!(
+            plan.prunes,
+            [Prune {
+                kind: Kind::Service,
+                name: "orders".into(),
+                uid: "uid-of-Service".into()
+            }]
+        );
+    }
+
+    #[test]
+    fn nothing_is_pruned_when_nothing_is_wanted() {
+        assert_eq!(
+            plan(&[], &applied(&rendered(SERVICE)), UID).unwrap(),
+            Plan::default()
+        );
+    }
+
+    #[test]
+    fn a_foreign_object_stops_everything_and_is_named() {
+        let desired = rendered(SERVICE);
+        let mut observed = Observed::default();
+        let foreign: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "orders", "labels": {"app.kubernetes.io/managed-by": "Helm"}}
+        }))
+        .unwrap();
+        observed
+            .objects
+            .insert((Kind::Deployment, "orders".into()), Arc::new(foreign));
+        let error = plan(&desired, &observed, UID).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Deployment \"orders\" exists and belongs to \"Helm\" (by its label app.kubernetes.io/managed-by): it is left as it is; delete it, or give this Microservice another name"
+        );
+    }
+
+    #[test]
+    fn what_is_being_deleted_is_waited_for() {
+        let desired = rendered(SERVICE);
+        let mut observed = applied(&desired);
+        edit(&mut observed, Kind::Service, |live| {
+            live.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        });
+        let plan = plan(&desired, &observed, UID).unwrap();
+        assert_eq!((plan.writes.len(), plan.waits_for_deletion), (0, true));
+    }
+}

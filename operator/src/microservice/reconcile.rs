@@ -1,0 +1,220 @@
+//! One reconcile, from the object to its status.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use flotilla_crds::v1alpha1::Microservice;
+use jiff::Timestamp;
+use kube::{Client, ResourceExt, runtime::controller::Action};
+
+use super::{
+    apply::apply,
+    dereference::{Caches, Observed, dereference},
+    events::Events,
+    plan::{self, plan},
+    render::{self, render},
+    status::{self, Outcome},
+    validate::{self, validate},
+};
+use crate::{
+    cluster::writer::{self, Writer},
+    metrics::ReconcileMetrics,
+};
+
+/// Time after which a service is looked at again although nothing was reported. It costs no request.
+const RESYNC: Duration = Duration::from_secs(600);
+
+/// Time before the first retry, doubled at each further one.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+
+/// The longest time between retries.
+const LAST_RETRY: Duration = Duration::from_secs(300);
+
+/// Why a reconcile failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The object is not valid.
+    #[error(transparent)]
+    Validate(#[from] validate::Error),
+    /// The objects cannot be rendered.
+    #[error(transparent)]
+    Render(#[from] render::Error),
+    /// Something is in the way.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// A child cannot be written.
+    #[error(transparent)]
+    Apply(#[from] writer::Error),
+}
+
+impl Error {
+    /// From a fixed list, for conditions and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Validate(_) => "InvalidSpec",
+            Self::Render(_) | Self::Plan(plan::Error::Compare { .. }) => "InternalError",
+            Self::Plan(plan::Error::Foreign(_)) => "ForeignObject",
+            Self::Apply(writer::Error::NotLeader) => "NotLeader",
+            Self::Apply(writer::Error::Outdated { .. }) => "Outdated",
+            Self::Apply(writer::Error::Refused { .. }) => "Refused",
+            Self::Apply(writer::Error::Api { .. }) => "ApiServerError",
+        }
+    }
+
+    /// Whether trying again can help while nobody changes anything.
+    fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::Apply(
+                writer::Error::NotLeader | writer::Error::Outdated { .. } | writer::Error::Api { .. }
+            )
+        )
+    }
+
+    fn outcome(&self) -> Outcome {
+        let (reason, message) = (self.reason(), self.to_string());
+        if self.passes() {
+            Outcome::Retrying { reason, message }
+        } else {
+            Outcome::Blocked { reason, message }
+        }
+    }
+}
+
+/// What the reconciler works with.
+#[derive(Debug)]
+pub struct Context {
+    caches: Arc<Caches>,
+    writer: Writer,
+    events: Events,
+    metrics: ReconcileMetrics,
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+impl Context {
+    /// The context of a controller; `instance` is the name of this replica.
+    pub fn new(
+        client: Client,
+        caches: Arc<Caches>,
+        writer: Writer,
+        metrics: ReconcileMetrics,
+        instance: &str,
+    ) -> Self {
+        let events = Events::new(client, instance);
+        Self {
+            caches,
+            writer,
+            events,
+            metrics,
+            failures: Mutex::default(),
+        }
+    }
+}
+
+/// Makes one service true. Measured; the steps are in [`steps`].
+pub async fn reconcile(object: Arc<Microservice>, context: Arc<Context>) -> Result<Action, Error> {
+    context.caches.wait_until_ready().await;
+    if !context.writer.leads() {
+        return Ok(Action::await_change());
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    // The cache has the answer to our last write of its status; the object of the queue may not.
+    let Some(microservice) = context.caches.microservices.get(&namespace, &object.name_any()) else {
+        return Ok(Action::await_change());
+    };
+    if microservice.metadata.deletion_timestamp.is_some() {
+        // Children go by their owner references.
+        return Ok(Action::await_change());
+    }
+    let began = Instant::now();
+    let running = context.metrics.start();
+    let result = steps(&microservice, &namespace, &context).await;
+    drop(running);
+    context
+        .metrics
+        .finish(began.elapsed(), result.as_ref().err().map(Error::reason));
+    let uid = microservice.uid().unwrap_or_default();
+    if result.is_ok() {
+        context
+            .failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&uid);
+    }
+    result.map(|()| Action::requeue(RESYNC))
+}
+
+async fn steps(microservice: &Microservice, namespace: &str, context: &Context) -> Result<(), Error> {
+    if microservice.status.is_none() {
+        let written = context
+            .writer
+            .status(microservice, &status::initial(microservice, Timestamp::now()))
+            .await?;
+        context.caches.microservices.wrote(written);
+    }
+    let result = converge(microservice, namespace, context).await;
+    let outcome = match &result {
+        Ok(outcome) => outcome.clone(),
+        // Whoever does not lead knows nothing worth writing, and may not write it.
+        Err(Error::Apply(writer::Error::NotLeader)) => return result.map(drop),
+        Err(error) => error.outcome(),
+    };
+    report(microservice, namespace, &outcome, context).await?;
+    result.map(drop)
+}
+
+/// Steps 1 to 4.
+async fn converge(microservice: &Microservice, namespace: &str, context: &Context) -> Result<Outcome, Error> {
+    if microservice.spec.suspend.unwrap_or(false) {
+        return Ok(Outcome::Suspended);
+    }
+    let observed: Observed = dereference(microservice, &context.caches);
+    let validated = validate(microservice)?;
+    let desired = render(&validated)?;
+    let plan = plan(&desired, &observed, &validated.uid)?;
+    apply(plan, namespace, &context.writer, &context.caches).await?;
+    Ok(Outcome::Applied)
+}
+
+/// Step 5: writes the status when it is not what it shall be.
+async fn report(
+    microservice: &Microservice,
+    namespace: &str,
+    outcome: &Outcome,
+    context: &Context,
+) -> Result<(), Error> {
+    let Some(microservice) = context
+        .caches
+        .microservices
+        .get(namespace, &microservice.name_any())
+    else {
+        return Ok(());
+    };
+    let observed = dereference(&microservice, &context.caches);
+    let next = status::compute(&microservice, &observed, outcome, Timestamp::now());
+    if microservice.status.as_ref() == Some(&next) {
+        return Ok(());
+    }
+    let written = context.writer.status(&microservice, &next).await?;
+    context.caches.microservices.wrote(written);
+    context.events.transition(&microservice, &next).await;
+    Ok(())
+}
+
+/// When a failed reconcile is tried again.
+pub fn retry(object: Arc<Microservice>, error: &Error, context: Arc<Context>) -> Action {
+    let name = object.name_any();
+    if !error.passes() {
+        tracing::warn!(%error, reason = error.reason(), microservice = name, "blocked");
+        return Action::requeue(RESYNC);
+    }
+    let mut failures = context.failures.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = failures.entry(object.uid().unwrap_or_default()).or_default();
+    let wait = FIRST_RETRY.saturating_mul(1 << (*count).min(16)).min(LAST_RETRY);
+    *count += 1;
+    tracing::warn!(%error, reason = error.reason(), microservice = name, ?wait, "failed, will be tried again");
+    Action::requeue(wait)
+}

@@ -1,0 +1,191 @@
+//! Golden YAML of rendered objects, and what holds for the objects of every service.
+
+use flotilla_crds::v1alpha1::Microservice;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::microservice::validate::validate;
+
+pub(crate) const UID: &str = "6f0c3f5e-0000-4000-8000-000000000001";
+
+/// A stored `Microservice` named `orders` from the YAML of its `spec`.
+pub(crate) fn microservice(yaml: &str) -> Microservice {
+    let mut value: Value = serde_saphyr::from_str(yaml).unwrap();
+    value["apiVersion"] = "flotilla.dev/v1alpha1".into();
+    value["kind"] = "Microservice".into();
+    value["metadata"] = json!({"name": "orders", "namespace": "shop", "uid": UID, "generation": 1});
+    serde_json::from_value(value).unwrap()
+}
+
+/// What such a `Microservice` becomes.
+pub(crate) fn rendered(yaml: &str) -> Vec<Object> {
+    render(&validate(&microservice(yaml)).unwrap()).unwrap()
+}
+
+/// Compares what a `Microservice` becomes with the golden file of that name.
+fn golden(name: &str, yaml: &str) {
+    let documents: Vec<_> = rendered(yaml)
+        .iter()
+        .map(|object| serde_saphyr::to_string(&object.manifest).unwrap())
+        .collect();
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!(name, documents.join("---\n"));
+    });
+}
+
+#[test]
+fn an_image_alone_is_a_worker() {
+    golden(
+        "an_image_alone_is_a_worker",
+        ("spec: {image: registry.example.com/worker:1}"),
+    );
+}
+
+#[test]
+fn a_service_with_ports() {
+    golden(
+        "a_service_with_ports",
+        (r"
+spec:
+  image: ghcr.io/acme/orders:1.4.2
+  ports:
+  - {name: http, port: 8080, protocol: HTTP, servicePort: 80}
+  - {name: grpc, port: 9090, protocol: GRPC}
+  - {name: dns, port: 53, protocol: UDP}
+"),
+    );
+}
+
+#[test]
+fn every_field() {
+    golden(
+        "every_field",
+        (r"
+spec:
+  image: ghcr.io/acme/orders@sha256:0123
+  imagePullPolicy: Always
+  imagePullSecrets: [{name: registry}]
+  command: [/orders]
+  args: [serve, --verbose]
+  ports: [{name: https, port: 8443, protocol: TLS}]
+  env:
+  - {name: LOG_LEVEL, value: info}
+  - {name: EMPTY, value: ''}
+  - {name: API_KEY, valueFrom: {secretKeyRef: {name: orders-keys, key: api}}}
+  - {name: FLAGS, valueFrom: {configMapKeyRef: {name: flags, key: all, optional: true}}}
+  - {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+  - {name: MEMORY, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 1024Ki}}}
+  envFrom:
+  - {prefix: APP_, configMapRef: {name: common}}
+  - {secretRef: {name: keys, optional: true}}
+  replicas: 3
+  probes:
+    readiness: {http: {path: /readyz, port: https, scheme: HTTPS, httpHeaders: [{name: X-Probe, value: '1'}]}, periodSeconds: 3, initialDelaySeconds: 0}
+    liveness: {exec: {command: [/orders, check]}, timeoutSeconds: 5}
+    startup: {budgetSeconds: 60}
+  resources: {requests: {cpu: 0.5, memory: 1024Mi}, limits: {cpu: 2}}
+  lifecycle: {drainSeconds: 10, terminationGracePeriodSeconds: 60}
+  security: {runAsUser: 1000, writablePaths: [/var/cache, /tmp], addCapabilities: [NET_BIND_SERVICE]}
+  serviceAccount: {annotations: {example.com/role: orders}, mountToken: true}
+"),
+    );
+}
+
+#[test]
+fn the_baseline_profile() {
+    golden(
+        "the_baseline_profile",
+        ("spec: {image: app, security: {profile: Baseline}, serviceAccount: {name: existing}}"),
+    );
+}
+
+#[test]
+fn the_custom_profile() {
+    golden(
+        "the_custom_profile",
+        ("spec: {image: app, security: {profile: Custom, addCapabilities: [SYS_PTRACE]}}"),
+    );
+}
+
+fn ports() -> impl Strategy<Value = Value> {
+    let port = (
+        1_u16..1000,
+        prop::option::of(prop::sample::select(vec![
+            "HTTP", "HTTP2", "GRPC", "TLS", "TCP", "UDP",
+        ])),
+    );
+    prop::collection::vec(port, 0..5).prop_map(|ports| {
+        let port = |(index, (number, protocol)): (usize, (u16, Option<&str>))| {
+            let mut port = json!({"name": format!("p{index}"), "port": number});
+            if let Some(protocol) = protocol {
+                port["protocol"] = protocol.into();
+            }
+            port
+        };
+        ports.into_iter().enumerate().map(port).collect()
+    })
+}
+
+fn spec() -> impl Strategy<Value = Value> {
+    (
+        "[a-z]{1,8}(:[a-z0-9]{1,8})?",
+        ports(),
+        prop::option::of(0_i32..100),
+        prop::option::of(prop::sample::select(vec!["Restricted", "Baseline", "Custom"])),
+        prop::option::of("[a-z]{1,8}"),
+        prop::collection::btree_map("[A-Z]{1,6}", ".{0,12}", 0..4),
+        prop::option::of(prop::collection::vec("/[a-z]{1,6}", 0..3)),
+    )
+        .prop_map(|(image, ports, replicas, profile, account, env, writable)| {
+            let env: Vec<_> = env
+                .into_iter()
+                .map(|(name, value)| json!({"name": name, "value": value}))
+                .collect();
+            json!({
+                "image": image,
+                "ports": ports,
+                "replicas": replicas,
+                "env": env,
+                "security": {"profile": profile, "writablePaths": writable},
+                "serviceAccount": {"name": account},
+            })
+        })
+}
+
+proptest! {
+    /// No object leaves the namespace, is of another kind than those of the list, or lacks its owner.
+    #[test]
+    fn every_object_stays_in_its_place(spec in spec()) {
+        let mut service = microservice("spec: {image: app}");
+        service.spec = serde_json::from_value(spec).unwrap();
+        for object in render(&validate(&service).unwrap()).unwrap() {
+            let manifest = &object.manifest;
+            prop_assert_eq!(&manifest["metadata"]["namespace"], "shop");
+            let kind = manifest["kind"].as_str().unwrap();
+            let group = manifest["apiVersion"].as_str().unwrap().split_once('/').map_or("", |(group, _)| group);
+            prop_assert_eq!(Kind::find(group, kind), Some(object.kind));
+            let owners = manifest["metadata"]["ownerReferences"].as_array().unwrap();
+            prop_assert_eq!(owners.len(), 1);
+            prop_assert_eq!(&owners[0]["uid"], UID);
+            prop_assert_eq!(&owners[0]["controller"], true);
+        }
+    }
+
+    /// The default profile is what the Pod Security Standard of the same name demands.
+    #[test]
+    fn a_restricted_pod_is_restricted(spec in spec()) {
+        let mut service = microservice("spec: {image: app}");
+        service.spec = serde_json::from_value(spec).unwrap();
+        service.spec.security.get_or_insert_default().profile = None;
+        let objects = render(&validate(&service).unwrap()).unwrap();
+        let pod = &objects.last().unwrap().manifest["spec"]["template"]["spec"];
+        prop_assert_eq!(&pod["securityContext"]["runAsNonRoot"], true);
+        prop_assert_eq!(&pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        let container = &pod["containers"][0]["securityContext"];
+        prop_assert_eq!(&container["allowPrivilegeEscalation"], false);
+        prop_assert_eq!(&container["capabilities"]["drop"], &json!(["ALL"]));
+        prop_assert_eq!(&pod["automountServiceAccountToken"], false);
+        prop_assert_eq!(&pod["enableServiceLinks"], false);
+    }
+}

@@ -1,0 +1,224 @@
+//! Step 5: the status of a `Microservice`, from what the steps before it found. Pure; the clock is an input.
+
+mod conditions;
+mod pods;
+mod rollout;
+
+use flotilla_crds::v1alpha1::{
+    Endpoint, InventoryEntry, Microservice, MicroserviceStatus, Port, Protocol, Visibility, condition,
+};
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use self::{
+    conditions::Wanted,
+    pods::Problem,
+    rollout::{Phase, Rollout},
+};
+use super::{dereference::Observed, render};
+use crate::cluster::{kind::Kind, ownership};
+
+/// How the steps before this one ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The cluster has what `spec` says.
+    Applied,
+    /// `spec.suspend` is true and nothing was written.
+    Suspended,
+    /// It failed, and trying again may help.
+    Retrying {
+        /// Reason, from a fixed list.
+        reason: &'static str,
+        /// What happened.
+        message: String,
+    },
+    /// It failed, and somebody must change something.
+    Blocked {
+        /// Reason, from a fixed list.
+        reason: &'static str,
+        /// What happened and what to do.
+        message: String,
+    },
+}
+
+/// The longest message of a condition: what the API server takes is 32 KiB, what a person reads is less.
+const MESSAGE_MAX_CHARS: usize = 1024;
+
+/// The status before anything is known: without it, kstatus would count a new object as done.
+pub fn initial(microservice: &Microservice, now: Timestamp) -> MicroserviceStatus {
+    let message = "the operator has seen the object".to_owned();
+    let wanted = [
+        Wanted::new(condition::READY, None, "Progressing", message.clone()),
+        Wanted::new(condition::RECONCILING, Some(true), "Progressing", message),
+    ];
+    MicroserviceStatus {
+        observed_generation: microservice.metadata.generation,
+        conditions: conditions::merge(&[], &wanted, microservice.metadata.generation, now),
+        ..MicroserviceStatus::default()
+    }
+}
+
+/// The status after a reconcile.
+pub fn compute(
+    microservice: &Microservice,
+    observed: &Observed,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> MicroserviceStatus {
+    let uid = microservice.uid().unwrap_or_default();
+    let deployment = observed
+        .get(Kind::Deployment, &microservice.name_any())
+        .filter(|live| ownership::is_controlled_by(&live.metadata, &uid));
+    let rollout = deployment.and_then(|live| Rollout::of(live));
+    let problem = pods::problem(&observed.pods).or_else(|| rollout.as_ref().and_then(Rollout::problem));
+    let wanted = wanted(outcome, rollout.as_ref(), problem.as_ref());
+    let before = microservice
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
+    let ports = &microservice.spec.ports;
+    let host = format!(
+        "{}.{}.svc",
+        microservice.name_any(),
+        microservice.namespace().unwrap_or_default()
+    );
+    MicroserviceStatus {
+        observed_generation: microservice.metadata.generation,
+        conditions: conditions::merge(before, &wanted, microservice.metadata.generation, now),
+        replicas: rollout.as_ref().map(|rollout| rollout.replicas),
+        ready_replicas: rollout.as_ref().map(|rollout| rollout.ready),
+        ready: rollout
+            .as_ref()
+            .map(|rollout| format!("{}/{}", rollout.ready, rollout.desired)),
+        selector: Some(selector(microservice)),
+        url: ports.iter().find_map(|port| url(port, &host)),
+        endpoints: ports.iter().map(|port| endpoint(port, &host)).collect(),
+        inventory: inventory(observed, &uid),
+    }
+}
+
+/// The conditions that the status shall have; those that are left out are removed.
+fn wanted(outcome: &Outcome, rollout: Option<&Rollout>, problem: Option<&Problem>) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    let phase = rollout.map_or(Phase::Unknown, Rollout::phase);
+    let (ready, mut reason, mut message) = match (&phase, problem) {
+        (Phase::Unknown, None) => (None, "Progressing", "waiting for the Deployment".to_owned()),
+        (Phase::ScaledToZero, _) => (Some(true), "ScaledToZero", "no pods are wanted".to_owned()),
+        (Phase::Complete(summary), None) => (Some(true), "Available", summary.clone()),
+        (Phase::RollingOut(summary), None) => (Some(true), "RollingOut", summary.clone()),
+        (Phase::Complete(summary) | Phase::RollingOut(summary), Some(problem)) => (
+            Some(true),
+            problem.reason,
+            format!("{summary}; {}", problem.message),
+        ),
+        (Phase::Unavailable(summary), None) => (Some(false), "Unavailable", summary.clone()),
+        (Phase::Unavailable(summary), Some(problem)) => (
+            Some(false),
+            problem.reason,
+            format!("{}; {summary}", problem.message),
+        ),
+        (Phase::Unknown, Some(problem)) => (Some(false), problem.reason, problem.message.clone()),
+    };
+    let mut ready = ready;
+    let settled = matches!(phase, Phase::Complete(_) | Phase::ScaledToZero);
+    let deadline = rollout.is_some_and(Rollout::deadline_exceeded);
+    let mut reconciling = (!settled && !deadline).then(|| (reason, message.clone()));
+    let mut stalled = deadline.then(|| ("ProgressDeadlineExceeded", message.clone()));
+    match outcome {
+        Outcome::Applied => {}
+        Outcome::Suspended => {
+            let text = "spec.suspend is true: nothing is written, and changes of spec wait until it is false";
+            wanted.push(Wanted::new(
+                condition::SUSPENDED,
+                Some(true),
+                "Suspended",
+                text.to_owned(),
+            ));
+            reconciling = None;
+        }
+        Outcome::Retrying {
+            reason: why,
+            message: text,
+        } => {
+            reconciling = Some((why, text.clone()));
+        }
+        Outcome::Blocked {
+            reason: why,
+            message: text,
+        } => {
+            ready = Some(false);
+            reason = why;
+            message.clone_from(text);
+            reconciling = None;
+            stalled = Some((why, text.clone()));
+        }
+    }
+    wanted.push(Wanted::new(condition::READY, ready, reason, message));
+    if let Some((reason, message)) = reconciling {
+        wanted.push(Wanted::new(condition::RECONCILING, Some(true), reason, message));
+    }
+    if let Some((reason, message)) = stalled {
+        wanted.push(Wanted::new(condition::STALLED, Some(true), reason, message));
+    }
+    if let Some(rollout) = rollout {
+        wanted.push(rollout.available());
+        wanted.extend(rollout.progressing());
+    }
+    wanted
+}
+
+fn selector(microservice: &Microservice) -> String {
+    let labels = render::selector(&microservice.name_any());
+    labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn url(port: &Port, host: &str) -> Option<String> {
+    let (scheme, default) = match port.protocol() {
+        Protocol::Http | Protocol::Http2 => ("http", 80),
+        Protocol::Tls => ("https", 443),
+        Protocol::Grpc | Protocol::Tcp | Protocol::Udp => return None,
+    };
+    let number = port.service_port();
+    Some(if number == default {
+        format!("{scheme}://{host}")
+    } else {
+        format!("{scheme}://{host}:{number}")
+    })
+}
+
+fn endpoint(port: &Port, host: &str) -> Endpoint {
+    let address = format!("{host}:{}", port.service_port());
+    Endpoint {
+        name: port.name.clone(),
+        address,
+        visibility: Visibility::Cluster,
+    }
+}
+
+/// What the service owns, in the order of apply.
+fn inventory(observed: &Observed, uid: &str) -> Vec<InventoryEntry> {
+    observed
+        .objects
+        .iter()
+        .filter(|(_, live)| ownership::is_controlled_by(&live.metadata, uid))
+        .map(|((kind, name), _)| InventoryEntry {
+            group: kind.group().to_owned(),
+            kind: kind.name().to_owned(),
+            name: name.clone(),
+        })
+        .collect()
+}
+
+/// At most so much of a message as a person reads.
+fn shortened(message: &str) -> String {
+    let message = message.trim();
+    match message.char_indices().nth(MESSAGE_MAX_CHARS) {
+        Some((end, _)) => format!("{}...", message.get(..end).unwrap_or_default()),
+        None => message.to_owned(),
+    }
+}

@@ -1,0 +1,239 @@
+//! Step 2: what a `Microservice` means, with every default made explicit. Pure.
+//!
+//! The API server has checked the object against the schema and its CEL rules when it was written. What is
+//! left are objects from before a rule existed, and what the schema cannot say. `Validated` is the only input of
+//! `render`.
+
+mod probes;
+mod quantity;
+mod resources;
+mod security;
+
+use std::collections::BTreeMap;
+
+use flotilla_crds::v1alpha1::{
+    EnvFromSource, EnvVar, ImagePullPolicy, Lifecycle, LocalObjectReference, Microservice, Port,
+};
+use kube::ResourceExt;
+
+pub use self::{
+    probes::{Check, ProbeSet, TimedCheck},
+    quantity::{CanonicalQuantity, QuantityError},
+    resources::ContainerResources,
+    security::ContainerSecurity,
+};
+
+/// What is wrong with a `Microservice`. Each message names the field and says what to do.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// The object was not read from an API server.
+    #[error("metadata.{0} is missing: only objects that an API server has stored can be reconciled")]
+    NotStored(&'static str),
+    /// A probe refers to a port that does not exist.
+    #[error(
+        "spec.probes.{probe}: there is no port {port:?} in spec.ports; use the name of one of them, or a number"
+    )]
+    UnknownPort {
+        /// The probe.
+        probe: &'static str,
+        /// The port that it names.
+        port: String,
+    },
+    /// A probe needs a port and none is left to choose.
+    #[error(
+        "spec.probes.{probe}: spec.ports has no port that can be checked; write the port of the probe, or use exec"
+    )]
+    NoPort {
+        /// The probe.
+        probe: &'static str,
+    },
+    /// A probe has not exactly one handler.
+    #[error("spec.probes.{probe}: write exactly one of http, grpc, tcp and exec, or disabled: true")]
+    Handler {
+        /// The probe.
+        probe: &'static str,
+    },
+    /// A startup probe without a handler has nothing to borrow one from.
+    #[error(
+        "spec.probes.startup: there is no liveness or readiness check to take over; write one of http, grpc, tcp and exec"
+    )]
+    NothingToStart,
+    /// A quantity cannot be read.
+    #[error("spec.resources.{list}.{name}: {source}")]
+    Quantity {
+        /// `requests` or `limits`.
+        list: &'static str,
+        /// Name of the resource.
+        name: String,
+        /// What is wrong with it.
+        source: QuantityError,
+    },
+    /// A request is above its limit.
+    #[error(
+        "spec.resources.requests.{name} ({request}) is more than its limit ({limit}): lower the request or raise the limit"
+    )]
+    RequestAboveLimit {
+        /// Name of the resource.
+        name: String,
+        /// The request.
+        request: String,
+        /// The limit.
+        limit: String,
+    },
+    /// The drain takes longer than the pod lives.
+    #[error(
+        "spec.lifecycle: drainSeconds ({drain}) must be less than terminationGracePeriodSeconds ({grace})"
+    )]
+    Drain {
+        /// Seconds of drain.
+        drain: i64,
+        /// Seconds of grace.
+        grace: i64,
+    },
+}
+
+/// A `Microservice` with every default made explicit and every reference resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validated {
+    /// Name of the service and of its children.
+    pub name: String,
+    /// Namespace of the service and of its children.
+    pub namespace: String,
+    /// UID of the object, for owner references.
+    pub uid: String,
+    /// Image.
+    pub image: String,
+    /// Pull policy; left to Kubernetes when not written.
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    /// Pull secrets.
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+    /// Entrypoint; that of the image when empty.
+    pub command: Vec<String>,
+    /// Arguments; those of the image when empty.
+    pub args: Vec<String>,
+    /// Ports; empty for a worker.
+    pub ports: Vec<Port>,
+    /// Environment.
+    pub env: Vec<EnvVar>,
+    /// Environment from whole objects.
+    pub env_from: Vec<EnvFromSource>,
+    /// Pods.
+    pub replicas: i32,
+    /// Health checks.
+    pub probes: ProbeSet,
+    /// Resources.
+    pub resources: ContainerResources,
+    /// Seconds between the removal from the endpoints and SIGTERM.
+    pub drain_seconds: i64,
+    /// Seconds until a pod is killed.
+    pub termination_grace_period_seconds: i64,
+    /// What the container may do.
+    pub security: ContainerSecurity,
+    /// The identity of the pods.
+    pub service_account: Identity,
+    /// Whether the token is mounted.
+    pub mount_token: bool,
+}
+
+/// The identity of the pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// A ServiceAccount of their own, with these annotations.
+    Own(BTreeMap<String, String>),
+    /// An existing ServiceAccount.
+    Existing(String),
+}
+
+/// Checks a `Microservice` and makes its defaults explicit.
+pub fn validate(microservice: &Microservice) -> Result<Validated, Error> {
+    let spec = &microservice.spec;
+    let metadata = &microservice.metadata;
+    let account = spec.service_account.clone().unwrap_or_default();
+    let (drain_seconds, termination_grace_period_seconds) = lifecycle(spec.lifecycle.as_ref(), &spec.ports)?;
+    Ok(Validated {
+        name: microservice.name_any(),
+        namespace: metadata.namespace.clone().ok_or(Error::NotStored("namespace"))?,
+        uid: metadata.uid.clone().ok_or(Error::NotStored("uid"))?,
+        image: spec.image.clone(),
+        image_pull_policy: spec.image_pull_policy,
+        image_pull_secrets: spec.image_pull_secrets.clone(),
+        command: spec.command.clone(),
+        args: spec.args.clone(),
+        ports: spec.ports.clone(),
+        env: spec.env.clone(),
+        env_from: spec.env_from.clone(),
+        replicas: spec.replicas.unwrap_or(1),
+        probes: probes::resolve(spec.probes.as_ref(), &spec.ports)?,
+        resources: resources::resolve(spec.resources.as_ref())?,
+        drain_seconds,
+        termination_grace_period_seconds,
+        security: security::resolve(spec.security.as_ref()),
+        service_account: account
+            .name
+            .map_or(Identity::Own(account.annotations), Identity::Existing),
+        mount_token: account.mount_token.unwrap_or(false),
+    })
+}
+
+fn lifecycle(lifecycle: Option<&Lifecycle>, ports: &[Port]) -> Result<(i64, i64), Error> {
+    let written = lifecycle.and_then(|lifecycle| lifecycle.drain_seconds);
+    let grace = lifecycle
+        .and_then(|lifecycle| lifecycle.termination_grace_period_seconds)
+        .unwrap_or(Lifecycle::DEFAULT_GRACE_SECONDS);
+    // Nobody sends requests to a worker, so there is nothing to wait for unless it is asked for.
+    let default = if ports.is_empty() {
+        0
+    } else {
+        Lifecycle::DEFAULT_DRAIN_SECONDS
+    };
+    let drain = written.unwrap_or(default);
+    if drain < grace {
+        Ok((drain, grace))
+    } else {
+        Err(Error::Drain { drain, grace })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::microservice::render::tests::microservice;
+
+    #[test]
+    fn defaults_are_explicit() {
+        let validated = validate(&microservice(
+            "spec: {image: app:1, ports: [{name: http, port: 80}]}",
+        ))
+        .unwrap();
+        assert_eq!(validated.replicas, 1);
+        assert_eq!(
+            (
+                validated.drain_seconds,
+                validated.termination_grace_period_seconds
+            ),
+            (5, 30)
+        );
+        assert_eq!(validated.service_account, Identity::Own(BTreeMap::new()));
+        assert!(!validated.mount_token);
+    }
+
+    #[test]
+    fn a_worker_does_not_drain_unless_asked() {
+        assert_eq!(
+            validate(&microservice("spec: {image: app:1}"))
+                .unwrap()
+                .drain_seconds,
+            0
+        );
+        let asked = microservice("spec: {image: app:1, lifecycle: {drainSeconds: 3}}");
+        assert_eq!(validate(&asked).unwrap().drain_seconds, 3);
+    }
+
+    #[test]
+    fn a_drain_that_outlives_the_pod_is_refused() {
+        let short = microservice(
+            "spec: {image: app:1, ports: [{name: http, port: 80}], lifecycle: {terminationGracePeriodSeconds: 5}}",
+        );
+        assert_eq!(validate(&short), Err(Error::Drain { drain: 5, grace: 5 }));
+    }
+}
