@@ -57,16 +57,28 @@ pub const NAME_MAX_LENGTH: usize = 52;
     printcolumn(name = "Suspended", type_ = "boolean", priority = 1, json_path = ".spec.suspend"),
     validation = Rule::new(
         "size(self.metadata.name) <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')"
-    ).message("metadata.name must be at most 52 lower-case letters, digits or '-', start with a letter and end with a letter or digit: the Service and the pods carry it").field_path(".metadata.name")
+    ).message("metadata.name must be at most 52 lower-case letters, digits or '-', start with a letter and end with a letter or digit: the Service and the pods carry it")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(
-        "[self.?probes.?readiness.?http.?port, self.?probes.?readiness.?grpc.?port, self.?probes.?readiness.?tcp.?port, self.?probes.?liveness.?http.?port, self.?probes.?liveness.?grpc.?port, self.?probes.?liveness.?tcp.?port, self.?probes.?startup.?http.?port, self.?probes.?startup.?grpc.?port, self.?probes.?startup.?tcp.?port].all(port, !port.hasValue() || type(port.value()) != string || self.?ports.orValue([]).exists(p, p.name == port.value()))"
-    ).message("a probe names a port that is not in spec.ports: use the name of one of them, or a number").field_path(".probes"),
+        "[self.?probes.?readiness.?http.?port, self.?probes.?readiness.?grpc.?port, self.?probes.?readiness.?tcp.?port].all(port, !port.hasValue() || type(port.value()) != string || (has(self.ports) && self.ports.exists(p, p.name == port.value())))"
+    ).message("a probe names a port that is not in spec.ports: use the name of one of them, or a number").field_path(".probes.readiness"),
     validation = Rule::new(
-        "!has(self.probes) || has(self.ports) || [self.?probes.?readiness, self.?probes.?liveness].all(p, !p.hasValue() || [p.?http, p.?grpc, p.?tcp].all(h, !h.hasValue() || h.?port.hasValue()))"
-    ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes")
+        "[self.?probes.?liveness.?http.?port, self.?probes.?liveness.?grpc.?port, self.?probes.?liveness.?tcp.?port].all(port, !port.hasValue() || type(port.value()) != string || (has(self.ports) && self.ports.exists(p, p.name == port.value())))"
+    ).message("a probe names a port that is not in spec.ports: use the name of one of them, or a number").field_path(".probes.liveness"),
+    validation = Rule::new(
+        "[self.?probes.?startup.?http.?port, self.?probes.?startup.?grpc.?port, self.?probes.?startup.?tcp.?port].all(port, !port.hasValue() || type(port.value()) != string || (has(self.ports) && self.ports.exists(p, p.name == port.value())))"
+    ).message("a probe names a port that is not in spec.ports: use the name of one of them, or a number").field_path(".probes.startup"),
+    validation = Rule::new(
+        "(has(self.ports) && size(self.ports) > 0) || !has(self.probes) || !has(self.probes.readiness) || ((!has(self.probes.readiness.http) || has(self.probes.readiness.http.port)) && (!has(self.probes.readiness.grpc) || has(self.probes.readiness.grpc.port)) && (!has(self.probes.readiness.tcp) || has(self.probes.readiness.tcp.port)))"
+    ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes.readiness"),
+    validation = Rule::new(
+        "(has(self.ports) && size(self.ports) > 0) || !has(self.probes) || !has(self.probes.liveness) || ((!has(self.probes.liveness.http) || has(self.probes.liveness.http.port)) && (!has(self.probes.liveness.grpc) || has(self.probes.liveness.grpc.port)) && (!has(self.probes.liveness.tcp) || has(self.probes.liveness.tcp.port)))"
+    ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes.liveness"),
+    validation = Rule::new(
+        "(has(self.ports) && size(self.ports) > 0) || !has(self.probes) || !has(self.probes.startup) || ((!has(self.probes.startup.http) || has(self.probes.startup.http.port)) && (!has(self.probes.startup.grpc) || has(self.probes.startup.grpc.port)) && (!has(self.probes.startup.tcp) || has(self.probes.startup.tcp.port)))"
+    ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes.startup")
 )]
 pub struct MicroserviceSpec {
     /// Image to run, by tag or digest.

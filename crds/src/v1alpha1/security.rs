@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.?profile.orValue('Restricted') != 'Restricted' || self.?addCapabilities.orValue([]).all(c, c == 'NET_BIND_SERVICE')").message("profile Restricted allows only the capability NET_BIND_SERVICE: remove the others, or choose profile Baseline or Custom").field_path(".addCapabilities"),
-    validation = Rule::new("self.?profile.orValue('Restricted') != 'Baseline' || self.?addCapabilities.orValue([]).all(c, c in ['AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'])").message("profile Baseline allows only the capabilities of the Pod Security Standard of that name: remove the others, or choose profile Custom").field_path(".addCapabilities"),
+    validation = Rule::new("self.?profile.orValue('Restricted') != 'Restricted' || !has(self.addCapabilities) || self.addCapabilities.all(c, c == 'NET_BIND_SERVICE')").message("profile Restricted allows only the capability NET_BIND_SERVICE: remove the others, or choose profile Baseline or Custom").field_path(".addCapabilities"),
+    validation = Rule::new("self.?profile.orValue('Restricted') != 'Baseline' || !has(self.addCapabilities) || self.addCapabilities.all(c, c in ['AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'])").message("profile Baseline allows only the capabilities of the Pod Security Standard of that name: remove the others, or choose profile Custom").field_path(".addCapabilities"),
     validation = Rule::new("self.?profile.orValue('Restricted') != 'Restricted' || self.?runAsUser.orValue(1) != 0").message("profile Restricted does not run as root: choose another runAsUser, or profile Baseline or Custom").field_path(".runAsUser")
 )]
 pub struct Security {

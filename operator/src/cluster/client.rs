@@ -33,14 +33,20 @@ pub async fn connect(metrics: ApiMetrics) -> Result<Client, Error> {
 
 /// Makes the client from a configuration.
 pub fn build(mut config: Config, metrics: ApiMetrics) -> Result<Client, Error> {
+    let host = config
+        .cluster_url
+        .authority()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     let builder = ClientBuilder::try_from(config).map_err(Error::Client)?;
-    Ok(builder.with_layer(&MeterLayer { metrics }).build())
+    Ok(builder.with_layer(&MeterLayer { metrics, host }).build())
 }
 
 #[derive(Clone, Debug)]
 struct MeterLayer {
     metrics: ApiMetrics,
+    host: String,
 }
 
 impl<S> Layer<S> for MeterLayer {
@@ -50,6 +56,7 @@ impl<S> Layer<S> for MeterLayer {
         Meter {
             inner,
             metrics: self.metrics.clone(),
+            host: self.host.clone(),
         }
     }
 }
@@ -59,6 +66,7 @@ impl<S> Layer<S> for MeterLayer {
 struct Meter<S> {
     inner: S,
     metrics: ApiMetrics,
+    host: String,
 }
 
 impl<S, B, R> Service<Request<B>> for Meter<S>
@@ -77,7 +85,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let metrics = self.metrics.clone();
         let method = request.method().to_string();
-        let host = request.uri().host().unwrap_or_default().to_owned();
+        let host = self.host.clone();
         let answer = self.inner.call(request);
         Box::pin(async move {
             let result = answer.await;

@@ -194,6 +194,8 @@ fn classify(kind: &'static str, name: &str, error: kube::Error) -> Error {
         {
             Error::Outdated { kind, name }
         }
+        // A UID that is not that of the live object comes back as an invalid field, not as a conflict.
+        kube::Error::Api(status) if names_field(&status, "metadata.uid") => Error::Outdated { kind, name },
         kube::Error::Api(status) if is_final(&status) => Error::Refused {
             kind,
             name,
@@ -205,6 +207,14 @@ fn classify(kind: &'static str, name: &str, error: kube::Error) -> Error {
             source: Box::new(error),
         },
     }
+}
+
+fn names_field(status: &Status, field: &str) -> bool {
+    status
+        .details
+        .iter()
+        .flat_map(|details| &details.causes)
+        .any(|cause| cause.field == field)
 }
 
 /// Whether the answer is about the object, not about the moment.

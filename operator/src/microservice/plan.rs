@@ -1,6 +1,7 @@
 //! What must be written so that the cluster has what was rendered. Pure.
 
-use kube::ResourceExt;
+use kube::{ResourceExt, api::DynamicObject};
+use serde_json::Value;
 
 use super::{dereference::Observed, render::Object};
 use crate::cluster::{drift, kind::Kind, ownership};
@@ -91,7 +92,7 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
             Some(live) if live.metadata.deletion_timestamp.is_some() => plan.waits_for_deletion = true,
             Some(live) => {
                 let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
-                let value = serde_json::to_value(live.as_ref()).map_err(|error| Error::Compare {
+                let value = as_json(object.kind, live).map_err(|error| Error::Compare {
                     kind: object.kind,
                     name: object.name.clone(),
                     message: error.to_string(),
@@ -110,6 +111,14 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
     }
     plan.prunes = prunes(desired, observed, uid);
     Ok(plan)
+}
+
+/// A live object as JSON. Items of a list come without `apiVersion` and `kind`, so they are filled in.
+fn as_json(kind: Kind, live: &DynamicObject) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(live)?;
+    value["apiVersion"] = Value::from(kind.api_version());
+    value["kind"] = Value::from(kind.name());
+    Ok(value)
 }
 
 /// Everything that the service owns and no longer wants, the last kind first.
@@ -144,8 +153,7 @@ mod tests {
     use std::sync::Arc;
 
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
-    use kube::api::DynamicObject;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::{
@@ -158,6 +166,8 @@ mod tests {
         let mut observed = Observed::default();
         for object in objects {
             let mut live: DynamicObject = serde_json::from_value(object.manifest.clone()).unwrap();
+            // As in a list.
+            live.types = None;
             live.metadata.uid = Some(format!("uid-of-{}", object.kind));
             live.metadata.managed_fields = Some(vec![ManagedFieldsEntry {
                 manager: Some(FIELD_MANAGER.into()),
