@@ -35,11 +35,7 @@ fn tidy(value: &mut Value) {
             if map.get("nullable").is_some_and(Value::is_boolean) {
                 map.remove("nullable");
             }
-            if map
-                .get("format")
-                .and_then(Value::as_str)
-                .is_some_and(|f| RUST_ONLY_FORMATS.contains(&f))
-            {
+            if map.get("format").and_then(Value::as_str).is_some_and(|f| RUST_ONLY_FORMATS.contains(&f)) {
                 map.remove("format");
             }
             map.values_mut().for_each(tidy);

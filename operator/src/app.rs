@@ -82,16 +82,10 @@ impl Operator {
                 "" => client.default_namespace().to_owned(),
                 namespace => namespace.to_owned(),
             };
-            let identity = Identity {
-                namespace,
-                lease: config.lease_name.clone(),
-                holder: holder.clone(),
-            };
+            let identity = Identity { namespace, lease: config.lease_name.clone(), holder: holder.clone() };
             Election::start(client.clone(), identity, metrics.leader.clone())
         });
-        let leadership = election
-            .as_ref()
-            .map_or_else(Leadership::alone, Election::leadership);
+        let leadership = election.as_ref().map_or_else(Leadership::alone, Election::leadership);
         let writer = Writer::new(client.clone(), leadership.clone(), metrics.writes.clone());
         metrics.reconcile.concurrency(config.concurrency);
 
@@ -107,12 +101,8 @@ impl Operator {
                 &holder,
             );
             all_caches.push(Arc::clone(&caches));
-            let scope = Scope {
-                namespace,
-                caches,
-                context: Arc::new(context),
-                concurrency: config.concurrency,
-            };
+            let scope =
+                Scope { namespace, caches, context: Arc::new(context), concurrency: config.concurrency };
             let (client, leadership, stopped) = (client.clone(), leadership.clone(), stopped.clone());
             tasks.spawn(async move {
                 controller::run(scope, client, leadership, wait(stopped)).await;
@@ -120,36 +110,20 @@ impl Operator {
             });
         }
 
-        let listen = |source| Error::Listen {
-            address: config.listen,
-            source,
-        };
+        let listen = |source| Error::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let waiting = move || {
-            all_caches
-                .iter()
-                .flat_map(|caches| caches.waiting())
-                .map(str::to_owned)
-                .collect()
-        };
+        let waiting =
+            move || all_caches.iter().flat_map(|caches| caches.waiting()).map(str::to_owned).collect();
         let router = admin::router(metrics, Arc::new(waiting));
         tasks.spawn(async move {
-            if let Err(error) = axum::serve(listener, router)
-                .with_graceful_shutdown(wait(stopped))
-                .await
-            {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(wait(stopped)).await {
                 tracing::error!(%error, "the admin server failed");
             }
             Error::Admin
         });
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "started");
-        Ok(Self {
-            stop,
-            tasks,
-            election,
-            address,
-        })
+        Ok(Self { stop, tasks, election, address })
     }
 
     /// Where `/metrics`, `/livez` and `/readyz` are.

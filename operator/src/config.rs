@@ -48,12 +48,8 @@ pub struct Config {
 impl Config {
     /// The scopes to watch: each of the namespaces, or the whole cluster as `None`.
     pub fn scopes(&self) -> Vec<Option<String>> {
-        let mut namespaces: Vec<_> = self
-            .watch_namespaces
-            .iter()
-            .map(|name| name.trim())
-            .filter(|name| !name.is_empty())
-            .collect();
+        let mut namespaces: Vec<_> =
+            self.watch_namespaces.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
         namespaces.sort_unstable();
         namespaces.dedup();
         if namespaces.is_empty() {

@@ -41,9 +41,7 @@ impl Leadership {
     /// Whether this replica leads now. A claim that was not renewed in time does not count, even if nobody
     /// has noticed yet.
     pub fn holds(&self) -> bool {
-        self.claim
-            .as_ref()
-            .is_none_or(|claim| claim.borrow().is_some_and(|until| Instant::now() < until))
+        self.claim.as_ref().is_none_or(|claim| claim.borrow().is_some_and(|until| Instant::now() < until))
     }
 
     /// Waits until this replica, which did not lead, leads.
@@ -53,7 +51,7 @@ impl Leadership {
         };
         // The two waits fail only when the election is over, and then nothing is won any more.
         if claim.wait_for(Option::is_none).await.is_err() || claim.wait_for(Option::is_some).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -83,20 +81,14 @@ impl Election {
         let (sender, claim) = watch::channel(None);
         let (stop, stopped) = watch::channel(false);
         let api = Api::namespaced(client, &identity.namespace);
-        let candidate = Candidate {
-            api,
-            identity,
-            seen: None,
-        };
+        let candidate = Candidate { api, identity, seen: None };
         let task = tokio::spawn(run(candidate, sender, stopped, metrics));
         Self { claim, stop, task }
     }
 
     /// Whether this replica leads, for those who ask.
     pub fn leadership(&self) -> Leadership {
-        Leadership {
-            claim: Some(self.claim.clone()),
-        }
+        Leadership { claim: Some(self.claim.clone()) }
     }
 
     /// Waits for the election to die, which happens only by a defect.
@@ -175,14 +167,8 @@ impl Candidate {
         }
         let mut next = self.claim_of(Some(&lease));
         // The resource version makes the write fail when another replica was faster.
-        next.metadata
-            .resource_version
-            .clone_from(&lease.metadata.resource_version);
-        self.settle(
-            self.api
-                .replace(&self.identity.lease, &PostParams::default(), &next)
-                .await,
-        )
+        next.metadata.resource_version.clone_from(&lease.metadata.resource_version);
+        self.settle(self.api.replace(&self.identity.lease, &PostParams::default(), &next).await)
     }
 
     async fn give_back(&mut self) -> Result<(), kube::Error> {
@@ -195,10 +181,7 @@ impl Candidate {
             spec.lease_duration_seconds = Some(1);
         }
         free.metadata.managed_fields = None;
-        self.api
-            .replace(&self.identity.lease, &PostParams::default(), &free)
-            .await
-            .map(drop)
+        self.api.replace(&self.identity.lease, &PostParams::default(), &free).await.map(drop)
     }
 
     fn settle(&mut self, result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
@@ -213,21 +196,14 @@ impl Candidate {
     }
 
     fn look(&mut self, lease: &Lease) {
-        if self
-            .seen
-            .as_ref()
-            .is_none_or(|(known, _)| known.spec != lease.spec)
-        {
+        if self.seen.as_ref().is_none_or(|(known, _)| known.spec != lease.spec) {
             self.seen = Some((lease.clone(), Instant::now()));
         }
     }
 
     fn may_take(&self, lease: &Lease) -> bool {
         let holder = holder(lease);
-        let expired = self
-            .seen
-            .as_ref()
-            .is_some_and(|(_, since)| since.elapsed() >= LEASE_DURATION);
+        let expired = self.seen.as_ref().is_some_and(|(_, since)| since.elapsed() >= LEASE_DURATION);
         holder.is_none() || holder == Some(&self.identity.holder) || expired
     }
 
@@ -236,11 +212,7 @@ impl Candidate {
         let spec = former.and_then(|lease| lease.spec.as_ref());
         let mine = former.and_then(holder) == Some(&self.identity.holder);
         let before = spec.and_then(|spec| spec.lease_transitions).unwrap_or(0);
-        let transitions = if mine || former.is_none() {
-            before
-        } else {
-            before + 1
-        };
+        let transitions = if mine || former.is_none() { before } else { before + 1 };
         Lease {
             metadata: ObjectMeta {
                 name: Some(self.identity.lease.clone()),
@@ -263,10 +235,5 @@ impl Candidate {
 }
 
 fn holder(lease: &Lease) -> Option<&String> {
-    lease
-        .spec
-        .as_ref()?
-        .holder_identity
-        .as_ref()
-        .filter(|holder| !holder.is_empty())
+    lease.spec.as_ref()?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
 }

@@ -12,9 +12,8 @@ use prometheus_client::{
 const CONTROLLER: &str = "microservice";
 
 /// Buckets of controller-runtime's reconcile times, in seconds.
-const RECONCILE_SECONDS: [f64; 16] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
+const RECONCILE_SECONDS: [f64; 16] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Everything that the operator measures.
 #[derive(Debug)]
@@ -49,9 +48,7 @@ struct ControllerLabel {
     controller: &'static str,
 }
 
-const MICROSERVICE: ControllerLabel = ControllerLabel {
-    controller: CONTROLLER,
-};
+const MICROSERVICE: ControllerLabel = ControllerLabel { controller: CONTROLLER };
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ResultLabels {
@@ -86,16 +83,8 @@ impl ReconcileMetrics {
             active: Family::default(),
             max: Family::default(),
         };
-        registry.register(
-            "controller_runtime_reconcile",
-            "Reconciles by result",
-            metrics.total.clone(),
-        );
-        registry.register(
-            "controller_runtime_reconcile_errors",
-            "Failed reconciles",
-            metrics.errors.clone(),
-        );
+        registry.register("controller_runtime_reconcile", "Reconciles by result", metrics.total.clone());
+        registry.register("controller_runtime_reconcile_errors", "Failed reconciles", metrics.errors.clone());
         registry.register(
             "flotilla_reconcile_failures",
             "Failed reconciles by reason",
@@ -134,24 +123,12 @@ impl ReconcileMetrics {
     /// Counts a reconcile that is over; `failure` is the reason of its failure, from a fixed list.
     pub fn finish(&self, duration: Duration, failure: Option<&'static str>) {
         let result = if failure.is_some() { "error" } else { "success" };
-        self.total
-            .get_or_create(&ResultLabels {
-                controller: CONTROLLER,
-                result,
-            })
-            .inc();
+        self.total.get_or_create(&ResultLabels { controller: CONTROLLER, result }).inc();
         if let Some(reason) = failure {
             self.errors.get_or_create(&MICROSERVICE).inc();
-            self.failures
-                .get_or_create(&ReasonLabels {
-                    controller: CONTROLLER,
-                    reason,
-                })
-                .inc();
+            self.failures.get_or_create(&ReasonLabels { controller: CONTROLLER, reason }).inc();
         }
-        self.seconds
-            .get_or_create(&MICROSERVICE)
-            .observe(duration.as_secs_f64());
+        self.seconds.get_or_create(&MICROSERVICE).observe(duration.as_secs_f64());
     }
 }
 
@@ -182,22 +159,14 @@ pub struct ApiMetrics {
 
 impl ApiMetrics {
     fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            requests: Family::default(),
-        };
-        registry.register(
-            "rest_client_requests",
-            "Requests to the API server",
-            metrics.requests.clone(),
-        );
+        let metrics = Self { requests: Family::default() };
+        registry.register("rest_client_requests", "Requests to the API server", metrics.requests.clone());
         metrics
     }
 
     /// Counts a request.
     pub fn request(&self, method: String, host: String, code: String) {
-        self.requests
-            .get_or_create(&RequestLabels { code, host, method })
-            .inc();
+        self.requests.get_or_create(&RequestLabels { code, host, method }).inc();
     }
 }
 
@@ -216,23 +185,15 @@ pub struct WriteMetrics {
 
 impl WriteMetrics {
     fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            writes: Family::default(),
-        };
-        registry.register(
-            "flotilla_api_writes",
-            "Writes by kind and verb",
-            metrics.writes.clone(),
-        );
+        let metrics = Self { writes: Family::default() };
+        registry.register("flotilla_api_writes", "Writes by kind and verb", metrics.writes.clone());
         metrics
     }
 
     /// Counts a write.
     pub fn wrote(&self, kind: &'static str, verb: &'static str, succeeded: bool) {
         let result = if succeeded { "success" } else { "error" };
-        self.writes
-            .get_or_create(&WriteLabels { kind, verb, result })
-            .inc();
+        self.writes.get_or_create(&WriteLabels { kind, verb, result }).inc();
     }
 }
 
@@ -249,23 +210,13 @@ pub struct LeaderMetrics {
 
 impl LeaderMetrics {
     fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            status: Family::default(),
-        };
-        registry.register(
-            "leader_election_master_status",
-            "1 on the leader",
-            metrics.status.clone(),
-        );
+        let metrics = Self { status: Family::default() };
+        registry.register("leader_election_master_status", "1 on the leader", metrics.status.clone());
         metrics
     }
 
     /// Says whether this replica leads.
     pub fn leads(&self, lease: &str, leads: bool) {
-        self.status
-            .get_or_create(&LeaseLabel {
-                name: lease.to_owned(),
-            })
-            .set(leads.into());
+        self.status.get_or_create(&LeaseLabel { name: lease.to_owned() }).set(leads.into());
     }
 }

@@ -17,16 +17,11 @@ pub enum Error {
 
 /// Starts logging to standard error.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), Error> {
-    let subscriber = fmt()
-        .with_env_filter(EnvFilter::try_new(filter)?)
-        .with_writer(std::io::stderr);
+    let subscriber = fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(std::io::stderr);
     match format {
-        LogFormat::Json => subscriber
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .try_init(),
+        LogFormat::Json => {
+            subscriber.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        }
         LogFormat::Text => subscriber.try_init(),
     }
     .map_err(Error::Twice)

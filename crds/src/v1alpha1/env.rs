@@ -1,5 +1,7 @@
 //! Environment variables in the exact form of the core API, so that blocks can be pasted.
 
+#![allow(clippy::struct_field_names, reason = "the names are those of the core API")]
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -35,15 +35,8 @@ struct State<K> {
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        let state = State {
-            objects: BTreeMap::new(),
-            listed: None,
-            deleted: HashSet::new(),
-        };
-        Self {
-            state: RwLock::new(state),
-            ready: watch::Sender::new(false),
-        }
+        let state = State { objects: BTreeMap::new(), listed: None, deleted: HashSet::new() };
+        Self { state: RwLock::new(state), ready: watch::Sender::new(false) }
     }
 }
 
@@ -89,10 +82,7 @@ impl<K: Resource> Cache<K> {
 
     /// The object of this name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.read()
-            .objects
-            .get(&(namespace.to_owned(), name.to_owned()))
-            .cloned()
+        self.read().objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
     /// The objects of a namespace that the predicate chooses, in the order of their names.
@@ -144,11 +134,7 @@ impl<K: Resource> State<K> {
         }
         self.deleted.extend(object.uid());
         let key = key(object);
-        if self
-            .objects
-            .get(&key)
-            .is_some_and(|known| known.uid() == object.uid())
-        {
+        if self.objects.get(&key).is_some_and(|known| known.uid() == object.uid()) {
             self.objects.remove(&key);
         }
     }
@@ -160,11 +146,7 @@ fn key(object: &impl Resource) -> Key {
 
 /// Resource versions of one kind are comparable as decimal numbers (KEP-5504).
 fn version(object: &impl Resource) -> Option<u128> {
-    object
-        .meta()
-        .resource_version
-        .as_deref()
-        .and_then(|version| version.parse().ok())
+    object.meta().resource_version.as_deref().and_then(|version| version.parse().ok())
 }
 
 #[cfg(test)]
@@ -225,10 +207,7 @@ mod tests {
         cache.observe(&Event::Init);
         cache.observe(&Event::InitApply(object("kept", "2", 2)));
         let gone = cache.observe(&Event::InitDone);
-        assert_eq!(
-            gone.iter().map(|object| object.name_any()).collect::<Vec<_>>(),
-            ["gone"]
-        );
+        assert_eq!(gone.iter().map(|object| object.name_any()).collect::<Vec<_>>(), ["gone"]);
         assert_eq!(version_of(&cache, "gone"), None);
         assert_eq!(version_of(&cache, "kept").as_deref(), Some("2"));
         assert!(cache.is_ready());

@@ -33,11 +33,7 @@ pub async fn connect(metrics: ApiMetrics) -> Result<Client, Error> {
 
 /// Makes the client from a configuration.
 pub fn build(mut config: Config, metrics: ApiMetrics) -> Result<Client, Error> {
-    let host = config
-        .cluster_url
-        .authority()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
     config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     let builder = ClientBuilder::try_from(config).map_err(Error::Client)?;
     Ok(builder.with_layer(&MeterLayer { metrics, host }).build())
@@ -53,11 +49,7 @@ impl<S> Layer<S> for MeterLayer {
     type Service = Meter<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Meter {
-            inner,
-            metrics: self.metrics.clone(),
-            host: self.host.clone(),
-        }
+        Meter { inner, metrics: self.metrics.clone(), host: self.host.clone() }
     }
 }
 
@@ -89,9 +81,9 @@ where
         let answer = self.inner.call(request);
         Box::pin(async move {
             let result = answer.await;
-            let code = result.as_ref().map_or("<error>".to_owned(), |response| {
-                response.status().as_u16().to_string()
-            });
+            let code = result
+                .as_ref()
+                .map_or("<error>".to_owned(), |response| response.status().as_u16().to_string());
             metrics.request(method, host, code);
             result
         })

@@ -65,9 +65,7 @@ fn owns_more(fields: &Map<String, Value>, desired: &Value) -> bool {
             return false;
         };
         match step.find(desired) {
-            Some(value) => children
-                .as_object()
-                .is_some_and(|children| owns_more(children, value)),
+            Some(value) => children.as_object().is_some_and(|children| owns_more(children, value)),
             None => true,
         }
     })

@@ -36,9 +36,7 @@ impl Kind {
 
     /// The kind with this group and name, if the operator writes it.
     pub fn find(group: &str, name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.group() == group && kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.group() == group && kind.name() == name)
     }
 
     /// `apiVersion` of its objects.

@@ -71,11 +71,7 @@ impl std::fmt::Debug for ClientHandle {
 impl Writer {
     /// A writer that writes only while this replica leads.
     pub fn new(client: Client, leadership: Leadership, metrics: WriteMetrics) -> Self {
-        Self {
-            client: ClientHandle(client),
-            leadership,
-            metrics,
-        }
+        Self { client: ClientHandle(client), leadership, metrics }
     }
 
     /// Whether writes are allowed at this moment.
@@ -90,13 +86,7 @@ impl Writer {
         namespace: &str,
         manifest: &Value,
     ) -> Result<DynamicObject, Error> {
-        self.apply(
-            kind,
-            namespace,
-            manifest,
-            json!({"resourceVersion": NEVER_EXISTED}),
-        )
-        .await
+        self.apply(kind, namespace, manifest, json!({"resourceVersion": NEVER_EXISTED})).await
     }
 
     /// Applies to the object with this UID, and to no successor of the same name.
@@ -137,14 +127,8 @@ impl Writer {
         self.check_leadership()?;
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
-        let only_this = Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
-        };
-        let params = DeleteParams {
-            preconditions: Some(only_this),
-            ..DeleteParams::background()
-        };
+        let only_this = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::background() };
         let result = api.delete(name, &params).await;
         self.metrics.wrote(kind.name(), "delete", result.is_ok());
         match result {
@@ -178,11 +162,7 @@ impl Writer {
     }
 
     fn check_leadership(&self) -> Result<(), Error> {
-        if self.leads() {
-            Ok(())
-        } else {
-            Err(Error::NotLeader)
-        }
+        if self.leads() { Ok(()) } else { Err(Error::NotLeader) }
     }
 }
 
@@ -196,25 +176,15 @@ fn classify(kind: &'static str, name: &str, error: kube::Error) -> Error {
         }
         // A UID that is not that of the live object comes back as an invalid field, not as a conflict.
         kube::Error::Api(status) if names_field(&status, "metadata.uid") => Error::Outdated { kind, name },
-        kube::Error::Api(status) if is_final(&status) => Error::Refused {
-            kind,
-            name,
-            message: status.message.clone(),
-        },
-        error => Error::Api {
-            kind,
-            name,
-            source: Box::new(error),
-        },
+        kube::Error::Api(status) if is_final(&status) => {
+            Error::Refused { kind, name, message: status.message.clone() }
+        }
+        error => Error::Api { kind, name, source: Box::new(error) },
     }
 }
 
 fn names_field(status: &Status, field: &str) -> bool {
-    status
-        .details
-        .iter()
-        .flat_map(|details| &details.causes)
-        .any(|cause| cause.field == field)
+    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.field == field)
 }
 
 /// Whether the answer is about the object, not about the moment.

@@ -13,7 +13,7 @@ use kube::{
     api::DynamicObject,
     core::{DeserializeGuard, NamespaceResourceScope},
     runtime::{
-        Config, Controller, Predicate, WatchStreamExt, predicates, reflector,
+        Config, Controller, Predicate, PredicateConfig, WatchStreamExt, predicates, reflector,
         reflector::ObjectRef,
         watcher::{self, watcher},
     },
@@ -51,19 +51,14 @@ pub async fn run(
     leadership: Leadership,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let Scope {
-        namespace,
-        caches,
-        context,
-        concurrency,
-    } = scope;
+    let Scope { namespace, caches, context, concurrency } = scope;
     let (reader, writer) = reflector::store();
     let microservices = microservices(&client, namespace.as_deref(), Arc::clone(&caches))
         .reflect(writer)
         .touched_objects()
         .predicate_filter(
             predicates::generation.combine(predicates::annotations),
-            Default::default(),
+            PredicateConfig::default(),
         );
     // A follower reconciles nothing, so whoever wins begins with everything.
     let won = stream::unfold(leadership, |mut leadership| async move {
@@ -139,27 +134,15 @@ fn children(
         let known = Arc::clone(caches);
         // No selector: an object of somebody else is in the way when it has the name of a service, and the way is
         // free as soon as it goes.
-        let news = observed(
-            api,
-            watcher::Config::default(),
-            kind.name(),
-            reduce,
-            move |event| feed.of(kind).observe(event),
-        );
-        streams.push(
-            news.filter_map(move |meta| future::ready(service_of(&meta, &known)))
-                .boxed(),
-        );
+        let news = observed(api, watcher::Config::default(), kind.name(), reduce, move |event| {
+            feed.of(kind).observe(event)
+        });
+        streams.push(news.filter_map(move |meta| future::ready(service_of(&meta, &known))).boxed());
     }
     let pods = Arc::clone(caches);
     let config = watcher::Config::default().labels(MICROSERVICE_LABEL);
-    let news = observed(
-        typed(client, namespace),
-        config,
-        "Pod",
-        reduce_pod,
-        move |event| pods.pods.observe(event),
-    );
+    let news =
+        observed(typed(client, namespace), config, "Pod", reduce_pod, move |event| pods.pods.observe(event));
     streams.push(news.filter_map(|meta| future::ready(labelled(&meta))).boxed());
     stream::select_all(streams)
 }
@@ -193,10 +176,7 @@ where
                 | watcher::Event::InitApply(object) => Some(object.meta().clone()),
                 watcher::Event::Init | watcher::Event::InitDone => None,
             };
-            named
-                .into_iter()
-                .chain(gone.iter().map(|object| object.meta().clone()))
-                .collect()
+            named.into_iter().chain(gone.iter().map(|object| object.meta().clone())).collect()
         })
         .flat_map(stream::iter)
 }
@@ -206,10 +186,7 @@ fn service_of(meta: &ObjectMeta, caches: &Caches) -> Option<ObjectRef<Microservi
     let namespace = meta.namespace.as_deref()?;
     let name = match ownership::controller(meta).filter(|owner| is_microservice(owner)) {
         Some(owner) => &owner.name,
-        None => meta
-            .name
-            .as_ref()
-            .filter(|name| caches.microservices.get(namespace, name).is_some())?,
+        None => meta.name.as_ref().filter(|name| caches.microservices.get(namespace, name).is_some())?,
     };
     Some(ObjectRef::new(name).within(namespace))
 }

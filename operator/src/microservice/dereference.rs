@@ -44,11 +44,8 @@ impl Caches {
 
     /// The names of the caches whose first list is not complete.
     pub fn waiting(&self) -> Vec<&'static str> {
-        let mut waiting: Vec<_> = Kind::ALL
-            .into_iter()
-            .filter(|kind| !self.of(*kind).is_ready())
-            .map(Kind::name)
-            .collect();
+        let mut waiting: Vec<_> =
+            Kind::ALL.into_iter().filter(|kind| !self.of(*kind).is_ready()).map(Kind::name).collect();
         if !self.microservices.is_ready() {
             waiting.push("Microservice");
         }
@@ -87,18 +84,10 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
             let other = object.metadata.name.as_deref().unwrap_or_default();
             ownership::is_controlled_by(&object.metadata, &uid) || other == name || other.starts_with(&prefix)
         });
-        observed.objects.extend(
-            found
-                .into_iter()
-                .map(|object| ((kind, object.name_any()), object)),
-        );
+        observed.objects.extend(found.into_iter().map(|object| ((kind, object.name_any()), object)));
     }
     observed.pods = caches.pods.find_in(&namespace, |pod| {
-        pod.metadata
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(MICROSERVICE_LABEL))
-            == Some(&name)
+        pod.metadata.labels.as_ref().and_then(|labels| labels.get(MICROSERVICE_LABEL)) == Some(&name)
     });
     observed
 }

@@ -24,33 +24,23 @@ impl std::fmt::Debug for Events {
 
 impl Events {
     pub(super) fn new(client: Client, instance: &str) -> Self {
-        let reporter = Reporter {
-            controller: "flotilla-operator".into(),
-            instance: Some(instance.to_owned()),
-        };
-        Self {
-            recorder: Recorder::new(client, reporter),
-        }
+        let reporter =
+            Reporter { controller: "flotilla-operator".into(), instance: Some(instance.to_owned()) };
+        Self { recorder: Recorder::new(client, reporter) }
     }
 
     /// Publishes the transition between two states, if there is one. An event that cannot be published is
     /// logged: it must not stop the service from being made.
     pub(super) async fn transition(&self, microservice: &Microservice, next: &MicroserviceStatus) {
-        let before = microservice
-            .status
-            .as_ref()
-            .and_then(|status| ready(&status.conditions));
+        let before = microservice.status.as_ref().and_then(|status| ready(&status.conditions));
         let Some(now) = ready(&next.conditions) else {
             return;
         };
         if before.is_some_and(|before| before.status == now.status && before.reason == now.reason) {
             return;
         }
-        let type_ = if now.status == "False" || is_problem(next) {
-            EventType::Warning
-        } else {
-            EventType::Normal
-        };
+        let type_ =
+            if now.status == "False" || is_problem(next) { EventType::Warning } else { EventType::Normal };
         self.publish(microservice, type_, &now.reason, &now.message).await;
     }
 
@@ -74,21 +64,12 @@ impl Events {
 }
 
 fn ready(conditions: &[Condition]) -> Option<&Condition> {
-    conditions
-        .iter()
-        .find(|condition| condition.type_ == condition::READY)
+    conditions.iter().find(|condition| condition.type_ == condition::READY)
 }
 
 /// Whether something other than a rollout keeps the service from being done.
 fn is_problem(status: &MicroserviceStatus) -> bool {
     let ready = ready(&status.conditions).map(|ready| ready.reason.as_str());
-    let reconciling = status
-        .conditions
-        .iter()
-        .any(|condition| condition.type_ == condition::RECONCILING);
-    reconciling
-        && !matches!(
-            ready,
-            Some("Progressing" | "RollingOut" | "Available" | "ScaledToZero")
-        )
+    let reconciling = status.conditions.iter().any(|condition| condition.type_ == condition::RECONCILING);
+    reconciling && !matches!(ready, Some("Progressing" | "RollingOut" | "Available" | "ScaledToZero"))
 }

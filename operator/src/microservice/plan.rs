@@ -80,10 +80,7 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
     let mut foreign = Vec::new();
     for object in desired {
         match observed.get(object.kind, &object.name) {
-            None => plan.writes.push(Write {
-                object: object.clone(),
-                uid: None,
-            }),
+            None => plan.writes.push(Write { object: object.clone(), uid: None }),
             Some(live) if !ownership::is_controlled_by(&live.metadata, uid) => foreign.push(Foreign {
                 kind: object.kind,
                 name: object.name.clone(),
@@ -98,10 +95,7 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
                     message: error.to_string(),
                 })?;
                 if drift::differs(&object.manifest, &value, managed) {
-                    plan.writes.push(Write {
-                        object: object.clone(),
-                        uid: live.uid(),
-                    });
+                    plan.writes.push(Write { object: object.clone(), uid: live.uid() });
                 }
             }
         }
@@ -132,19 +126,11 @@ fn prunes(desired: &[Object], observed: &Observed, uid: &str) -> Vec<Prune> {
         .iter()
         .rev()
         .filter(|((kind, name), _)| {
-            !desired
-                .iter()
-                .any(|object| object.kind == *kind && object.name == *name)
+            !desired.iter().any(|object| object.kind == *kind && object.name == *name)
         })
         .filter(|(_, live)| ownership::is_controlled_by(&live.metadata, uid))
         .filter(|(_, live)| live.metadata.deletion_timestamp.is_none())
-        .filter_map(|((kind, name), live)| {
-            Some(Prune {
-                kind: *kind,
-                name: name.clone(),
-                uid: live.uid()?,
-            })
-        })
+        .filter_map(|((kind, name), live)| Some(Prune { kind: *kind, name: name.clone(), uid: live.uid()? }))
         .collect()
 }
 
@@ -175,9 +161,7 @@ mod tests {
                 fields_v1: Some(FieldsV1(owned_fields(&object.manifest["spec"]))),
                 ..Default::default()
             }]);
-            observed
-                .objects
-                .insert((object.kind, object.name.clone()), Arc::new(live));
+            observed.objects.insert((object.kind, object.name.clone()), Arc::new(live));
         }
         observed
     }
@@ -190,12 +174,7 @@ mod tests {
     }
 
     fn edit(observed: &mut Observed, kind: Kind, change: impl FnOnce(&mut DynamicObject)) {
-        let object = observed
-            .objects
-            .iter_mut()
-            .find(|((of, _), _)| *of == kind)
-            .unwrap()
-            .1;
+        let object = observed.objects.iter_mut().find(|((of, _), _)| *of == kind).unwrap().1;
         change(Arc::make_mut(object));
     }
 
@@ -220,9 +199,7 @@ mod tests {
     fn what_was_edited_is_written_again() {
         let desired = rendered(SERVICE);
         let mut observed = applied(&desired);
-        edit(&mut observed, Kind::Deployment, |live| {
-            live.data["spec"]["replicas"] = json!(7)
-        });
+        edit(&mut observed, Kind::Deployment, |live| live.data["spec"]["replicas"] = json!(7));
         let plan = plan(&desired, &observed, UID).unwrap();
         assert_eq!(plan.writes.len(), 1);
         assert_eq!(plan.writes[0].uid.as_deref(), Some("uid-of-Deployment"));
@@ -234,20 +211,13 @@ mod tests {
         let plan = plan(&rendered("spec: {image: app:1}"), &observed, UID).unwrap();
         assert_eq!(
             plan.prunes,
-            [Prune {
-                kind: Kind::Service,
-                name: "orders".into(),
-                uid: "uid-of-Service".into()
-            }]
+            [Prune { kind: Kind::Service, name: "orders".into(), uid: "uid-of-Service".into() }]
         );
     }
 
     #[test]
     fn nothing_is_pruned_when_nothing_is_wanted() {
-        assert_eq!(
-            plan(&[], &applied(&rendered(SERVICE)), UID).unwrap(),
-            Plan::default()
-        );
+        assert_eq!(plan(&[], &applied(&rendered(SERVICE)), UID).unwrap(), Plan::default());
     }
 
     #[test]
@@ -259,9 +229,7 @@ mod tests {
             "metadata": {"name": "orders", "labels": {"app.kubernetes.io/managed-by": "Helm"}}
         }))
         .unwrap();
-        observed
-            .objects
-            .insert((Kind::Deployment, "orders".into()), Arc::new(foreign));
+        observed.objects.insert((Kind::Deployment, "orders".into()), Arc::new(foreign));
         let error = plan(&desired, &observed, UID).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -104,13 +104,7 @@ impl Context {
         instance: &str,
     ) -> Self {
         let events = Events::new(client, instance);
-        Self {
-            caches,
-            writer,
-            events,
-            metrics,
-            failures: Mutex::default(),
-        }
+        Self { caches, writer, events, metrics, failures: Mutex::default() }
     }
 }
 
@@ -133,26 +127,18 @@ pub async fn reconcile(object: Arc<Microservice>, context: Arc<Context>) -> Resu
     let running = context.metrics.start();
     let result = steps(&microservice, &namespace, &context).await;
     drop(running);
-    context
-        .metrics
-        .finish(began.elapsed(), result.as_ref().err().map(Error::reason));
+    context.metrics.finish(began.elapsed(), result.as_ref().err().map(Error::reason));
     let uid = microservice.uid().unwrap_or_default();
     if result.is_ok() {
-        context
-            .failures
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&uid);
+        context.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
     }
     result.map(|()| Action::requeue(RESYNC))
 }
 
 async fn steps(microservice: &Microservice, namespace: &str, context: &Context) -> Result<(), Error> {
     if microservice.status.is_none() {
-        let written = context
-            .writer
-            .status(microservice, &status::initial(microservice, Timestamp::now()))
-            .await?;
+        let written =
+            context.writer.status(microservice, &status::initial(microservice, Timestamp::now())).await?;
         context.caches.microservices.wrote(written);
     }
     let result = converge(microservice, namespace, context).await;
@@ -186,11 +172,7 @@ async fn report(
     outcome: &Outcome,
     context: &Context,
 ) -> Result<(), Error> {
-    let Some(microservice) = context
-        .caches
-        .microservices
-        .get(namespace, &microservice.name_any())
-    else {
+    let Some(microservice) = context.caches.microservices.get(namespace, &microservice.name_any()) else {
         return Ok(());
     };
     let observed = dereference(&microservice, &context.caches);

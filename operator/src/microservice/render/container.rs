@@ -19,9 +19,7 @@ pub(super) fn render(service: &Validated) -> Container {
     Container {
         name: service.name.clone(),
         image: Some(service.image.clone()),
-        image_pull_policy: service
-            .image_pull_policy
-            .map(|policy| pull_policy(policy).to_owned()),
+        image_pull_policy: service.image_pull_policy.map(|policy| pull_policy(policy).to_owned()),
         command: some(service.command.clone()),
         args: some(service.args.clone()),
         ports: some(service.ports.iter().map(port).collect()),
@@ -38,9 +36,7 @@ pub(super) fn render(service: &Validated) -> Container {
         lifecycle: (service.drain_seconds > 0).then(|| Lifecycle {
             pre_stop: Some(LifecycleHandler {
                 // The kubelet sleeps, so the image needs no shell (KEP-3960).
-                sleep: Some(SleepAction {
-                    seconds: service.drain_seconds,
-                }),
+                sleep: Some(SleepAction { seconds: service.drain_seconds }),
                 ..LifecycleHandler::default()
             }),
             ..Lifecycle::default()
@@ -91,10 +87,7 @@ fn port(port: &api::Port) -> ContainerPort {
 }
 
 fn quantities(quantities: &BTreeMap<String, String>) -> BTreeMap<String, Quantity> {
-    quantities
-        .iter()
-        .map(|(name, quantity)| (name.clone(), Quantity(quantity.clone())))
-        .collect()
+    quantities.iter().map(|(name, quantity)| (name.clone(), Quantity(quantity.clone()))).collect()
 }
 
 fn env(variable: &api::EnvVar) -> EnvVar {
@@ -112,30 +105,20 @@ fn env_source(source: &api::EnvVarSource) -> EnvVarSource {
             key: reference.key.clone(),
             optional: reference.optional,
         }),
-        config_map_key_ref: source
-            .config_map_key_ref
-            .as_ref()
-            .map(|reference| ConfigMapKeySelector {
-                name: reference.name.clone(),
-                key: reference.key.clone(),
-                optional: reference.optional,
-            }),
+        config_map_key_ref: source.config_map_key_ref.as_ref().map(|reference| ConfigMapKeySelector {
+            name: reference.name.clone(),
+            key: reference.key.clone(),
+            optional: reference.optional,
+        }),
         field_ref: source.field_ref.as_ref().map(|reference| ObjectFieldSelector {
             field_path: reference.field_path.clone(),
             api_version: reference.api_version.clone(),
         }),
-        resource_field_ref: source
-            .resource_field_ref
-            .as_ref()
-            .map(|reference| ResourceFieldSelector {
-                resource: reference.resource.clone(),
-                divisor: reference
-                    .divisor
-                    .as_ref()
-                    .map(|divisor| Quantity(canonical(&divisor.0))),
-                container_name: None,
-            }),
-        ..EnvVarSource::default()
+        resource_field_ref: source.resource_field_ref.as_ref().map(|reference| ResourceFieldSelector {
+            resource: reference.resource.clone(),
+            divisor: reference.divisor.as_ref().map(|divisor| Quantity(canonical(&divisor.0))),
+            container_name: None,
+        }),
     }
 }
 
@@ -147,17 +130,14 @@ fn canonical(quantity: &str) -> String {
 fn env_from(source: &api::EnvFromSource) -> EnvFromSource {
     EnvFromSource {
         prefix: source.prefix.clone(),
-        config_map_ref: source
-            .config_map_ref
-            .as_ref()
-            .map(|reference| ConfigMapEnvSource {
-                name: reference.name.clone(),
-                optional: reference.optional,
-            }),
-        secret_ref: source.secret_ref.as_ref().map(|reference| SecretEnvSource {
+        config_map_ref: source.config_map_ref.as_ref().map(|reference| ConfigMapEnvSource {
             name: reference.name.clone(),
             optional: reference.optional,
         }),
+        secret_ref: source
+            .secret_ref
+            .as_ref()
+            .map(|reference| SecretEnvSource { name: reference.name.clone(), optional: reference.optional }),
     }
 }
 

@@ -70,30 +70,20 @@ fn pod(service: &Validated) -> PodSpec {
             service
                 .image_pull_secrets
                 .iter()
-                .map(|secret| LocalObjectReference {
-                    name: secret.name.clone(),
-                })
+                .map(|secret| LocalObjectReference { name: secret.name.clone() })
                 .collect()
         }),
         security_context: security(service),
         topology_spread_constraints: Some(SPREAD_OVER.iter().map(|key| spread(key, &service.name)).collect()),
         containers: vec![container::render(service)],
-        volumes: (!service.security.writable_paths.is_empty()).then(|| {
-            (0..service.security.writable_paths.len())
-                .map(writable_volume)
-                .collect()
-        }),
+        volumes: (!service.security.writable_paths.is_empty())
+            .then(|| (0..service.security.writable_paths.len()).map(writable_volume).collect()),
         ..PodSpec::default()
     }
 }
 
 fn security(service: &Validated) -> Option<PodSecurityContext> {
-    let seccomp = || {
-        Some(SeccompProfile {
-            type_: "RuntimeDefault".to_owned(),
-            localhost_profile: None,
-        })
-    };
+    let seccomp = || Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None });
     match service.security.profile {
         SecurityProfile::Restricted => Some(PodSecurityContext {
             run_as_non_root: Some(true),
@@ -106,10 +96,10 @@ fn security(service: &Validated) -> Option<PodSecurityContext> {
             seccomp_profile: seccomp(),
             ..PodSecurityContext::default()
         }),
-        SecurityProfile::Custom => service.security.run_as_user.map(|user| PodSecurityContext {
-            run_as_user: Some(user),
-            ..PodSecurityContext::default()
-        }),
+        SecurityProfile::Custom => service
+            .security
+            .run_as_user
+            .map(|user| PodSecurityContext { run_as_user: Some(user), ..PodSecurityContext::default() }),
     }
 }
 

@@ -16,12 +16,7 @@ pub(super) fn render(timed: &TimedCheck) -> Probe {
         ..Probe::default()
     };
     match &timed.check {
-        Check::Http {
-            path,
-            port,
-            scheme,
-            headers,
-        } => {
+        Check::Http { path, port, scheme, headers } => {
             probe.http_get = Some(HTTPGetAction {
                 path: Some(path.clone()),
                 port: port.clone(),
@@ -32,32 +27,17 @@ pub(super) fn render(timed: &TimedCheck) -> Probe {
                 http_headers: (!headers.is_empty()).then(|| {
                     headers
                         .iter()
-                        .map(|header| HTTPHeader {
-                            name: header.name.clone(),
-                            value: header.value.clone(),
-                        })
+                        .map(|header| HTTPHeader { name: header.name.clone(), value: header.value.clone() })
                         .collect()
                 }),
                 host: None,
             });
         }
         Check::Grpc { port, service } => {
-            probe.grpc = Some(GRPCAction {
-                port: *port,
-                service: service.clone(),
-            });
+            probe.grpc = Some(GRPCAction { port: *port, service: service.clone() });
         }
-        Check::Tcp { port } => {
-            probe.tcp_socket = Some(TCPSocketAction {
-                port: port.clone(),
-                host: None,
-            })
-        }
-        Check::Exec { command } => {
-            probe.exec = Some(ExecAction {
-                command: Some(command.clone()),
-            })
-        }
+        Check::Tcp { port } => probe.tcp_socket = Some(TCPSocketAction { port: port.clone(), host: None }),
+        Check::Exec { command } => probe.exec = Some(ExecAction { command: Some(command.clone()) }),
     }
     probe
 }

@@ -25,10 +25,8 @@ pub(crate) fn rendered(yaml: &str) -> Vec<Object> {
 
 /// Compares what a `Microservice` becomes with the golden file of that name.
 fn golden(name: &str, yaml: &str) {
-    let documents: Vec<_> = rendered(yaml)
-        .iter()
-        .map(|object| serde_saphyr::to_string(&object.manifest).unwrap())
-        .collect();
+    let documents: Vec<_> =
+        rendered(yaml).iter().map(|object| serde_saphyr::to_string(&object.manifest).unwrap()).collect();
     insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!(name, documents.join("---\n"));
     });
@@ -36,24 +34,21 @@ fn golden(name: &str, yaml: &str) {
 
 #[test]
 fn an_image_alone_is_a_worker() {
-    golden(
-        "an_image_alone_is_a_worker",
-        ("spec: {image: registry.example.com/worker:1}"),
-    );
+    golden("an_image_alone_is_a_worker", "spec: {image: registry.example.com/worker:1}");
 }
 
 #[test]
 fn a_service_with_ports() {
     golden(
         "a_service_with_ports",
-        (r"
+        r"
 spec:
   image: ghcr.io/acme/orders:1.4.2
   ports:
   - {name: http, port: 8080, protocol: HTTP, servicePort: 80}
   - {name: grpc, port: 9090, protocol: GRPC}
   - {name: dns, port: 53, protocol: UDP}
-"),
+",
     );
 }
 
@@ -61,7 +56,7 @@ spec:
 fn every_field() {
     golden(
         "every_field",
-        (r"
+        r"
 spec:
   image: ghcr.io/acme/orders@sha256:0123
   imagePullPolicy: Always
@@ -88,7 +83,7 @@ spec:
   lifecycle: {drainSeconds: 10, terminationGracePeriodSeconds: 60}
   security: {runAsUser: 1000, writablePaths: [/var/cache, /tmp], addCapabilities: [NET_BIND_SERVICE]}
   serviceAccount: {annotations: {example.com/role: orders}, mountToken: true}
-"),
+",
     );
 }
 
@@ -96,7 +91,7 @@ spec:
 fn the_baseline_profile() {
     golden(
         "the_baseline_profile",
-        ("spec: {image: app, security: {profile: Baseline}, serviceAccount: {name: existing}}"),
+        "spec: {image: app, security: {profile: Baseline}, serviceAccount: {name: existing}}",
     );
 }
 
@@ -104,16 +99,14 @@ fn the_baseline_profile() {
 fn the_custom_profile() {
     golden(
         "the_custom_profile",
-        ("spec: {image: app, security: {profile: Custom, addCapabilities: [SYS_PTRACE]}}"),
+        "spec: {image: app, security: {profile: Custom, addCapabilities: [SYS_PTRACE]}}",
     );
 }
 
 fn ports() -> impl Strategy<Value = Value> {
     let port = (
         1_u16..1000,
-        prop::option::of(prop::sample::select(vec![
-            "HTTP", "HTTP2", "GRPC", "TLS", "TCP", "UDP",
-        ])),
+        prop::option::of(prop::sample::select(vec!["HTTP", "HTTP2", "GRPC", "TLS", "TCP", "UDP"])),
     );
     prop::collection::vec(port, 0..5).prop_map(|ports| {
         let port = |(index, (number, protocol)): (usize, (u16, Option<&str>))| {
@@ -138,10 +131,8 @@ fn spec() -> impl Strategy<Value = Value> {
         prop::option::of(prop::collection::vec("/[a-z]{1,6}", 0..3)),
     )
         .prop_map(|(image, ports, replicas, profile, account, env, writable)| {
-            let env: Vec<_> = env
-                .into_iter()
-                .map(|(name, value)| json!({"name": name, "value": value}))
-                .collect();
+            let env: Vec<_> =
+                env.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
             json!({
                 "image": image,
                 "ports": ports,

@@ -23,12 +23,7 @@ impl Wanted {
             Some(false) => "False",
             None => "Unknown",
         };
-        Self {
-            type_,
-            status,
-            reason: reason.to_owned(),
-            message,
-        }
+        Self { type_, status, reason: reason.to_owned(), message }
     }
 }
 
@@ -99,12 +94,7 @@ mod tests {
 
     #[test]
     fn what_is_not_wanted_any_more_is_gone() {
-        let reconciling = [Wanted::new(
-            condition::RECONCILING,
-            Some(true),
-            "RollingOut",
-            String::new(),
-        )];
+        let reconciling = [Wanted::new(condition::RECONCILING, Some(true), "RollingOut", String::new())];
         let before = merge(&[], &reconciling, None, at(1));
         assert_eq!(merge(&before, &[], None, at(2)), []);
     }
@@ -112,12 +102,7 @@ mod tests {
     #[test]
     fn messages_are_bounded_on_a_character() {
         let long = "ä".repeat(2000);
-        let merged = merge(
-            &[],
-            &[Wanted::new(condition::READY, None, "X", long)],
-            None,
-            at(0),
-        );
+        let merged = merge(&[], &[Wanted::new(condition::READY, None, "X", long)], None, at(0));
         assert_eq!(merged[0].message.chars().count(), 1027);
     }
 }

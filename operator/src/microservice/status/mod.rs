@@ -72,25 +72,15 @@ pub fn compute(
     let rollout = deployment.and_then(|live| Rollout::of(live));
     let problem = pods::problem(&observed.pods).or_else(|| rollout.as_ref().and_then(Rollout::problem));
     let wanted = wanted(outcome, rollout.as_ref(), problem.as_ref());
-    let before = microservice
-        .status
-        .as_ref()
-        .map(|status| status.conditions.as_slice())
-        .unwrap_or_default();
+    let before = microservice.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let ports = &microservice.spec.ports;
-    let host = format!(
-        "{}.{}.svc",
-        microservice.name_any(),
-        microservice.namespace().unwrap_or_default()
-    );
+    let host = format!("{}.{}.svc", microservice.name_any(), microservice.namespace().unwrap_or_default());
     MicroserviceStatus {
         observed_generation: microservice.metadata.generation,
         conditions: conditions::merge(before, &wanted, microservice.metadata.generation, now),
         replicas: rollout.as_ref().map(|rollout| rollout.replicas),
         ready_replicas: rollout.as_ref().map(|rollout| rollout.ready),
-        ready: rollout
-            .as_ref()
-            .map(|rollout| format!("{}/{}", rollout.ready, rollout.desired)),
+        ready: rollout.as_ref().map(|rollout| format!("{}/{}", rollout.ready, rollout.desired)),
         selector: Some(selector(microservice)),
         url: ports.iter().find_map(|port| url(port, &host)),
         endpoints: ports.iter().map(|port| endpoint(port, &host)).collect(),
@@ -107,17 +97,13 @@ fn wanted(outcome: &Outcome, rollout: Option<&Rollout>, problem: Option<&Problem
         (Phase::ScaledToZero, _) => (Some(true), "ScaledToZero", "no pods are wanted".to_owned()),
         (Phase::Complete(summary), None) => (Some(true), "Available", summary.clone()),
         (Phase::RollingOut(summary), None) => (Some(true), "RollingOut", summary.clone()),
-        (Phase::Complete(summary) | Phase::RollingOut(summary), Some(problem)) => (
-            Some(true),
-            problem.reason,
-            format!("{summary}; {}", problem.message),
-        ),
+        (Phase::Complete(summary) | Phase::RollingOut(summary), Some(problem)) => {
+            (Some(true), problem.reason, format!("{summary}; {}", problem.message))
+        }
         (Phase::Unavailable(summary), None) => (Some(false), "Unavailable", summary.clone()),
-        (Phase::Unavailable(summary), Some(problem)) => (
-            Some(false),
-            problem.reason,
-            format!("{}; {summary}", problem.message),
-        ),
+        (Phase::Unavailable(summary), Some(problem)) => {
+            (Some(false), problem.reason, format!("{}; {summary}", problem.message))
+        }
         (Phase::Unknown, Some(problem)) => (Some(false), problem.reason, problem.message.clone()),
     };
     let mut ready = ready;
@@ -129,24 +115,13 @@ fn wanted(outcome: &Outcome, rollout: Option<&Rollout>, problem: Option<&Problem
         Outcome::Applied => {}
         Outcome::Suspended => {
             let text = "spec.suspend is true: nothing is written, and changes of spec wait until it is false";
-            wanted.push(Wanted::new(
-                condition::SUSPENDED,
-                Some(true),
-                "Suspended",
-                text.to_owned(),
-            ));
+            wanted.push(Wanted::new(condition::SUSPENDED, Some(true), "Suspended", text.to_owned()));
             reconciling = None;
         }
-        Outcome::Retrying {
-            reason: why,
-            message: text,
-        } => {
+        Outcome::Retrying { reason: why, message: text } => {
             reconciling = Some((why, text.clone()));
         }
-        Outcome::Blocked {
-            reason: why,
-            message: text,
-        } => {
+        Outcome::Blocked { reason: why, message: text } => {
             ready = Some(false);
             reason = why;
             message.clone_from(text);
@@ -170,11 +145,7 @@ fn wanted(outcome: &Outcome, rollout: Option<&Rollout>, problem: Option<&Problem
 
 fn selector(microservice: &Microservice) -> String {
     let labels = render::selector(&microservice.name_any());
-    labels
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join(",")
+    labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
 }
 
 fn url(port: &Port, host: &str) -> Option<String> {
@@ -184,20 +155,12 @@ fn url(port: &Port, host: &str) -> Option<String> {
         Protocol::Grpc | Protocol::Tcp | Protocol::Udp => return None,
     };
     let number = port.service_port();
-    Some(if number == default {
-        format!("{scheme}://{host}")
-    } else {
-        format!("{scheme}://{host}:{number}")
-    })
+    Some(if number == default { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{number}") })
 }
 
 fn endpoint(port: &Port, host: &str) -> Endpoint {
     let address = format!("{host}:{}", port.service_port());
-    Endpoint {
-        name: port.name.clone(),
-        address,
-        visibility: Visibility::Cluster,
-    }
+    Endpoint { name: port.name.clone(), address, visibility: Visibility::Cluster }
 }
 
 /// What the service owns, in the order of apply.

@@ -15,10 +15,7 @@ pub(super) struct Problem {
 
 /// The problem of the newest pod that has one. Pods that are being deleted do not count.
 pub(super) fn problem(pods: &[Arc<Pod>]) -> Option<Problem> {
-    let mut living: Vec<_> = pods
-        .iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-        .collect();
+    let mut living: Vec<_> = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
     // By name as well: pods of one second would otherwise take turns, each with a write.
     living.sort_by_key(|pod| {
         let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -31,10 +28,7 @@ fn of_pod(pod: &Pod) -> Option<Problem> {
     let status = pod.status.as_ref()?;
     if status.phase.as_deref() == Some("Failed") && status.reason.as_deref() == Some("Evicted") {
         let message = status.message.clone().unwrap_or_default();
-        return Some(Problem {
-            reason: "Evicted",
-            message: format!("a pod was evicted: {message}"),
-        });
+        return Some(Problem { reason: "Evicted", message: format!("a pod was evicted: {message}") });
     }
     let unschedulable = status.conditions.iter().flatten().find(|condition| {
         condition.type_ == "PodScheduled"
@@ -49,8 +43,7 @@ fn of_pod(pod: &Pod) -> Option<Problem> {
         });
     }
     let init = status.init_container_statuses.iter().flatten();
-    init.chain(status.container_statuses.iter().flatten())
-        .find_map(of_container)
+    init.chain(status.container_statuses.iter().flatten()).find_map(of_container)
 }
 
 fn of_container(container: &ContainerStatus) -> Option<Problem> {
@@ -59,10 +52,7 @@ fn of_container(container: &ContainerStatus) -> Option<Problem> {
     if let Some(waiting) = &state.waiting {
         let message = waiting.message.as_deref().unwrap_or_default();
         let described = |reason, what: &str| {
-            Some(Problem {
-                reason,
-                message: format!("container {name:?}: {what}: {}", cause(message)),
-            })
+            Some(Problem { reason, message: format!("container {name:?}: {what}: {}", cause(message)) })
         };
         match waiting.reason.as_deref().unwrap_or_default() {
             "ErrImagePull"
@@ -71,10 +61,7 @@ fn of_container(container: &ContainerStatus) -> Option<Problem> {
             | "ErrImageNeverPull"
             | "ImageInspectError"
             | "RegistryUnavailable" => {
-                return described(
-                    "ImagePullFailed",
-                    &format!("cannot pull image {:?}", container.image),
-                );
+                return described("ImagePullFailed", &format!("cannot pull image {:?}", container.image));
             }
             "CreateContainerConfigError" => {
                 return described("ContainerConfigInvalid", "its configuration is not valid");
@@ -87,11 +74,7 @@ fn of_container(container: &ContainerStatus) -> Option<Problem> {
         }
     }
     // Between the crash and the next start there is no waiting state.
-    if state
-        .terminated
-        .as_ref()
-        .is_some_and(|terminated| terminated.exit_code != 0)
-    {
+    if state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code != 0) {
         return crash(name, Some(state));
     }
     None
@@ -103,10 +86,7 @@ fn crash(name: &str, state: Option<&ContainerState>) -> Option<Problem> {
         let message = format!(
             "container {name:?} was killed because it used more memory than its limit: raise spec.resources.limits.memory"
         );
-        return Some(Problem {
-            reason: "OutOfMemory",
-            message,
-        });
+        return Some(Problem { reason: "OutOfMemory", message });
     }
     let how = match terminated.signal {
         Some(signal) => format!("signal {signal}"),
@@ -116,18 +96,13 @@ fn crash(name: &str, state: Option<&ContainerState>) -> Option<Problem> {
         Some(message) if !message.is_empty() => format!(": {message}"),
         _ => ": its last words are in its log (kubectl logs --previous)".to_owned(),
     };
-    Some(Problem {
-        reason: "CrashLoop",
-        message: format!("container {name:?} ended with {how}{said}"),
-    })
+    Some(Problem { reason: "CrashLoop", message: format!("container {name:?} ended with {how}{said}") })
 }
 
 /// What is behind a back-off. `ErrImagePull` and `ImagePullBackOff` take turns with two wordings of one error;
 /// the part they share is the error itself.
 fn cause(message: &str) -> &str {
-    message
-        .split_once("ErrImagePull: ")
-        .map_or(message, |(_, cause)| cause)
+    message.split_once("ErrImagePull: ").map_or(message, |(_, cause)| cause)
 }
 
 #[cfg(test)]
@@ -153,10 +128,7 @@ mod tests {
     #[test]
     fn a_failed_pull_reads_the_same_while_it_backs_off() {
         let error = "failed to resolve reference \"app:1\": not found";
-        let now = one(container(
-            json!({"waiting": {"reason": "ErrImagePull", "message": error}}),
-            json!({}),
-        ));
+        let now = one(container(json!({"waiting": {"reason": "ErrImagePull", "message": error}}), json!({})));
         let later = one(container(
             json!({"waiting": {"reason": "ImagePullBackOff",
                 "message": format!("Back-off pulling image \"app:1\": ErrImagePull: {error}")}}),
@@ -165,10 +137,7 @@ mod tests {
         assert_eq!(now, later);
         let problem = now.unwrap();
         assert_eq!(problem.reason, "ImagePullFailed");
-        assert_eq!(
-            problem.message,
-            format!("container \"app\": cannot pull image \"app:1\": {error}")
-        );
+        assert_eq!(problem.message, format!("container \"app\": cannot pull image \"app:1\": {error}"));
     }
 
     #[test]
@@ -180,12 +149,7 @@ mod tests {
             ended,
         ));
         assert_eq!(between, waiting);
-        assert!(
-            between
-                .unwrap()
-                .message
-                .starts_with("container \"app\" ended with exit code 3")
-        );
+        assert!(between.unwrap().message.starts_with("container \"app\" ended with exit code 3"));
     }
 
     #[test]
@@ -199,33 +163,16 @@ mod tests {
 
     #[test]
     fn a_pod_that_starts_or_runs_has_no_problem() {
-        assert_eq!(
-            one(container(
-                json!({"waiting": {"reason": "ContainerCreating"}}),
-                json!({})
-            )),
-            None
-        );
-        assert_eq!(
-            one(container(
-                json!({"running": {}}),
-                json!({"terminated": {"exitCode": 1}})
-            )),
-            None
-        );
-        assert_eq!(
-            one(container(json!({"terminated": {"exitCode": 0}}), json!({}))),
-            None
-        );
+        assert_eq!(one(container(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}))), None);
+        assert_eq!(one(container(json!({"running": {}}), json!({"terminated": {"exitCode": 1}}))), None);
+        assert_eq!(one(container(json!({"terminated": {"exitCode": 0}}), json!({}))), None);
     }
 
     #[test]
     fn the_newest_pod_speaks() {
         let ended = |code: i32| container(json!({"terminated": {"exitCode": code}}), json!({}));
-        let pods = [
-            pod("old", "2026-01-01T00:00:00Z", ended(1)),
-            pod("new", "2026-01-02T00:00:00Z", ended(2)),
-        ];
+        let pods =
+            [pod("old", "2026-01-01T00:00:00Z", ended(1)), pod("new", "2026-01-02T00:00:00Z", ended(2))];
         assert!(problem(&pods).unwrap().message.contains("exit code 2"));
     }
 }

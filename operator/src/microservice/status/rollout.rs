@@ -53,13 +53,7 @@ impl Rollout {
     }
 
     pub(super) fn phase(&self) -> Phase {
-        let Self {
-            desired,
-            replicas,
-            available,
-            updated,
-            ..
-        } = *self;
+        let Self { desired, replicas, available, updated, .. } = *self;
         let summary = format!("{available} of {desired} pods are available");
         if self.current && desired == 0 && replicas == 0 {
             Phase::ScaledToZero
@@ -90,37 +84,18 @@ impl Rollout {
 
     /// Why pods cannot even be made: a quota, or Pod Security Admission.
     pub(super) fn problem(&self) -> Option<Problem> {
-        let failure = self
-            .condition("ReplicaFailure")
-            .filter(|condition| condition.status == "True")?;
+        let failure = self.condition("ReplicaFailure").filter(|condition| condition.status == "True")?;
         let message = failure.message.clone().unwrap_or_default();
-        Some(Problem {
-            reason: "PodsRefused",
-            message: format!("pods cannot be created: {message}"),
-        })
+        Some(Problem { reason: "PodsRefused", message: format!("pods cannot be created: {message}") })
     }
 
     /// Our `Available`: by the minimum above.
     pub(super) fn available(&self) -> Wanted {
-        let message = format!(
-            "{} pods are available, {} are needed",
-            self.available,
-            self.minimum()
-        );
+        let message = format!("{} pods are available, {} are needed", self.available, self.minimum());
         if self.available >= self.minimum() {
-            Wanted::new(
-                condition::AVAILABLE,
-                Some(true),
-                "MinimumReplicasAvailable",
-                message,
-            )
+            Wanted::new(condition::AVAILABLE, Some(true), "MinimumReplicasAvailable", message)
         } else {
-            Wanted::new(
-                condition::AVAILABLE,
-                Some(false),
-                "MinimumReplicasUnavailable",
-                message,
-            )
+            Wanted::new(condition::AVAILABLE, Some(false), "MinimumReplicasUnavailable", message)
         }
     }
 
@@ -132,11 +107,7 @@ impl Rollout {
             "False" => Some(false),
             _ => None,
         };
-        let reason = theirs
-            .reason
-            .as_deref()
-            .filter(|reason| !reason.is_empty())
-            .unwrap_or("Progressing");
+        let reason = theirs.reason.as_deref().filter(|reason| !reason.is_empty()).unwrap_or("Progressing");
         // Their message has the name of a ReplicaSet, and with it a write at each of its steps.
         let message = match status {
             Some(false) => theirs.message.clone().unwrap_or_default(),
@@ -172,10 +143,7 @@ mod tests {
     fn a_rollout_goes_from_unavailable_to_complete() {
         assert!(matches!(rollout(3, 1, 1, 0).phase(), Phase::Unavailable(_)));
         assert!(matches!(rollout(3, 3, 3, 2).phase(), Phase::RollingOut(_)));
-        assert_eq!(
-            rollout(3, 3, 3, 3).phase(),
-            Phase::Complete("3 of 3 pods are available".into())
-        );
+        assert_eq!(rollout(3, 3, 3, 3).phase(), Phase::Complete("3 of 3 pods are available".into()));
     }
 
     #[test]
@@ -191,9 +159,8 @@ mod tests {
 
     #[test]
     fn one_pod_of_four_may_be_missing_but_not_the_only_one() {
-        let minimums: Vec<_> = [0, 1, 2, 3, 4, 8, 100]
-            .map(|desired| rollout(desired, 0, 0, 0).minimum())
-            .to_vec();
+        let minimums: Vec<_> =
+            [0, 1, 2, 3, 4, 8, 100].map(|desired| rollout(desired, 0, 0, 0).minimum()).to_vec();
         assert_eq!(minimums, [0, 1, 1, 2, 3, 6, 75]);
     }
 

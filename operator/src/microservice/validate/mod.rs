@@ -168,9 +168,7 @@ pub fn validate(microservice: &Microservice) -> Result<Validated, Error> {
         drain_seconds,
         termination_grace_period_seconds,
         security: security::resolve(spec.security.as_ref()),
-        service_account: account
-            .name
-            .map_or(Identity::Own(account.annotations), Identity::Existing),
+        service_account: account.name.map_or(Identity::Own(account.annotations), Identity::Existing),
         mount_token: account.mount_token.unwrap_or(false),
     })
 }
@@ -181,17 +179,9 @@ fn lifecycle(lifecycle: Option<&Lifecycle>, ports: &[Port]) -> Result<(i64, i64)
         .and_then(|lifecycle| lifecycle.termination_grace_period_seconds)
         .unwrap_or(Lifecycle::DEFAULT_GRACE_SECONDS);
     // Nobody sends requests to a worker, so there is nothing to wait for unless it is asked for.
-    let default = if ports.is_empty() {
-        0
-    } else {
-        Lifecycle::DEFAULT_DRAIN_SECONDS
-    };
+    let default = if ports.is_empty() { 0 } else { Lifecycle::DEFAULT_DRAIN_SECONDS };
     let drain = written.unwrap_or(default);
-    if drain < grace {
-        Ok((drain, grace))
-    } else {
-        Err(Error::Drain { drain, grace })
-    }
+    if drain < grace { Ok((drain, grace)) } else { Err(Error::Drain { drain, grace }) }
 }
 
 #[cfg(test)]
@@ -201,30 +191,17 @@ mod tests {
 
     #[test]
     fn defaults_are_explicit() {
-        let validated = validate(&microservice(
-            "spec: {image: app:1, ports: [{name: http, port: 80}]}",
-        ))
-        .unwrap();
+        let validated =
+            validate(&microservice("spec: {image: app:1, ports: [{name: http, port: 80}]}")).unwrap();
         assert_eq!(validated.replicas, 1);
-        assert_eq!(
-            (
-                validated.drain_seconds,
-                validated.termination_grace_period_seconds
-            ),
-            (5, 30)
-        );
+        assert_eq!((validated.drain_seconds, validated.termination_grace_period_seconds), (5, 30));
         assert_eq!(validated.service_account, Identity::Own(BTreeMap::new()));
         assert!(!validated.mount_token);
     }
 
     #[test]
     fn a_worker_does_not_drain_unless_asked() {
-        assert_eq!(
-            validate(&microservice("spec: {image: app:1}"))
-                .unwrap()
-                .drain_seconds,
-            0
-        );
+        assert_eq!(validate(&microservice("spec: {image: app:1}")).unwrap().drain_seconds, 0);
         let asked = microservice("spec: {image: app:1, lifecycle: {drainSeconds: 3}}");
         assert_eq!(validate(&asked).unwrap().drain_seconds, 3);
     }

@@ -81,9 +81,7 @@ pub(super) fn resolve(probes: Option<&Probes>, ports: &[Port]) -> Result<ProbeSe
     let readiness = match &probes.readiness {
         Some(probe) => timed("readiness", probe, ports)?,
         None => first_stream(ports).map(|port| {
-            let check = Check::Tcp {
-                port: IntOrString::String(port.name.clone()),
-            };
+            let check = Check::Tcp { port: IntOrString::String(port.name.clone()) };
             TimedCheck {
                 check,
                 initial_delay_seconds: None,
@@ -100,19 +98,12 @@ pub(super) fn resolve(probes: Option<&Probes>, ports: &[Port]) -> Result<ProbeSe
     };
     let startup = match &probes.startup {
         Some(startup) => {
-            let borrowed = liveness
-                .as_ref()
-                .or(readiness.as_ref())
-                .map(|timed| timed.check.clone());
+            let borrowed = liveness.as_ref().or(readiness.as_ref()).map(|timed| timed.check.clone());
             Some(start(startup, ports, borrowed)?)
         }
         None => None,
     };
-    Ok(ProbeSet {
-        readiness,
-        liveness,
-        startup,
-    })
+    Ok(ProbeSet { readiness, liveness, startup })
 }
 
 fn timed(name: &'static str, probe: &Probe, ports: &[Port]) -> Result<Option<TimedCheck>, Error> {
@@ -144,10 +135,7 @@ fn start(startup: &StartupProbe, ports: &[Port], borrowed: Option<Check>) -> Res
         tcp: startup.tcp.as_ref(),
         exec: startup.exec.as_ref(),
     };
-    let check = handlers
-        .resolve("startup", ports)?
-        .or(borrowed)
-        .ok_or(Error::NothingToStart)?;
+    let check = handlers.resolve("startup", ports)?.or(borrowed).ok_or(Error::NothingToStart)?;
     let period_seconds = STARTUP_PERIOD_SECONDS.min(startup.budget_seconds);
     // Rounded up: the budget is at least what was written.
     let failures = (startup.budget_seconds + period_seconds - 1) / period_seconds;
@@ -182,12 +170,10 @@ impl Handlers<'_> {
                 port: number(probe, &port(probe, grpc.port.as_ref(), ports)?, ports)?,
                 service: grpc.service.clone(),
             }),
-            (None, None, Some(tcp), None) => Some(Check::Tcp {
-                port: port(probe, tcp.port.as_ref(), ports)?,
-            }),
-            (None, None, None, Some(exec)) => Some(Check::Exec {
-                command: exec.command.clone(),
-            }),
+            (None, None, Some(tcp), None) => {
+                Some(Check::Tcp { port: port(probe, tcp.port.as_ref(), ports)? })
+            }
+            (None, None, None, Some(exec)) => Some(Check::Exec { command: exec.command.clone() }),
             _ => return Err(Error::Handler { probe }),
         })
     }
@@ -196,10 +182,7 @@ impl Handlers<'_> {
 fn port(probe: &'static str, written: Option<&IntOrString>, ports: &[Port]) -> Result<IntOrString, Error> {
     match written {
         Some(IntOrString::String(name)) if ports.iter().all(|port| port.name != *name) => {
-            Err(Error::UnknownPort {
-                probe,
-                port: name.clone(),
-            })
+            Err(Error::UnknownPort { probe, port: name.clone() })
         }
         Some(written) => Ok(written.clone()),
         None => first_stream(ports)
@@ -215,10 +198,7 @@ fn number(probe: &'static str, reference: &IntOrString, ports: &[Port]) -> Resul
             .iter()
             .find(|port| port.name == *name)
             .map(|port| i32::from(port.port))
-            .ok_or_else(|| Error::UnknownPort {
-                probe,
-                port: name.clone(),
-            }),
+            .ok_or_else(|| Error::UnknownPort { probe, port: name.clone() }),
     }
 }
 
@@ -243,12 +223,7 @@ mod tests {
             "ports: [{name: dns, port: 53, protocol: UDP}, {name: web, port: 80, protocol: HTTP}]",
         )
         .unwrap();
-        assert_eq!(
-            probes.readiness.unwrap().check,
-            Check::Tcp {
-                port: IntOrString::String("web".into())
-            }
-        );
+        assert_eq!(probes.readiness.unwrap().check, Check::Tcp { port: IntOrString::String("web".into()) });
         assert_eq!(probes.liveness, None);
     }
 
@@ -263,13 +238,7 @@ mod tests {
     fn grpc_is_asked_by_number() {
         let probes =
             resolve_yaml("ports: [{name: rpc, port: 9090, protocol: GRPC}], probes: {readiness: {grpc: {}}}");
-        assert_eq!(
-            probes.unwrap().readiness.unwrap().check,
-            Check::Grpc {
-                port: 9090,
-                service: None
-            }
-        );
+        assert_eq!(probes.unwrap().readiness.unwrap().check, Check::Grpc { port: 9090, service: None });
     }
 
     #[test]
@@ -278,25 +247,14 @@ mod tests {
             "ports: [{name: web, port: 80}], probes: {liveness: {exec: {command: [ok]}}, startup: {budgetSeconds: 12}}",
         );
         let startup = probes.unwrap().startup.unwrap();
-        assert_eq!(
-            startup.check,
-            Check::Exec {
-                command: vec!["ok".into()]
-            }
-        );
+        assert_eq!(startup.check, Check::Exec { command: vec!["ok".into()] });
         assert_eq!((startup.period_seconds, startup.failure_threshold), (5, Some(3)));
     }
 
     #[test]
     fn what_cannot_be_resolved_is_named() {
         let unknown = resolve_yaml("ports: [{name: web, port: 80}], probes: {liveness: {tcp: {port: nope}}}");
-        assert_eq!(
-            unknown,
-            Err(Error::UnknownPort {
-                probe: "liveness",
-                port: "nope".into()
-            })
-        );
+        assert_eq!(unknown, Err(Error::UnknownPort { probe: "liveness", port: "nope".into() }));
         let none = resolve_yaml("probes: {readiness: {http: {path: /}}}");
         assert_eq!(none, Err(Error::NoPort { probe: "readiness" }));
         let two = resolve_yaml("probes: {readiness: {tcp: {port: 1}, exec: {command: [x]}}}");

@@ -50,9 +50,7 @@ impl CanonicalQuantity {
     /// Reads a quantity.
     pub fn parse(text: &str) -> Result<Self, QuantityError> {
         let error = || QuantityError(text.to_owned());
-        let end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, suffix) = text.split_at(end);
         let binary = BINARY.iter().find(|(name, _)| *name == suffix);
         let decimal = DECIMAL.iter().find(|(name, _)| *name == suffix);
@@ -66,10 +64,7 @@ impl CanonicalQuantity {
         let scaled = digits.checked_mul(*worth).ok_or_else(error)?;
         // Kubernetes rounds up, so that nobody gets less than what was asked for.
         let nano = scaled / scale + i128::from(scaled % scale != 0);
-        Ok(Self {
-            nano,
-            binary: binary.is_some(),
-        })
+        Ok(Self { nano, binary: binary.is_some() })
     }
 
     /// Whether this is more than the other.
@@ -86,11 +81,8 @@ impl fmt::Display for CanonicalQuantity {
         // Below 1024 a binary quantity is written as a decimal one.
         if self.binary && self.nano >= 1024 * NANO {
             let whole = (self.nano + NANO - 1) / NANO * NANO;
-            let (suffix, worth) = BINARY
-                .iter()
-                .find(|(_, worth)| whole % worth == 0)
-                .copied()
-                .unwrap_or(("", NANO));
+            let (suffix, worth) =
+                BINARY.iter().find(|(_, worth)| whole % worth == 0).copied().unwrap_or(("", NANO));
             return write!(formatter, "{}{suffix}", whole / worth);
         }
         let fitting = DECIMAL.iter().find(|(_, worth)| self.nano % worth == 0);
@@ -121,26 +113,13 @@ mod tests {
             ("2", "2"),
             ("1.1Ki", "1127"),
         ] {
-            assert_eq!(
-                CanonicalQuantity::parse(written).unwrap().to_string(),
-                stored,
-                "{written}"
-            );
+            assert_eq!(CanonicalQuantity::parse(written).unwrap().to_string(), stored, "{written}");
         }
     }
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for text in [
-            "",
-            "Gi",
-            "1.2.3",
-            "1X",
-            "-1",
-            "1e3",
-            "99999999999999999999E",
-            ".5",
-        ] {
+        for text in ["", "Gi", "1.2.3", "1X", "-1", "1e3", "99999999999999999999E", ".5"] {
             assert!(CanonicalQuantity::parse(text).is_err(), "{text}");
         }
     }

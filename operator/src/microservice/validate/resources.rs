@@ -48,10 +48,7 @@ pub(super) fn resolve(resources: Option<&Resources>) -> Result<ContainerResource
             });
         }
     }
-    Ok(ContainerResources {
-        requests: write(&requests),
-        limits: write(&limits),
-    })
+    Ok(ContainerResources { requests: write(&requests), limits: write(&limits) })
 }
 
 fn parse(
@@ -68,18 +65,11 @@ fn parse(
 }
 
 fn error(list: &'static str, name: &str, source: super::QuantityError) -> Error {
-    Error::Quantity {
-        list,
-        name: name.to_owned(),
-        source,
-    }
+    Error::Quantity { list, name: name.to_owned(), source }
 }
 
 fn write(quantities: &BTreeMap<String, CanonicalQuantity>) -> BTreeMap<String, String> {
-    quantities
-        .iter()
-        .map(|(name, quantity)| (name.clone(), quantity.to_string()))
-        .collect()
+    quantities.iter().map(|(name, quantity)| (name.clone(), quantity.to_string())).collect()
 }
 
 #[cfg(test)]
@@ -88,15 +78,9 @@ mod tests {
 
     fn of(requests: &[(&str, &str)], limits: &[(&str, &str)]) -> Result<ContainerResources, Error> {
         let map = |pairs: &[(&str, &str)]| {
-            pairs
-                .iter()
-                .map(|(name, text)| ((*name).to_owned(), Quantity::from(*text)))
-                .collect()
+            pairs.iter().map(|(name, text)| ((*name).to_owned(), Quantity::from(*text))).collect()
         };
-        resolve(Some(&Resources {
-            requests: map(requests),
-            limits: map(limits),
-        }))
+        resolve(Some(&Resources { requests: map(requests), limits: map(limits) }))
     }
 
     #[test]
@@ -126,9 +110,7 @@ mod tests {
     fn a_quantity_that_cannot_be_read_is_named() {
         let error = of(&[], &[("memory", "1GB")]).unwrap_err();
         assert!(
-            error
-                .to_string()
-                .starts_with("spec.resources.limits.memory: \"1GB\" is not a quantity"),
+            error.to_string().starts_with("spec.resources.limits.memory: \"1GB\" is not a quantity"),
             "{error}"
         );
     }

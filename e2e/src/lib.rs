@@ -1,0 +1,29 @@
+//! What the tests against a real cluster share: a namespace each, waiting, kubectl, and the audit log.
+
+mod audit;
+mod kubectl;
+mod namespace;
+mod wait;
+
+pub use audit::{AuditLog, Request};
+pub use kubectl::kubectl;
+pub use namespace::{TestNamespace, condition, in_namespace};
+pub use wait::{eventually, eventually_within, stays};
+
+use anyhow::{Context, Result};
+use kube::{Client, Config};
+
+/// The image of the README's example.
+pub const PODINFO: &str = "ghcr.io/stefanprodan/podinfo:6.9.2";
+
+/// The namespace of the installed operator.
+pub const OPERATOR_NAMESPACE: &str = "flotilla-system";
+
+/// A client of the cluster that `KUBECONFIG` names.
+pub async fn client() -> Result<Client> {
+    // A second installation in the same process is refused, and changes nothing.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let config =
+        Config::infer().await.context("set KUBECONFIG to the cluster to test, or run cargo xtask test")?;
+    Ok(Client::try_from(config)?)
+}

@@ -1,0 +1,177 @@
+//! The definition on a real API server: what is valid, what is refused and with which words.
+
+use anyhow::{Result, ensure};
+use flotilla_crds::v1alpha1::Microservice;
+use flotilla_e2e::{in_namespace, kubectl};
+use kube::{Api, api::PostParams};
+use serde_json::{Value, json};
+
+fn object(name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "flotilla.dev/v1alpha1", "kind": "Microservice", "metadata": {"name": name}, "spec": spec})
+}
+
+/// YAML of a `spec`, and a part of the error, or none for a valid one.
+const CASES: &[(&str, Option<&str>)] = &[
+    ("{image: app}", None),
+    ("{image: 'registry.example.com:5000/team/app@sha256:0123'}", None),
+    ("{}", Some("spec.image: Required value")),
+    ("{image: ''}", Some("spec.image")),
+    ("{image: 'https://registry.example.com/app'}", None),
+    (
+        "{image: 'two words'}",
+        Some("image must be an image reference such as registry.example.com/team/app:1.2.3"),
+    ),
+    ("{image: app, replicas: -1}", Some("spec.replicas")),
+    ("{image: app, replicas: null}", None),
+    ("{image: app, imagePullPolicy: Sometimes}", Some("spec.imagePullPolicy")),
+    ("{image: app, ports: [{name: http, port: 80}, {name: dns, port: 80, protocol: UDP}]}", None),
+    (
+        "{image: app, ports: [{name: a, port: 80}, {name: b, port: 80}]}",
+        Some("two ports have the same number"),
+    ),
+    (
+        "{image: app, ports: [{name: a, port: 80}, {name: b, port: 81, servicePort: 80}]}",
+        Some("two ports have the same servicePort"),
+    ),
+    ("{image: app, ports: [{name: a, port: 80}, {name: a, port: 81}]}", Some("Duplicate value")),
+    ("{image: app, ports: [{name: A, port: 80}]}", Some("spec.ports[0].name")),
+    ("{image: app, ports: [{name: a--b, port: 80}]}", Some("spec.ports[0].name")),
+    ("{image: app, ports: [{name: a, port: 0}]}", Some("spec.ports[0].port")),
+    ("{image: app, ports: [{name: a, port: 80, protocol: HTTP3}]}", Some("spec.ports[0].protocol")),
+    (
+        "{image: app, env: [{name: A, value: x}, {name: B, valueFrom: {secretKeyRef: {name: s, key: k}}}]}",
+        None,
+    ),
+    (
+        "{image: app, env: [{name: A, value: x, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]}",
+        Some("write either value or valueFrom, not both"),
+    ),
+    (
+        "{image: app, env: [{name: A, valueFrom: {}}]}",
+        Some("write exactly one of secretKeyRef, configMapKeyRef"),
+    ),
+    ("{image: app, env: [{name: A=B, value: x}]}", Some("spec.env[0].name")),
+    ("{image: app, envFrom: [{secretRef: {name: s}}, {configMapRef: {name: c}, prefix: P_}]}", None),
+    ("{image: app, envFrom: [{}]}", Some("write exactly one of configMapRef and secretRef")),
+    (
+        "{image: app, ports: [{name: web, port: 80}], probes: {readiness: {http: {path: /ready, port: web}}, liveness: {tcp: {port: 80}}}}",
+        None,
+    ),
+    ("{image: app, probes: {readiness: {exec: {command: [ok]}}, startup: {budgetSeconds: 60}}}", None),
+    ("{image: app, ports: [{name: web, port: 80}], probes: {readiness: {disabled: true}}}", None),
+    (
+        "{image: app, ports: [{name: web, port: 80}], probes: {readiness: {http: {port: wbe}}}}",
+        Some("a probe names a port that is not in spec.ports"),
+    ),
+    (
+        "{image: app, ports: [{name: web, port: 80}], probes: {startup: {budgetSeconds: 5, grpc: {port: wbe}}}}",
+        Some("a probe names a port that is not in spec.ports"),
+    ),
+    (
+        "{image: app, probes: {liveness: {tcp: {}}}}",
+        Some("a probe without a port checks the first of spec.ports, and there is none"),
+    ),
+    (
+        "{image: app, probes: {readiness: {}}}",
+        Some("write exactly one of http, grpc, tcp, exec and disabled: true"),
+    ),
+    (
+        "{image: app, probes: {readiness: {tcp: {port: 1}, exec: {command: [x]}}}}",
+        Some("write exactly one of http, grpc, tcp, exec and disabled: true"),
+    ),
+    (
+        "{image: app, probes: {readiness: {http: {path: ready, port: 1}}}}",
+        Some("spec.probes.readiness.http.path"),
+    ),
+    (
+        "{image: app, resources: {requests: {cpu: '0.5', memory: 1Gi, ephemeral-storage: 1}, limits: {memory: 2Gi}}}",
+        None,
+    ),
+    ("{image: app, resources: {requests: {memory: 1GB}}}", Some("spec.resources.requests.memory")),
+    ("{image: app, lifecycle: {drainSeconds: 20, terminationGracePeriodSeconds: 60}}", None),
+    (
+        "{image: app, lifecycle: {drainSeconds: 30}}",
+        Some("drainSeconds (5 when left out) must be less than terminationGracePeriodSeconds"),
+    ),
+    ("{image: app, security: {addCapabilities: [NET_BIND_SERVICE]}}", None),
+    (
+        "{image: app, security: {addCapabilities: [SYS_ADMIN]}}",
+        Some("profile Restricted allows only the capability NET_BIND_SERVICE"),
+    ),
+    (
+        "{image: app, security: {profile: Baseline, addCapabilities: [SYS_ADMIN]}}",
+        Some("profile Baseline allows only the capabilities"),
+    ),
+    ("{image: app, security: {profile: Custom, addCapabilities: [SYS_ADMIN], runAsUser: 0}}", None),
+    ("{image: app, security: {runAsUser: 0}}", Some("profile Restricted does not run as root")),
+    ("{image: app, security: {writablePaths: [tmp]}}", Some("spec.security.writablePaths[0]")),
+    ("{image: app, serviceAccount: {annotations: {a.example.com/role: x}}}", None),
+    (
+        "{image: app, serviceAccount: {name: theirs, annotations: {a: b}}}",
+        Some("with name, an existing one is used as it is"),
+    ),
+];
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test operator"]
+async fn every_rule_takes_what_is_valid_and_names_what_is_not() -> Result<()> {
+    in_namespace("cel", |namespace| async move {
+        let api: Api<Microservice> = namespace.api();
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let mut wrong = Vec::new();
+        for (yaml, expected) in CASES {
+            let spec: Value = serde_saphyr::from_str(yaml)?;
+            let request = http::Request::post(format!("{}?dryRun=All", api.resource_url()))
+                .header("content-type", "application/json")
+                .body(serde_json::to_vec(&object("orders", spec))?)?;
+            let result = namespace.client.request::<Value>(request).await.map_err(|error| error.to_string());
+            match (result, expected) {
+                (Ok(_), None) => {}
+                (Err(error), Some(part)) if error.contains(part) => {}
+                (Ok(_), Some(part)) => wrong.push(format!("{yaml}: taken, although: {part}")),
+                (Err(error), _) => wrong.push(format!("{yaml}: expected {expected:?}, got {error}")),
+            }
+        }
+        for (name, valid) in
+            [("a", true), ("a-1", true), ("1a", false), ("a.b", false), (&*"a".repeat(53), false)]
+        {
+            let candidate: Microservice = serde_json::from_value(object(name, json!({"image": "app"})))?;
+            let taken = api.create(&dry, &candidate).await;
+            if taken.is_ok() != valid {
+                wrong.push(format!("name {name}: {taken:?}"));
+            }
+        }
+        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test operator"]
+async fn an_unknown_field_is_named() -> Result<()> {
+    in_namespace("strict", |namespace| async move {
+        let misspelt = "{apiVersion: flotilla.dev/v1alpha1, kind: Microservice, metadata: {name: orders}, spec: {image: app, replica: 2}}";
+        let error = kubectl(&["apply", "-f", "-", "-n", &namespace.name], misspelt).await.unwrap_err().to_string();
+        ensure!(error.contains("spec.replica"), "{error}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test operator"]
+async fn kubectl_knows_its_names_and_columns() -> Result<()> {
+    in_namespace("columns", |namespace| async move {
+        namespace.apply("orders", json!({"image": "registry.example.com/orders:1"})).await?;
+        for name in ["msvc", "microservices", "microservice"] {
+            let table = kubectl(&["get", name, "-n", &namespace.name], "").await?;
+            let header: Vec<_> = table.lines().next().unwrap_or_default().split_whitespace().collect();
+            ensure!(header == ["NAME", "READY", "STATUS", "REPLICAS", "IMAGE", "URL", "AGE"], "{table}");
+        }
+        let explained = kubectl(&["explain", "msvc.spec.image"], "").await?;
+        ensure!(explained.contains("Image to run, by tag or digest"), "{explained}");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,10 @@
+//! Flotilla as a user has it: installed by Helm, with real pods.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod install;
+mod lifecycle;
+mod many;
+mod operator_restart;
+mod programs;
+mod readme;

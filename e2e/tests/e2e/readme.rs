@@ -1,0 +1,44 @@
+//! The README's example, word for word.
+
+use anyhow::{Context, Result, ensure};
+use flotilla_e2e::{PODINFO, in_namespace, kubectl};
+
+/// The first YAML block of the README.
+fn example() -> Result<String> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))?;
+    let (_, rest) = readme.split_once("```yaml\n").context("the README has a YAML block")?;
+    let (block, _) = rest.split_once("```").context("the block ends")?;
+    Ok(block.to_owned())
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn the_readme_example_answers_through_its_service() -> Result<()> {
+    in_namespace("readme", |namespace| async move {
+        let example = example()?;
+        ensure!(example.lines().count() == 8, "the README says eight lines:\n{example}");
+        ensure!(example.contains(PODINFO), "{example}");
+        let told = kubectl(&["apply", "-f", "-", "-n", &namespace.name], &example).await?;
+        ensure!(told.trim() == "microservice.flotilla.dev/hello created", "{told}");
+        kubectl(
+            &["wait", "msvc/hello", "--for=condition=Ready", "--timeout=120s", "-n", &namespace.name],
+            "",
+        )
+        .await?;
+        let ready = namespace.until_ready("hello").await?;
+
+        // From another pod, by the address that the status gives: DNS, Service and kube-proxy all take part.
+        let url = ready.status.and_then(|status| status.url).context("status.url")?;
+        let answer = namespace
+            .run_pod("caller", PODINFO, &["podcli", "check", "http", &format!("{url}/healthz")])
+            .await?;
+        ensure!(answer.contains("check succeed"), "{answer}");
+
+        let described = kubectl(&["describe", "msvc", "hello", "-n", &namespace.name], "").await?;
+        for line in ["Type:                  Ready", "Reason:                Available"] {
+            ensure!(described.contains(line), "{line:?} is not in\n{described}");
+        }
+        Ok(())
+    })
+    .await
+}
