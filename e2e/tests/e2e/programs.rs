@@ -54,7 +54,7 @@ async fn rabbitmq_carries_a_message() -> Result<()> {
                 "startup": {"budgetSeconds": 300},
             },
             "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}},
-            "security": {"writablePaths": ["/var/lib/rabbitmq", "/var/log/rabbitmq", "/etc/rabbitmq", "/tmp"]},
+            "security": {"writablePaths": ["/var/lib/rabbitmq", "/var/log/rabbitmq", "/tmp"]},
         });
         namespace.apply("broker", spec).await?;
         let ready = namespace.until_ready("broker").await?;

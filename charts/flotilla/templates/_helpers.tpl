@@ -1,0 +1,50 @@
+{{- define "flotilla.selector" -}}
+app.kubernetes.io/name: flotilla
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "flotilla.labels" -}}
+{{ include "flotilla.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "flotilla.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* What the operator may do in the namespaces that it works in, each rule with its reason. */}}
+{{- define "flotilla.rules" -}}
+# It watches what teams write, and never changes it.
+- apiGroups: [flotilla.dev]
+  resources: [microservices]
+  verbs: [get, list, watch]
+# It says there what it found.
+- apiGroups: [flotilla.dev]
+  resources: [microservices/status]
+  verbs: [patch]
+# Owner references with blockOwnerDeletion need it where the OwnerReferencesPermissionEnforcement admission runs.
+- apiGroups: [flotilla.dev]
+  resources: [microservices/finalizers]
+  verbs: [update]
+# It makes, repairs and prunes these. Apply is a patch; the first one also creates.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services, serviceaccounts]
+  verbs: [list, watch, create, patch, delete]
+# It lifts the error of a pod to the Microservice.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+# It reports transitions.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}

@@ -1,0 +1,73 @@
+//! `cargo xtask images`: builds every image without a registry, and puts them into the cluster when asked to.
+
+mod archive;
+mod ours;
+mod podinfo;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+pub(crate) use self::archive::Archived;
+use crate::{cluster, progress};
+
+/// Arguments of `images`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The images to build, by the names that --list shows; without, all
+    names: Vec<String>,
+    /// Import them into the cluster that is up
+    #[arg(long)]
+    load: bool,
+    /// Show the names and do nothing
+    #[arg(long)]
+    list: bool,
+}
+
+/// How an image is made.
+struct Recipe {
+    name: &'static str,
+    about: &'static str,
+    build: fn() -> Result<Archived>,
+}
+
+/// Every image, ours first.
+const RECIPES: [Recipe; 2] = [
+    Recipe { name: "operator", about: "the Flotilla operator", build: ours::operator },
+    Recipe { name: "podinfo", about: "the service of the README's example", build: podinfo::podinfo },
+];
+
+/// Runs the verb.
+pub(crate) fn run(args: Args) -> Result<()> {
+    if args.list {
+        for recipe in &RECIPES {
+            println!("{:<12} {}", recipe.name, recipe.about);
+        }
+        return Ok(());
+    }
+    let names: Vec<_> = args.names.iter().map(String::as_str).collect();
+    let images = build(&names)?;
+    for image in &images {
+        println!("{:>8.1} MB  {}", image.megabytes()?, image.reference);
+    }
+    if args.load {
+        load(&cluster::current()?, &images)?;
+    }
+    Ok(())
+}
+
+/// Builds the images of these names; without a name, all.
+pub(crate) fn build(names: &[&str]) -> Result<Vec<Archived>> {
+    if let Some(unknown) = names.iter().find(|name| RECIPES.iter().all(|recipe| recipe.name != **name)) {
+        let known: Vec<_> = RECIPES.iter().map(|recipe| recipe.name).collect();
+        bail!("there is no image {unknown:?}; there are {}", known.join(", "));
+    }
+    let wanted = RECIPES.iter().filter(|recipe| names.is_empty() || names.contains(&recipe.name));
+    wanted.map(|recipe| (recipe.build)()).collect()
+}
+
+/// Imports images into a cluster.
+pub(crate) fn load(cluster: &cluster::Cluster, images: &[Archived]) -> Result<()> {
+    let archives: Vec<PathBuf> = images.iter().map(|image| image.archive.clone()).collect();
+    progress::during(format!("Loading {} images into the cluster", archives.len()), || cluster.load(&archives))
+}

@@ -1,0 +1,91 @@
+//! Our own images: one static program each, on nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::archive::{self, Archived};
+use crate::host::{self, Package};
+use crate::oci::{Entry, Image};
+use crate::{cache, process, progress, workspace_root};
+
+/// Where our images are published.
+const REGISTRY: &str = "ghcr.io/flotilla-dev";
+
+/// The version of everything in this workspace.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// More than this is a mistake: a debug build, or a dependency that should not be there.
+const MAX_MEGABYTES: f64 = 25.0;
+
+/// The operator.
+pub(super) fn operator() -> Result<Archived> {
+    program("flotilla-operator", "bin", "operator", "The Flotilla operator: makes Microservice objects true")
+}
+
+/// Builds a program of this workspace and makes an image of it.
+fn program(package: &str, features: &str, name: &str, description: &str) -> Result<Archived> {
+    let binary = compile(package, features)?;
+    let label = |key: &str, value: &str| (format!("org.opencontainers.image.{key}"), value.to_owned());
+    let image = Image {
+        reference: format!("{REGISTRY}/{name}:{VERSION}"),
+        entrypoint: vec![format!("/{package}")],
+        user: "65532:65532".into(),
+        ports: vec!["8080/tcp".into()],
+        labels: BTreeMap::from([
+            label("title", package),
+            label("description", description),
+            label("version", VERSION),
+            label("licenses", "Apache-2.0"),
+            label("vendor", "The Flotilla authors"),
+        ]),
+        ..Image::default()
+    };
+    let archived = archive::write(&image, cache::Key::default().path(&binary)?, || {
+        let file = Entry::File { path: package.into(), source: binary.clone(), mode: 0o755 };
+        Ok(vec![vec![archive::tmp(), file]])
+    })?;
+    let size = archived.megabytes()?;
+    if size > MAX_MEGABYTES {
+        bail!("{} has {size:.1} MB and may have {MAX_MEGABYTES} MB", image.reference);
+    }
+    Ok(archived)
+}
+
+/// Compiles a static program. Cargo itself knows whether there is anything to do.
+fn compile(package: &str, features: &str) -> Result<PathBuf> {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    // For the C and assembly of the TLS library.
+    host::require(&[Package::new("musl-tools", "musl-gcc")])?;
+    install_target(&target)?;
+    let log = cache::root()?.join(format!("logs/build-{package}.log"));
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .current_dir(workspace_root())
+        .args(["build", "--locked", "--release", "--target", &target, "--package", package, "--features", features])
+        .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc");
+    progress::during(format!("Compiling {package} for {target}"), || process::run(&mut cargo, &log))?;
+    let mut metadata = Command::new(env!("CARGO"));
+    metadata.current_dir(workspace_root()).args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
+    let metadata: serde_json::Value = serde_json::from_str(&process::output(&mut metadata)?)?;
+    let folder = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
+    let binary = PathBuf::from(folder).join(target).join("release").join(package);
+    fs::metadata(&binary).with_context(|| format!("cargo built no {}", binary.display()))?;
+    Ok(binary)
+}
+
+/// Makes sure that the toolchain can compile for the target.
+fn install_target(target: &str) -> Result<()> {
+    let root = process::output(Command::new("rustc").current_dir(workspace_root()).args(["--print", "sysroot"]))?;
+    if PathBuf::from(root.trim()).join("lib/rustlib").join(target).join("lib").is_dir() {
+        return Ok(());
+    }
+    let log = cache::root()?.join("logs/rustup.log");
+    let mut rustup = Command::new("rustup");
+    rustup.current_dir(workspace_root()).args(["target", "add", target]);
+    progress::during(format!("Installing the Rust target {target}"), || process::run(&mut rustup, &log))
+        .with_context(|| format!("images need the Rust target {target}: install it with rustup target add {target}"))
+}

@@ -1,0 +1,50 @@
+//! Installs the operator into a cluster as a user would: images, then Helm.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::cluster::{Cluster, HELM, Provider};
+use crate::{cache, images, process, progress, workspace_root};
+
+/// The namespace of the operator.
+pub(crate) const NAMESPACE: &str = "flotilla-system";
+
+/// The name of the Helm release.
+pub(crate) const RELEASE: &str = "flotilla";
+
+/// Builds the images of these names, loads them, and installs or upgrades the chart.
+pub(crate) fn install(cluster: &Cluster, image_names: &[&str]) -> Result<()> {
+    // Somebody else's cluster pulls the public images.
+    if cluster.provider != Provider::External {
+        let built = images::build(image_names)?;
+        images::load(cluster, &built)?;
+    }
+    progress::during("Installing the operator with Helm", || {
+        let mut helm = helm(cluster)?;
+        helm.args(["upgrade", "--install", RELEASE]).arg(workspace_root().join("charts/flotilla"));
+        helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=3m"]);
+        process::run(&mut helm, &log()?)?;
+        // The image keeps its tag while it is developed, and Helm sees no change: take what was just loaded.
+        cluster.kubectl.output(&["--namespace", NAMESPACE, "rollout", "restart", "deployment/flotilla-operator"])?;
+        cluster.kubectl.rollout(NAMESPACE, "deployment/flotilla-operator", std::time::Duration::from_secs(180))
+    })
+}
+
+/// Removes the release, if there is one.
+pub(crate) fn uninstall(cluster: &Cluster) -> Result<()> {
+    let mut helm = helm(cluster)?;
+    helm.args(["uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found", "--wait", "--timeout=3m"]);
+    process::run(&mut helm, &log()?)
+}
+
+/// Helm, bound to a cluster.
+pub(crate) fn helm(cluster: &Cluster) -> Result<Command> {
+    let mut helm = Command::new(HELM.build()?.program("helm"));
+    helm.arg("--kubeconfig").arg(&cluster.kubeconfig);
+    Ok(helm)
+}
+
+fn log() -> Result<std::path::PathBuf> {
+    Ok(cache::root()?.join("logs/helm.log"))
+}

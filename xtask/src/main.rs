@@ -1,0 +1,77 @@
+//! `cargo xtask VERB`: everything that a developer or CI runs, one module a verb.
+
+// A command-line program speaks on standard output.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+mod cache;
+mod cluster;
+mod demo;
+mod r#gen;
+mod host;
+mod images;
+mod install;
+mod lint;
+mod oci;
+mod process;
+mod progress;
+mod test;
+mod tool;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs and tests Flotilla.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Start, stop and inspect a real Kubernetes for development and tests
+    Cluster(cluster::Args),
+    /// Build the images, and load them into the cluster
+    Images(images::Args),
+    /// Start a cluster, install the operator and run the README's example
+    Demo,
+    /// Set up what the tests need and run them all
+    Test(test::Args),
+    /// Write the generated files: definitions, documents
+    Gen,
+    /// Check format, code, licences, generated files and charts
+    Lint,
+    /// Run the benchmarks
+    Bench,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Cluster(args) => cluster::run(args),
+        Verb::Images(args) => images::run(args),
+        Verb::Demo => demo::run(),
+        Verb::Test(args) => test::run(args),
+        Verb::Gen => r#gen::run(),
+        Verb::Lint => lint::run(),
+        Verb::Bench => bench::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the clone that this program was built from.
+fn workspace_root() -> &'static Path {
+    // `cargo xtask` always runs what it has just built in this clone, so the build-time path holds.
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+}

@@ -1,0 +1,112 @@
+//! The suites, and what each needs.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::cluster::{self, Cluster, Provider};
+use crate::install::{install, uninstall};
+use crate::{lint, progress, workspace_root};
+
+/// Tests that are run together.
+pub(super) struct Suite {
+    /// How it is called.
+    pub(super) name: &'static str,
+    /// What it tests.
+    pub(super) about: &'static str,
+    /// Runs it.
+    pub(super) run: fn(&mut Run) -> Result<()>,
+}
+
+/// Every suite, the quick ones first.
+pub(super) const SUITES: [Suite; 5] = [
+    Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
+    Suite { name: "unit", about: "what needs no cluster", run: |_| unit() },
+    Suite { name: "cluster", about: "the test cluster itself: networking, storage, metrics, repair", run: |run| cluster::selfcheck::run(run.cluster()?)?.end() },
+    Suite { name: "operator", about: "the operator in process against a real API server", run: operator },
+    Suite { name: "e2e", about: "the operator as Helm installs it, with real pods", run: e2e },
+];
+
+/// What the suites of one run share.
+pub(super) struct Run {
+    cluster: Option<Cluster>,
+    /// Whether a cluster was up before: then it is somebody's, and stays.
+    was_up: bool,
+}
+
+impl Run {
+    pub(super) fn new() -> Self {
+        Self { cluster: None, was_up: cluster::current().is_ok() }
+    }
+
+    /// The cluster, started when the first suite needs it.
+    fn cluster(&mut self) -> Result<&Cluster> {
+        if self.cluster.is_none() {
+            self.cluster = Some(cluster::up(&cluster::Options::default())?);
+        }
+        match &self.cluster {
+            Some(cluster) => Ok(cluster),
+            None => bail!("the cluster is up and gone again"),
+        }
+    }
+
+    /// Stops what this run started.
+    pub(super) fn end(self) -> Result<()> {
+        match self.cluster {
+            Some(_) if !self.was_up => progress::during("Stopping the cluster", cluster::down),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn unit() -> Result<()> {
+    cargo_test(&["--workspace", "--features", "flotilla-operator/bin"], &[], None)
+}
+
+fn operator(run: &mut Run) -> Result<()> {
+    let cluster = run.cluster()?;
+    // An installed operator would reconcile the tests' objects as well.
+    progress::during("Removing the installed operator, if there is one", || uninstall(cluster))?;
+    progress::during("Installing the definitions", || {
+        let generated = workspace_root().join("crds/generated");
+        for file in std::fs::read_dir(generated)? {
+            cluster.kubectl.apply(&std::fs::read_to_string(file?.path())?)?;
+        }
+        let established = ["wait", "--for=condition=Established", "crd/microservices.flotilla.dev", "--timeout=30s"];
+        cluster.kubectl.output(&established).map(drop)
+    })?;
+    cargo_test(&["--package", "flotilla-e2e", "--test", "controller"], &["--ignored"], Some(cluster))
+}
+
+fn e2e(run: &mut Run) -> Result<()> {
+    let cluster = run.cluster()?;
+    install(cluster, &[])?;
+    // The quiet test needs that nothing else happens, so it runs alone, after the others.
+    let quiet = "quiet_when_nothing_happens";
+    let target = ["--package", "flotilla-e2e", "--test", "e2e"];
+    cargo_test(&target, &["--ignored", "--test-threads=4", "--skip", quiet], Some(cluster))?;
+    cargo_test(&target, &["--ignored", quiet], Some(cluster))
+}
+
+/// Runs `cargo test`; with a cluster, tests find it and its tools in their environment.
+fn cargo_test(cargo_arguments: &[&str], test_arguments: &[&str], cluster: Option<&Cluster>) -> Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(workspace_root()).args(["test", "--locked"]).args(cargo_arguments).arg("--").args(test_arguments);
+    // A stale snapshot fails; it is not rewritten behind one's back.
+    cargo.env("INSTA_UPDATE", "no");
+    if let Some(cluster) = cluster {
+        cargo.env("KUBECONFIG", &cluster.kubeconfig).env("KUBECTL", cluster.kubectl.program());
+        match &cluster.audit_log {
+            Some(log) => drop(cargo.env("FLOTILLA_AUDIT_LOG", log)),
+            None if cluster.provider == Provider::External && std::env::var_os("FLOTILLA_AUDIT_LOG").is_none() => bail!(
+                "these tests count requests in the API server's audit log: set FLOTILLA_AUDIT_LOG to its file (JSON, level Metadata)"
+            ),
+            None => {}
+        }
+    }
+    let status = cargo.status()?;
+    if !status.success() {
+        bail!("cargo test ended with {status}");
+    }
+    Ok(())
+}
