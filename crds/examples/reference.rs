@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// A row for each field below a path.
 fn fields(path: &str, schema: &Value) {
     let empty = Map::new();
-    let required: Vec<_> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<_> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, field) in schema["properties"].as_object().unwrap_or(&empty) {
         let path = format!("{path}.{name}");
         let mut type_ = type_of(field);
@@ -55,7 +56,10 @@ fn type_of(field: &Value) -> String {
 fn cell(field: &Value) -> String {
     let description = field["description"].as_str().unwrap_or_default().to_owned();
     let rules = field["x-kubernetes-validations"].as_array().into_iter().flatten();
-    let rules: Vec<_> = rules.filter_map(|rule| rule["message"].as_str()).map(|message| format!("Rule: {message}.")).collect();
+    let rules: Vec<_> = rules
+        .filter_map(|rule| rule["message"].as_str())
+        .map(|message| format!("Rule: {message}."))
+        .collect();
     let mut parts = vec![description];
     parts.extend(rules);
     parts.join("<br>").replace('\n', " ").replace('|', "\\|")

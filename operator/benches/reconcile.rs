@@ -17,7 +17,8 @@ use serde_json::json;
 const UID: &str = "6f0c3f5e-0000-4000-8000-000000000001";
 
 fn service() -> Microservice {
-    let env: Vec<_> = (0..32).map(|index| json!({"name": format!("NAME_{index}"), "value": "value"})).collect();
+    let env: Vec<_> =
+        (0..32).map(|index| json!({"name": format!("NAME_{index}"), "value": "value"})).collect();
     serde_json::from_value(json!({
         "apiVersion": "flotilla.dev/v1alpha1",
         "kind": "Microservice",

@@ -46,13 +46,11 @@ impl Key {
 /// Lower-case hexadecimal, as digests are written.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            write!(text, "{byte:02x}").ok();
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
 }
 
 fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
@@ -120,8 +118,7 @@ fn remove_cut_off(parent: &Path) -> Result<()> {
 /// Takes an exclusive lock, waiting for whoever has it. Dropping the file (or dying) gives it back.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
-    file.lock()
-        .with_context(|| format!("locking {}", path.display()))?;
+    file.lock().with_context(|| format!("locking {}", path.display()))?;
     Ok(file)
 }
 

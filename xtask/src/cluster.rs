@@ -82,11 +82,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            provider: None,
-            gateway_api: GatewayApi::Experimental,
-            nodes: 1,
-        }
+        Self { provider: None, gateway_api: GatewayApi::Experimental, nodes: 1 }
     }
 }
 

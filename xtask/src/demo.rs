@@ -20,7 +20,8 @@ pub(crate) fn run() -> Result<()> {
     println!("\n$ kubectl apply -f - <<EOF\n{example}EOF");
     cluster.kubectl.apply_in(NAMESPACE, &example)?;
     progress::during("Waiting until the service is ready", || {
-        let arguments = ["wait", "msvc/hello", "--for=condition=Ready", "--timeout=120s", "--namespace", NAMESPACE];
+        let arguments =
+            ["wait", "msvc/hello", "--for=condition=Ready", "--timeout=120s", "--namespace", NAMESPACE];
         cluster.kubectl.output(&arguments).map(drop)
     })?;
     println!("\n$ kubectl get msvc\n{}", cluster.kubectl.output(&["get", "msvc", "--namespace", NAMESPACE])?);
@@ -28,8 +29,13 @@ pub(crate) fn run() -> Result<()> {
     let path = format!("/api/v1/namespaces/{NAMESPACE}/services/hello:http/proxy/");
     println!("What the service answers:\n{}", cluster.kubectl.output(&["get", "--raw", &path])?);
     println!("Go on with:\n  export KUBECONFIG={}", cluster.kubeconfig.display());
-    println!("  kubectl -n {NAMESPACE} describe msvc hello\n  kubectl -n {NAMESPACE} scale msvc hello --replicas=3");
-    println!("The operator is in the namespace {}; `cargo xtask cluster down` ends everything.", install::NAMESPACE);
+    println!(
+        "  kubectl -n {NAMESPACE} describe msvc hello\n  kubectl -n {NAMESPACE} scale msvc hello --replicas=3"
+    );
+    println!(
+        "The operator is in the namespace {}; `cargo xtask cluster down` ends everything.",
+        install::NAMESPACE
+    );
     Ok(())
 }
 
@@ -65,7 +71,8 @@ fn branch(object: &Value, all: &[Value], lead: &str, below: &str, text: &mut Str
     let owned: Vec<_> = all
         .iter()
         .filter(|other| {
-            let owners = other["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let owners =
+                other["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
             owners.iter().any(|owner| owner["uid"] == object["metadata"]["uid"])
         })
         .collect();
@@ -78,7 +85,11 @@ fn branch(object: &Value, all: &[Value], lead: &str, below: &str, text: &mut Str
 
 /// What an object says of itself, in a word.
 fn state(object: &Value) -> String {
-    let ready = object["status"]["conditions"].as_array().into_iter().flatten().find(|condition| condition["type"] == "Ready");
+    let ready = object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Ready");
     match (object["kind"].as_str(), ready) {
         (Some("Microservice"), Some(ready)) => format!("  {}", ready["reason"].as_str().unwrap_or_default()),
         (Some("Deployment"), _) => {

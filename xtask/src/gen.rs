@@ -47,7 +47,9 @@ fn shown(path: &Path) -> String {
 fn generated() -> Result<Vec<(PathBuf, String)>> {
     let root = workspace_root();
     let mut files = Vec::new();
-    for definition in example("flotilla-crds", "definitions")?.split("---\n").filter(|text| !text.trim().is_empty()) {
+    for definition in
+        example("flotilla-crds", "definitions")?.split("---\n").filter(|text| !text.trim().is_empty())
+    {
         let name = definition
             .lines()
             .find_map(|line| line.strip_prefix("  name: "))
@@ -72,6 +74,14 @@ fn document(path: &str, generated: &str) -> Result<(PathBuf, String)> {
 /// What an example program of a crate prints.
 fn example(package: &str, name: &str) -> Result<String> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace_root()).args(["run", "--quiet", "--locked", "--package", package, "--example", name]);
+    cargo.current_dir(workspace_root()).args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        package,
+        "--example",
+        name,
+    ]);
     process::output(&mut cargo)
 }

@@ -24,21 +24,14 @@ impl Package {
     }
 
     fn is_there(self) -> bool {
-        if self.file.starts_with('/') {
-            Path::new(self.file).exists()
-        } else {
-            find(self.file).is_some()
-        }
+        if self.file.starts_with('/') { Path::new(self.file).exists() } else { find(self.file).is_some() }
     }
 }
 
 /// Makes sure that all packages are there: installs what lacks where it may, else says what to install.
 pub(crate) fn require(packages: &[Package]) -> Result<()> {
-    let missing: Vec<_> = packages
-        .iter()
-        .filter(|package| !package.is_there())
-        .map(|package| package.name)
-        .collect();
+    let missing: Vec<_> =
+        packages.iter().filter(|package| !package.is_there()).map(|package| package.name).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -50,11 +43,7 @@ pub(crate) fn require(packages: &[Package]) -> Result<()> {
     }
     progress::during(format!("Installing {names}"), || install(&missing))?;
     if let Some(package) = packages.iter().find(|package| !package.is_there()) {
-        bail!(
-            "the package {} is installed but has no {}",
-            package.name,
-            package.file
-        );
+        bail!("the package {} is installed but has no {}", package.name, package.file);
     }
     Ok(())
 }
@@ -64,11 +53,7 @@ fn install(names: &[&str]) -> Result<()> {
     let log = cache::root()?.join("logs/apt.log");
     let attempt = || {
         let mut apt = apt_get();
-        process::run(
-            apt.args(["install", "--yes", "--no-install-recommends"])
-                .args(names),
-            &log,
-        )
+        process::run(apt.args(["install", "--yes", "--no-install-recommends"]).args(names), &log)
     };
     if attempt().is_ok() {
         return Ok(());
@@ -80,8 +65,7 @@ fn install(names: &[&str]) -> Result<()> {
 fn apt_get() -> Command {
     let mut apt = Command::new("apt-get");
     // Another apt may hold the lock for a moment; a question would wait for an answer that nobody gives.
-    apt.env("DEBIAN_FRONTEND", "noninteractive")
-        .args(["-o", "DPkg::Lock::Timeout=120"]);
+    apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-o", "DPkg::Lock::Timeout=120"]);
     apt
 }
 

@@ -69,5 +69,7 @@ pub(crate) fn build(names: &[&str]) -> Result<Vec<Archived>> {
 /// Imports images into a cluster.
 pub(crate) fn load(cluster: &cluster::Cluster, images: &[Archived]) -> Result<()> {
     let archives: Vec<PathBuf> = images.iter().map(|image| image.archive.clone()).collect();
-    progress::during(format!("Loading {} images into the cluster", archives.len()), || cluster.load(&archives))
+    progress::during(format!("Loading {} images into the cluster", archives.len()), || {
+        cluster.load(&archives)
+    })
 }

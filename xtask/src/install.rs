@@ -26,15 +26,33 @@ pub(crate) fn install(cluster: &Cluster, image_names: &[&str]) -> Result<()> {
         helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=3m"]);
         process::run(&mut helm, &log()?)?;
         // The image keeps its tag while it is developed, and Helm sees no change: take what was just loaded.
-        cluster.kubectl.output(&["--namespace", NAMESPACE, "rollout", "restart", "deployment/flotilla-operator"])?;
-        cluster.kubectl.rollout(NAMESPACE, "deployment/flotilla-operator", std::time::Duration::from_secs(180))
+        cluster.kubectl.output(&[
+            "--namespace",
+            NAMESPACE,
+            "rollout",
+            "restart",
+            "deployment/flotilla-operator",
+        ])?;
+        cluster.kubectl.rollout(
+            NAMESPACE,
+            "deployment/flotilla-operator",
+            std::time::Duration::from_secs(180),
+        )
     })
 }
 
 /// Removes the release, if there is one.
 pub(crate) fn uninstall(cluster: &Cluster) -> Result<()> {
     let mut helm = helm(cluster)?;
-    helm.args(["uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found", "--wait", "--timeout=3m"]);
+    helm.args([
+        "uninstall",
+        RELEASE,
+        "--namespace",
+        NAMESPACE,
+        "--ignore-not-found",
+        "--wait",
+        "--timeout=3m",
+    ]);
     process::run(&mut helm, &log()?)
 }
 

@@ -22,7 +22,15 @@ pub(crate) fn run() -> Result<()> {
     progress::during("Checking the format (cargo fmt --all)", || cargo(&["fmt", "--all", "--check"]))?;
     progress::during("Checking with clippy", || {
         cargo(&[
-            "clippy", "--locked", "--workspace", "--all-targets", "--features", "flotilla-operator/bin", "--", "--deny", "warnings",
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            "flotilla-operator/bin",
+            "--",
+            "--deny",
+            "warnings",
         ])
     })?;
     let deny = deny()?;
@@ -43,9 +51,22 @@ fn deny() -> Result<PathBuf> {
         progress::during(format!("Building cargo-deny {DENY_VERSION}"), || {
             let log = cache::root()?.join("logs/build-cargo-deny.log");
             let mut cargo = Command::new(env!("CARGO"));
-            cargo.args(["install", "cargo-deny", "--locked", "--version", DENY_VERSION, "--no-default-features", "--root"]).arg(out);
+            cargo
+                .args([
+                    "install",
+                    "cargo-deny",
+                    "--locked",
+                    "--version",
+                    DENY_VERSION,
+                    "--no-default-features",
+                    "--root",
+                ])
+                .arg(out);
             // Built once and run for a second: a fast build is worth more than a fast program.
-            cargo.args(["--profile", "dev"]).env("CARGO_TARGET_DIR", out.join("target")).env("CARGO_PROFILE_DEV_DEBUG", "0");
+            cargo
+                .args(["--profile", "dev"])
+                .env("CARGO_TARGET_DIR", out.join("target"))
+                .env("CARGO_PROFILE_DEV_DEBUG", "0");
             process::run(&mut cargo, &log)?;
             Ok(std::fs::remove_dir_all(out.join("target"))?)
         })
@@ -57,10 +78,13 @@ fn deny() -> Result<PathBuf> {
 fn charts(log: &std::path::Path) -> Result<()> {
     let helm = HELM.build()?.program("helm");
     let chart = workspace_root().join("charts/flotilla");
-    let mut values: Vec<_> = std::fs::read_dir(chart.join("ci"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let mut values: Vec<_> =
+        std::fs::read_dir(chart.join("ci"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     values.sort();
     for file in std::iter::once(None).chain(values.iter().map(Some)) {
-        for verb in [["lint", "--strict"].as_slice(), &["template", "flotilla", "--namespace=flotilla-system"]] {
+        for verb in
+            [["lint", "--strict"].as_slice(), &["template", "flotilla", "--namespace=flotilla-system"]]
+        {
             let mut command = Command::new(&helm);
             command.args(verb).arg(&chart);
             if let Some(file) = file {

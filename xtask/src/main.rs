@@ -71,7 +71,5 @@ fn main() -> ExitCode {
 /// The root of the clone that this program was built from.
 fn workspace_root() -> &'static Path {
     // `cargo xtask` always runs what it has just built in this clone, so the build-time path holds.
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }

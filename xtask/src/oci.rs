@@ -39,24 +39,11 @@ pub(crate) struct Image {
 /// One thing in a layer. Paths are those in the image, without the leading slash.
 pub(crate) enum Entry {
     /// A file of this machine, owned by root.
-    File {
-        path: String,
-        source: PathBuf,
-        mode: u32,
-    },
+    File { path: String, source: PathBuf, mode: u32 },
     /// A small file, owned by root.
-    Text {
-        path: String,
-        content: String,
-        mode: u32,
-    },
+    Text { path: String, content: String, mode: u32 },
     /// A folder with its owner.
-    Folder {
-        path: String,
-        mode: u32,
-        uid: u64,
-        gid: u64,
-    },
+    Folder { path: String, mode: u32, uid: u64, gid: u64 },
     /// A symbolic link.
     Link { path: String, target: String },
     /// Everything below a folder of this machine, with its owners and modes. Sockets and devices are left out.
@@ -79,16 +66,8 @@ pub(crate) fn write_archive(image: &Image, layers: &[Layer], out: &Path) -> Resu
     }
     let config = Blob::add_json(&mut archive, &config(image, &blobs))?;
     let manifest = Blob::add_json(&mut archive, &manifest(&config, &blobs))?;
-    add(
-        &mut archive,
-        "oci-layout",
-        json!({"imageLayoutVersion": "1.0.0"}).to_string().as_bytes(),
-    )?;
-    add(
-        &mut archive,
-        INDEX,
-        index(image, &manifest).to_string().as_bytes(),
-    )?;
+    add(&mut archive, "oci-layout", json!({"imageLayoutVersion": "1.0.0"}).to_string().as_bytes())?;
+    add(&mut archive, INDEX, index(image, &manifest).to_string().as_bytes())?;
     let docker = json!([{
         "Config": config.path(),
         "RepoTags": [image.reference],
@@ -112,10 +91,7 @@ pub(crate) fn read_index(archive: &Path) -> Result<Vec<(String, String)>> {
         entry.read_to_string(&mut text)?;
         let index: Value = serde_json::from_str(&text)?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let manifests = index["manifests"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let manifests = index["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
         return Ok(manifests
             .iter()
             .filter_map(|manifest| Some((text(&manifest["annotations"][NAME])?, text(&manifest["digest"])?)))
@@ -188,10 +164,7 @@ struct Blob {
 impl Blob {
     fn add_json(archive: &mut tar::Builder<impl Write>, value: &Value) -> Result<Self> {
         let bytes = value.to_string().into_bytes();
-        let blob = Self {
-            sha256: hex(&Sha256::digest(&bytes)),
-            size: bytes.len() as u64,
-        };
+        let blob = Self { sha256: hex(&Sha256::digest(&bytes)), size: bytes.len() as u64 };
         add(archive, &blob.path(), &bytes)?;
         Ok(blob)
     }
@@ -202,10 +175,7 @@ impl Blob {
         let mut hash = Sha256::new();
         let size = io::copy(file, &mut HashWriter(&mut hash))?;
         file.rewind()?;
-        let blob = Self {
-            sha256: hex(&hash.finalize()),
-            size,
-        };
+        let blob = Self { sha256: hex(&hash.finalize()), size };
         archive.append_data(&mut header(size, 0o644), blob.path(), file)?;
         Ok(blob)
     }
@@ -318,27 +288,15 @@ mod tests {
 
     fn layers() -> Vec<Vec<Entry>> {
         vec![vec![
-            Entry::Folder {
-                path: "tmp".into(),
-                mode: 0o1777,
-                uid: 0,
-                gid: 0,
-            },
-            Entry::Text {
-                path: "etc/greeting".into(),
-                content: "hello".into(),
-                mode: 0o444,
-            },
+            Entry::Folder { path: "tmp".into(), mode: 0o1777, uid: 0, gid: 0 },
+            Entry::Text { path: "etc/greeting".into(), content: "hello".into(), mode: 0o444 },
         ]]
     }
 
     #[test]
     fn the_same_contents_give_the_same_bytes_under_the_name() {
         let folder = tempfile::tempdir().unwrap();
-        let image = Image {
-            reference: "example.org/team/thing:1.2".into(),
-            ..Image::default()
-        };
+        let image = Image { reference: "example.org/team/thing:1.2".into(), ..Image::default() };
         let (one, two) = (folder.path().join("one"), folder.path().join("two"));
         write_archive(&image, &layers(), &one).unwrap();
         write_archive(&image, &layers(), &two).unwrap();
@@ -354,20 +312,9 @@ mod tests {
         use sha2::Digest as _;
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("image");
-        write_archive(
-            &Image {
-                reference: "a/b:c".into(),
-                ..Image::default()
-            },
-            &layers(),
-            &out,
-        )
-        .unwrap();
+        write_archive(&Image { reference: "a/b:c".into(), ..Image::default() }, &layers(), &out).unwrap();
         let mut blobs = 0;
-        for entry in tar::Archive::new(std::fs::File::open(&out).unwrap())
-            .entries()
-            .unwrap()
-        {
+        for entry in tar::Archive::new(std::fs::File::open(&out).unwrap()).entries().unwrap() {
             let mut entry = entry.unwrap();
             let path = entry.path().unwrap().to_string_lossy().into_owned();
             let mut bytes = Vec::new();

@@ -30,20 +30,10 @@ pub(crate) fn run(command: &mut Command, log: &Path) -> Result<()> {
 
 /// Runs a command and returns what it wrote to standard output. When it fails, the error has its standard error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("starting {}", name(command)))?;
+    let Output { status, stdout, stderr } =
+        command.stdin(Stdio::null()).output().with_context(|| format!("starting {}", name(command)))?;
     if !status.success() {
-        bail!(
-            "{} ended with {status}\n{}",
-            line(command),
-            String::from_utf8_lossy(&stderr).trim_end()
-        );
+        bail!("{} ended with {status}\n{}", line(command), String::from_utf8_lossy(&stderr).trim_end());
     }
     String::from_utf8(stdout).with_context(|| format!("{} wrote something that is not UTF-8", name(command)))
 }
@@ -54,30 +44,17 @@ pub(crate) fn output_with_input(command: &mut Command, input: &[u8]) -> Result<S
     let mut file = tempfile::tempfile()?;
     std::io::Write::write_all(&mut file, input)?;
     file.seek(SeekFrom::Start(0))?;
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .stdin(file)
-        .output()
-        .with_context(|| format!("starting {}", name(command)))?;
+    let Output { status, stdout, stderr } =
+        command.stdin(file).output().with_context(|| format!("starting {}", name(command)))?;
     if !status.success() {
-        bail!(
-            "{} ended with {status}\n{}",
-            line(command),
-            String::from_utf8_lossy(&stderr).trim_end()
-        );
+        bail!("{} ended with {status}\n{}", line(command), String::from_utf8_lossy(&stderr).trim_end());
     }
     String::from_utf8(stdout).with_context(|| format!("{} wrote something that is not UTF-8", name(command)))
 }
 
 /// Whether a command succeeds; its output is nobody's concern.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
-    let quiet = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
@@ -106,9 +83,7 @@ pub(crate) fn tail(log: &Path) -> String {
     match read() {
         Ok(text) => {
             let lines: Vec<_> = text.lines().collect();
-            let last = lines
-                .get(lines.len().saturating_sub(TAIL_LINES)..)
-                .unwrap_or_default();
+            let last = lines.get(lines.len().saturating_sub(TAIL_LINES)..).unwrap_or_default();
             format!("--- the end of {} ---\n{}", log.display(), last.join("\n"))
         }
         Err(error) => format!("--- {} cannot be read: {error} ---", log.display()),
@@ -121,8 +96,5 @@ fn name(command: &Command) -> String {
 
 fn line(command: &Command) -> String {
     let arguments = command.get_args().map(|argument| argument.to_string_lossy());
-    std::iter::once(command.get_program().to_string_lossy())
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
+    std::iter::once(command.get_program().to_string_lossy()).chain(arguments).collect::<Vec<_>>().join(" ")
 }

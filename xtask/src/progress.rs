@@ -36,20 +36,14 @@ pub(crate) fn step(title: impl Into<String>) -> Step {
     let shown = if std::io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar = ProgressBar::new_spinner()
-            .with_style(style)
-            .with_message(title.clone());
+        let bar = ProgressBar::new_spinner().with_style(style).with_message(title.clone());
         bar.enable_steady_tick(Duration::from_millis(120));
         Shown::Spinner(bar)
     } else {
         eprintln!("-> {title}");
         Shown::Lines(Some(Reminder::start(title.clone(), started)))
     };
-    Step {
-        title,
-        started,
-        shown,
-    }
+    Step { title, started, shown }
 }
 
 /// Runs `work` as a step.

@@ -37,7 +37,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let mut run = suites::Run::new();
     let mut lines = Vec::new();
     let mut failed = 0;
-    for suite in SUITES.iter().filter(|suite| args.suites.is_empty() || args.suites.iter().any(|name| name == suite.name)) {
+    for suite in SUITES
+        .iter()
+        .filter(|suite| args.suites.is_empty() || args.suites.iter().any(|name| name == suite.name))
+    {
         println!("\n== {}: {}", suite.name, suite.about);
         let began = Instant::now();
         let result = (suite.run)(&mut run).with_context(|| format!("suite {} failed", suite.name));

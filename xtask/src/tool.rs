@@ -29,14 +29,7 @@ pub(crate) struct ToolSet {
 impl ToolSet {
     /// A tool set of pure Go packages. Other fields are set by struct update.
     pub(crate) const fn go(name: &'static str, packages: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            packages,
-            ldflags: &[],
-            tags: "",
-            c_libraries: &[],
-            renames: &[],
-        }
+        Self { name, packages, ldflags: &[], tags: "", c_libraries: &[], renames: &[] }
     }
 
     /// The folder with the built programs; builds them if that has not been done yet.
@@ -135,7 +128,5 @@ fn go_version() -> Result<String> {
     if host::find("go").is_none() {
         bail!("Go is not installed: the tools under tools/ are built from Go modules (see docs/cluster.md)");
     }
-    Ok(process::output(Command::new("go").args(["env", "GOVERSION"]))?
-        .trim()
-        .to_owned())
+    Ok(process::output(Command::new("go").args(["env", "GOVERSION"]))?.trim().to_owned())
 }

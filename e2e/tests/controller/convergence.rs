@@ -246,7 +246,10 @@ async fn a_killed_operator_leaves_nothing_undone_and_nothing_twice() -> Result<(
                 let created = codes.iter().filter(|code| **code == 201).count();
                 // A write whose answer a killed operator did not wait for is recorded as 504, whether it happened or
                 // not, and may be tried once more by its successor.
-                ensure!(created <= 1 && (1..=LIVES.len()).contains(&codes.len()), "{plural}/{name}: {codes:?}");
+                ensure!(
+                    created <= 1 && (1..=LIVES.len()).contains(&codes.len()),
+                    "{plural}/{name}: {codes:?}"
+                );
             }
             let deployment = namespace.deployment(name).await?;
             ensure!(deployment.metadata.generation == Some(1), "{name} was changed after it was made");

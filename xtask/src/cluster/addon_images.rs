@@ -26,20 +26,12 @@ pub(crate) struct Archived {
 /// The process that holds a pod's namespaces.
 pub(crate) fn pause() -> Result<Archived> {
     let source = workspace_root().join("tools/pause/pause.c");
-    let key = cache::Key::default()
-        .path(&source)?
-        .text("architecture", std::env::consts::ARCH);
+    let key = cache::Key::default().path(&source)?.text("architecture", std::env::consts::ARCH);
     let folder = cache::entry("tools/pause", &key, |out| {
-        host::require(&[
-            Package::new("gcc", "gcc"),
-            Package::new("libc6-dev", "/usr/include/stdio.h"),
-        ])?;
+        host::require(&[Package::new("gcc", "gcc"), Package::new("libc6-dev", "/usr/include/stdio.h")])?;
         let log = cache::root()?.join("logs/build-pause.log");
         process::run(
-            Command::new("gcc")
-                .args(["-Os", "-static", "-s", "-o"])
-                .arg(out.join("pause"))
-                .arg(&source),
+            Command::new("gcc").args(["-Os", "-static", "-s", "-o"]).arg(out.join("pause")).arg(&source),
             &log,
         )
     })?;
@@ -63,10 +55,7 @@ pub(crate) fn metrics_server() -> Result<Archived> {
 /// local-path-provisioner.
 pub(crate) fn provisioner() -> Result<Archived> {
     let reference = format!("docker.io/rancher/local-path-provisioner:{PROVISIONER_VERSION}");
-    program(
-        &reference,
-        &PROVISIONER.build()?.program("local-path-provisioner"),
-    )
+    program(&reference, &PROVISIONER.build()?.program("local-path-provisioner"))
 }
 
 /// A shell and the usual small programs, from Debian's static busybox.
@@ -74,24 +63,12 @@ pub(crate) fn busybox() -> Result<Archived> {
     host::require(&[Package::new("busybox-static", "/usr/share/doc/busybox-static")])?;
     let program = Path::new("/bin/busybox");
     let help = process::output(&mut Command::new(program))?;
-    let version = help
-        .split_whitespace()
-        .nth(1)
-        .context("busybox does not say its version")?;
+    let version = help.split_whitespace().nth(1).context("busybox does not say its version")?;
     let applets = process::output(Command::new(program).arg("--list"))?;
-    let mut layer = vec![
-        tmp(),
-        Entry::File {
-            path: "bin/busybox".into(),
-            source: program.into(),
-            mode: 0o755,
-        },
-    ];
+    let mut layer =
+        vec![tmp(), Entry::File { path: "bin/busybox".into(), source: program.into(), mode: 0o755 }];
     for applet in applets.lines().filter(|applet| *applet != "busybox") {
-        layer.push(Entry::Link {
-            path: format!("bin/{applet}"),
-            target: "busybox".into(),
-        });
+        layer.push(Entry::Link { path: format!("bin/{applet}"), target: "busybox".into() });
     }
     let image = Image {
         reference: format!("docker.io/library/busybox:{}", version.trim_start_matches('v')),
@@ -104,11 +81,7 @@ pub(crate) fn busybox() -> Result<Archived> {
 
 /// An image of one static program, run as nobody in particular.
 fn program(reference: &str, program: &Path) -> Result<Archived> {
-    let name = program
-        .file_name()
-        .context("a program has a name")?
-        .to_string_lossy()
-        .into_owned();
+    let name = program.file_name().context("a program has a name")?.to_string_lossy().into_owned();
     let image = Image {
         reference: reference.to_owned(),
         entrypoint: vec![format!("/{name}")],
@@ -116,40 +89,20 @@ fn program(reference: &str, program: &Path) -> Result<Archived> {
         labels: BTreeMap::from([("org.opencontainers.image.title".to_owned(), name.clone())]),
         ..Image::default()
     };
-    let layer = vec![
-        tmp(),
-        Entry::File {
-            path: name,
-            source: program.to_owned(),
-            mode: 0o755,
-        },
-    ];
+    let layer = vec![tmp(), Entry::File { path: name, source: program.to_owned(), mode: 0o755 }];
     // The path says all of the content, since it is a cache entry's.
-    archive(
-        &image,
-        layer,
-        cache::Key::default().text("program", &program.to_string_lossy()),
-    )
+    archive(&image, layer, cache::Key::default().text("program", &program.to_string_lossy()))
 }
 
 fn tmp() -> Entry {
-    Entry::Folder {
-        path: "tmp".into(),
-        mode: 0o1777,
-        uid: 0,
-        gid: 0,
-    }
+    Entry::Folder { path: "tmp".into(), mode: 0o1777, uid: 0, gid: 0 }
 }
 
 fn archive(image: &Image, layer: Layer, content: cache::Key) -> Result<Archived> {
     let key = content.text("image", &image.reference);
-    let folder = cache::entry("images/cluster", &key, |out| {
-        oci::write_archive(image, &[layer], &out.join(ARCHIVE))
-    })?;
-    Ok(Archived {
-        reference: image.reference.clone(),
-        archive: folder.join(ARCHIVE),
-    })
+    let folder =
+        cache::entry("images/cluster", &key, |out| oci::write_archive(image, &[layer], &out.join(ARCHIVE)))?;
+    Ok(Archived { reference: image.reference.clone(), archive: folder.join(ARCHIVE) })
 }
 
 const ARCHIVE: &str = "image.tar";

@@ -45,15 +45,9 @@ impl Images {
 
     /// The archives, for import.
     pub(crate) fn archives(&self) -> Vec<PathBuf> {
-        [
-            &self.pause,
-            &self.coredns,
-            &self.metrics_server,
-            &self.provisioner,
-            &self.busybox,
-        ]
-        .map(|image| image.archive.clone())
-        .to_vec()
+        [&self.pause, &self.coredns, &self.metrics_server, &self.provisioner, &self.busybox]
+            .map(|image| image.archive.clone())
+            .to_vec()
     }
 
     /// The manifests of a host cluster's add-ons.
@@ -95,9 +89,7 @@ pub(crate) fn apply_gateway_api(kubectl: &Kubectl, channel: GatewayApi) -> Resul
         GatewayApi::Standard => "standard",
         GatewayApi::Experimental => "experimental",
     };
-    kubectl
-        .apply(&resources(&folder.join(name))?)
-        .context("installing the Gateway API's resources")
+    kubectl.apply(&resources(&folder.join(name))?).context("installing the Gateway API's resources")
 }
 
 /// All manifests of a folder, but not its kustomization.

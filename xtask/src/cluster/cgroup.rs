@@ -21,13 +21,11 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Our cgroup in each mounted hierarchy: one with cgroup v2, one a controller with v1, both on hybrid machines.
 fn roots() -> Result<Vec<PathBuf>> {
-    let hierarchies = mounts::all()?
-        .into_iter()
-        .filter(|mount| matches!(mount.kind.as_str(), "cgroup" | "cgroup2"));
+    let hierarchies =
+        mounts::all()?.into_iter().filter(|mount| matches!(mount.kind.as_str(), "cgroup" | "cgroup2"));
     // A hierarchy that is mounted twice is the same one.
-    let points: BTreeSet<_> = hierarchies
-        .map(|mount| mount.point.join(ROOT.trim_start_matches('/')))
-        .collect();
+    let points: BTreeSet<_> =
+        hierarchies.map(|mount| mount.point.join(ROOT.trim_start_matches('/'))).collect();
     Ok(points.into_iter().collect())
 }
 
@@ -50,17 +48,11 @@ pub(crate) fn create() -> Result<()> {
 
 /// The file into which a component writes its pid to become a member.
 pub(crate) fn membership(component: &str) -> Result<PathBuf> {
-    let version_2 = mounts::all()?
-        .into_iter()
-        .find(|mount| mount.kind == "cgroup2")
-        .map(|mount| mount.point);
+    let version_2 = mounts::all()?.into_iter().find(|mount| mount.kind == "cgroup2").map(|mount| mount.point);
     // Without cgroup v2 any hierarchy will do, since this is only for keeping track.
     let root = match version_2 {
         Some(point) => point.join(ROOT.trim_start_matches('/')),
-        None => roots()?
-            .into_iter()
-            .next()
-            .context("no cgroup hierarchy is mounted")?,
+        None => roots()?.into_iter().next().context("no cgroup hierarchy is mounted")?,
     };
     let group = root.join("components").join(component);
     fs::create_dir_all(&group).with_context(|| format!("creating the cgroup {}", group.display()))?;

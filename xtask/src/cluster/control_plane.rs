@@ -41,10 +41,8 @@ impl ControlPlanePki {
         ];
         Ok(Self {
             etcd_ca: etcd.pair(),
-            etcd_server: etcd.issue(&Subject {
-                addresses: &[LOOPBACK],
-                ..Subject::client("server", "etcd", None)
-            })?,
+            etcd_server: etcd
+                .issue(&Subject { addresses: &[LOOPBACK], ..Subject::client("server", "etcd", None) })?,
             etcd_client: etcd.issue(&Subject::client("kube-apiserver", "kube-apiserver", None))?,
             front_proxy_ca: front_proxy.pair(),
             front_proxy_client: front_proxy.issue(&Subject::client("client", "front-proxy-client", None))?,
@@ -84,10 +82,7 @@ pub(crate) fn etcd(layout: &Layout, first: &Node, tools: &HostTools, pki: &Contr
         .text("advertise-client-urls", "https://127.0.0.1:2379")
         .text("listen-peer-urls", "http://127.0.0.1:2380")
         .text("initial-advertise-peer-urls", "http://127.0.0.1:2380")
-        .text(
-            "initial-cluster",
-            &format!("{}=http://127.0.0.1:2380", first.name()),
-        )
+        .text("initial-cluster", &format!("{}=http://127.0.0.1:2380", first.name()))
         .text("client-cert-auth", "true")
         .path("trusted-ca-file", &pki.etcd_ca.certificate)
         .path("cert-file", &pki.etcd_server.certificate)
@@ -124,10 +119,7 @@ pub(crate) fn api_server(
         .path("kubelet-certificate-authority", &cluster_ca.certificate)
         .text("kubelet-preferred-address-types", "InternalIP")
         .text("service-cluster-ip-range", SERVICES)
-        .text(
-            "service-account-issuer",
-            "https://kubernetes.default.svc.cluster.local",
-        )
+        .text("service-account-issuer", "https://kubernetes.default.svc.cluster.local")
         .path("service-account-key-file", &pki.service_accounts.public)
         .path("service-account-signing-key-file", &pki.service_accounts.private)
         // Pod Security and ValidatingAdmissionPolicy are among the plugins that are on by default.
@@ -149,12 +141,7 @@ pub(crate) fn api_server(
         .text("profiling", "false");
     Ok(Component {
         inputs: vec![audit_policy],
-        ..component(
-            "kube-apiserver",
-            first,
-            tools.kubernetes.program("kube-apiserver"),
-            arguments,
-        )
+        ..component("kube-apiserver", first, tools.kubernetes.program("kube-apiserver"), arguments)
     })
 }
 
@@ -172,11 +159,7 @@ pub(crate) fn controller_manager(
 ) -> Result<Component> {
     let kubeconfig = layout.config().join("kube-controller-manager.kubeconfig");
     let user = "system:kube-controller-manager";
-    pki.kubeconfig(
-        &kubeconfig,
-        &server_url(first),
-        &Subject::client("kube-controller-manager", user, None),
-    )?;
+    pki.kubeconfig(&kubeconfig, &server_url(first), &Subject::client("kube-controller-manager", user, None))?;
     let cluster_ca = pki.cluster.pair();
     let mut arguments = Arguments::default();
     arguments
@@ -213,11 +196,7 @@ pub(crate) fn scheduler(
 ) -> Result<Component> {
     let kubeconfig = layout.config().join("kube-scheduler.kubeconfig");
     let user = "system:kube-scheduler";
-    pki.kubeconfig(
-        &kubeconfig,
-        &server_url(first),
-        &Subject::client("kube-scheduler", user, None),
-    )?;
+    pki.kubeconfig(&kubeconfig, &server_url(first), &Subject::client("kube-scheduler", user, None))?;
     let mut arguments = Arguments::default();
     arguments
         .delegated(&kubeconfig)
@@ -259,11 +238,7 @@ impl Arguments {
 
     /// The API server as the one who says who may read a component's own endpoints.
     fn delegated(&mut self, kubeconfig: &Path) -> &mut Self {
-        for name in [
-            "kubeconfig",
-            "authentication-kubeconfig",
-            "authorization-kubeconfig",
-        ] {
+        for name in ["kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig"] {
             self.path(name, kubeconfig);
         }
         self.text("bind-address", "127.0.0.1").text("profiling", "false")

@@ -39,30 +39,15 @@ pub(crate) fn down(layout: &Layout) -> Result<()> {
 
 /// Everything that is there of a cluster on this machine.
 pub(crate) fn leftovers(layout: &Layout) -> Result<Vec<String>> {
-    let mut found: Vec<_> = cgroup::members()?
-        .into_iter()
-        .map(|pid| format!("process {pid}"))
-        .collect();
-    found.extend(
-        cgroup::leftovers()?
-            .into_iter()
-            .map(|group| format!("cgroup {}", group.display())),
-    );
+    let mut found: Vec<_> = cgroup::members()?.into_iter().map(|pid| format!("process {pid}")).collect();
+    found.extend(cgroup::leftovers()?.into_iter().map(|group| format!("cgroup {}", group.display())));
     for folder in [layout.state(), Path::new(RUNTIME)] {
-        found.extend(
-            mounts::below(folder)?
-                .into_iter()
-                .map(|point| format!("mount {}", point.display())),
-        );
+        found.extend(mounts::below(folder)?.into_iter().map(|point| format!("mount {}", point.display())));
         if folder.exists() {
             found.push(format!("folder {}", folder.display()));
         }
     }
-    found.extend(
-        strays::find(layout)?
-            .into_iter()
-            .map(|file| format!("file {}", file.display())),
-    );
+    found.extend(strays::find(layout)?.into_iter().map(|file| format!("file {}", file.display())));
     found.extend(topology::leftovers()?);
     Ok(found)
 }
@@ -72,10 +57,7 @@ fn remove_folder(folder: &Path, is_ours: bool) -> Result<()> {
         return Ok(());
     }
     if !is_ours {
-        bail!(
-            "{} is not a cluster's state folder, so it is left alone",
-            folder.display()
-        );
+        bail!("{} is not a cluster's state folder, so it is left alone", folder.display());
     }
     // What is still mounted is somebody's data.
     if let Some(mount) = mounts::below(folder)?.first() {

@@ -14,9 +14,8 @@ pub(crate) fn is_named(layout: &Layout) -> bool {
 
 /// What `KUBECONFIG` says.
 pub(crate) fn kubeconfig() -> Result<PathBuf> {
-    let value = std::env::var_os("KUBECONFIG")
-        .filter(|value| !value.is_empty())
-        .context("KUBECONFIG is not set")?;
+    let value =
+        std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()).context("KUBECONFIG is not set")?;
     let path = PathBuf::from(value);
     std::path::absolute(&path).with_context(|| format!("KUBECONFIG is {}", path.display()))
 }
@@ -26,15 +25,7 @@ pub(crate) fn check() -> Result<()> {
     let path = kubeconfig()?;
     let versions = Kubectl::new(&path)?
         .output(&["version", "--request-timeout=10s"])
-        .with_context(|| {
-            format!(
-                "the cluster that KUBECONFIG={} names does not answer",
-                path.display()
-            )
-        })?;
-    println!(
-        "Using the cluster that KUBECONFIG names:\n{}",
-        versions.trim_end()
-    );
+        .with_context(|| format!("the cluster that KUBECONFIG={} names does not answer", path.display()))?;
+    println!("Using the cluster that KUBECONFIG names:\n{}", versions.trim_end());
     Ok(())
 }

@@ -50,34 +50,18 @@ pub(crate) fn up(layout: &Layout, options: &Options) -> Result<()> {
     layout.claim()?;
     runtime::claim(layout)?;
     Provider::Host.note(layout)?;
-    let nodes: Vec<_> = (1..=options.nodes)
-        .map(|number| Node::new(layout, number))
-        .collect();
-    let [first, ..] = nodes.as_slice() else {
-        bail!("a cluster has at least one node")
-    };
+    let nodes: Vec<_> = (1..=options.nodes).map(|number| Node::new(layout, number)).collect();
+    let [first, ..] = nodes.as_slice() else { bail!("a cluster has at least one node") };
 
-    let cluster = Starting {
-        layout,
-        first,
-        nodes: &nodes,
-        tools: &tools,
-        kubectl: &kubectl,
-    };
+    let cluster = Starting { layout, first, nodes: &nodes, tools: &tools, kubectl: &kubectl };
     let pki = progress::during("Preparing network and certificates", || cluster.prepare())?;
-    progress::during("Starting the control plane", || {
-        cluster.start_control_plane(&pki, &images)
-    })?;
+    progress::during("Starting the control plane", || cluster.start_control_plane(&pki, &images))?;
     progress::during("Starting nodes", || cluster.start_nodes(&pki))?;
     progress::during("Installing add-ons", || {
-        kubectl
-            .apply(&images.manifests(layout)?)
-            .context("installing DNS, metrics and storage")?;
+        kubectl.apply(&images.manifests(layout)?).context("installing DNS, metrics and storage")?;
         addons::apply_gateway_api(&kubectl, options.gateway_api)
     })?;
-    progress::during("Waiting until nodes and add-ons are ready", || {
-        cluster.wait_until_ready()
-    })
+    progress::during("Waiting until nodes and add-ons are ready", || cluster.wait_until_ready())
 }
 
 /// Imports image archives into every node.
@@ -95,16 +79,11 @@ pub(crate) fn nodes(layout: &Layout) -> Result<Vec<Node>> {
     let mut numbers = Vec::new();
     for folder in folders {
         let name = folder?.file_name().to_string_lossy().into_owned();
-        numbers.extend(
-            name.strip_prefix(topology::NETNS_PREFIX)
-                .and_then(|number| number.parse::<u8>().ok()),
-        );
+        numbers
+            .extend(name.strip_prefix(topology::NETNS_PREFIX).and_then(|number| number.parse::<u8>().ok()));
     }
     numbers.sort_unstable();
-    Ok(numbers
-        .into_iter()
-        .map(|number| Node::new(layout, number))
-        .collect())
+    Ok(numbers.into_iter().map(|number| Node::new(layout, number)).collect())
 }
 
 /// A cluster on its way up.
@@ -149,9 +128,7 @@ impl Starting<'_> {
             node::import(node, self.tools, &images.archives())?;
         }
         let needed: Vec<_> = needed.iter().collect();
-        self.wait("the API server to be ready", API_TIMEOUT, &needed, || {
-            self.kubectl.is_ready()
-        })?;
+        self.wait("the API server to be ready", API_TIMEOUT, &needed, || self.kubectl.is_ready())?;
         let controllers = [
             control_plane::controller_manager(self.layout, self.first, self.tools, pki)?,
             control_plane::scheduler(self.layout, self.first, self.tools, pki)?,
@@ -186,16 +163,10 @@ impl Starting<'_> {
                 self.kubectl.output(&["wait", &object, condition, &timeout])?;
             }
         }
-        self.kubectl
-            .rollout("kube-system", "deployment/coredns", READY_TIMEOUT)?;
+        self.kubectl.rollout("kube-system", "deployment/coredns", READY_TIMEOUT)?;
         dns::wait_for_answer(DNS_SERVICE, "kubernetes.default.svc.cluster.local", READY_TIMEOUT)?;
-        self.kubectl.rollout(
-            "local-path-storage",
-            "deployment/local-path-provisioner",
-            READY_TIMEOUT,
-        )?;
-        self.kubectl
-            .rollout("kube-system", "deployment/metrics-server", READY_TIMEOUT)
+        self.kubectl.rollout("local-path-storage", "deployment/local-path-provisioner", READY_TIMEOUT)?;
+        self.kubectl.rollout("kube-system", "deployment/metrics-server", READY_TIMEOUT)
     }
 
     /// Waits for something while the components that it depends on live.
@@ -212,15 +183,9 @@ impl Starting<'_> {
                 component.check_alive(self.layout)?;
             }
             if Instant::now() > deadline {
-                let tails: Vec<_> = needed
-                    .iter()
-                    .map(|component| process::tail(&self.layout.log(&component.name)))
-                    .collect();
-                bail!(
-                    "waited {} s in vain for {what}\n{}",
-                    timeout.as_secs(),
-                    tails.join("\n")
-                );
+                let tails: Vec<_> =
+                    needed.iter().map(|component| process::tail(&self.layout.log(&component.name))).collect();
+                bail!("waited {} s in vain for {what}\n{}", timeout.as_secs(), tails.join("\n"));
             }
             std::thread::sleep(Duration::from_millis(100));
         }

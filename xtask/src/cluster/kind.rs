@@ -61,17 +61,13 @@ pub(crate) fn up(layout: &Layout, options: &Options) -> Result<()> {
     let clusters = process::output(kind()?.args(["get", "clusters"]))?;
     if clusters.lines().any(|line| line == NAME) {
         process::run(
-            kind()?
-                .args(["export", "kubeconfig", "--name", NAME, "--kubeconfig"])
-                .arg(layout.kubeconfig()),
+            kind()?.args(["export", "kubeconfig", "--name", NAME, "--kubeconfig"]).arg(layout.kubeconfig()),
             &log,
         )?;
     } else {
         let config = layout.config().join("kind.yaml");
         let workers = (1..options.nodes).map(|_| json!({"role": "worker"}));
-        let nodes: Vec<_> = std::iter::once(json!({"role": "control-plane"}))
-            .chain(workers)
-            .collect();
+        let nodes: Vec<_> = std::iter::once(json!({"role": "control-plane"})).chain(workers).collect();
         let text =
             json!({"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": nodes}).to_string();
         supervise::write(&config, text.as_bytes())?;
@@ -87,20 +83,14 @@ pub(crate) fn up(layout: &Layout, options: &Options) -> Result<()> {
                 "--wait=180s",
                 "--config",
             ]);
-            process::run(
-                create.arg(&config).arg("--kubeconfig").arg(layout.kubeconfig()),
-                &log,
-            )
+            process::run(create.arg(&config).arg("--kubeconfig").arg(layout.kubeconfig()), &log)
         })?;
     }
     let kubectl = Kubectl::new(&layout.kubeconfig())?;
     progress::during("Installing add-ons", || {
         load(std::slice::from_ref(&metrics_server.archive))?;
         // kind's kubelets sign their own serving certificates.
-        kubectl.apply(&addons::metrics_server(
-            &metrics_server,
-            "--kubelet-insecure-tls",
-        )?)?;
+        kubectl.apply(&addons::metrics_server(&metrics_server, "--kubelet-insecure-tls")?)?;
         addons::apply_gateway_api(&kubectl, options.gateway_api)?;
         kubectl.rollout("kube-system", "deployment/metrics-server", READY_TIMEOUT)
     })
@@ -117,11 +107,7 @@ pub(crate) fn down(layout: &Layout) -> Result<()> {
 /// Imports image archives into every node.
 pub(crate) fn load(archives: &[PathBuf]) -> Result<()> {
     for archive in archives {
-        process::output(
-            kind()?
-                .args(["load", "image-archive", "--name", NAME])
-                .arg(archive),
-        )?;
+        process::output(kind()?.args(["load", "image-archive", "--name", NAME]).arg(archive))?;
     }
     Ok(())
 }

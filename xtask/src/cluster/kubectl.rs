@@ -20,10 +20,7 @@ pub(crate) struct Kubectl {
 impl Kubectl {
     /// Builds kubectl if that has not been done yet.
     pub(crate) fn new(kubeconfig: &Path) -> Result<Self> {
-        Ok(Self {
-            program: KUBECTL.build()?.program("kubectl"),
-            kubeconfig: kubeconfig.to_owned(),
-        })
+        Ok(Self { program: KUBECTL.build()?.program("kubectl"), kubeconfig: kubeconfig.to_owned() })
     }
 
     /// The program itself, for those who bring their own kubeconfig.
@@ -45,9 +42,7 @@ impl Kubectl {
 
     /// Reads an object or a list.
     pub(crate) fn get(&self, arguments: &[&str]) -> Result<Value> {
-        Ok(serde_json::from_str(
-            &self.output(&[&["get", "--output=json"], arguments].concat())?,
-        )?)
+        Ok(serde_json::from_str(&self.output(&[&["get", "--output=json"], arguments].concat())?)?)
     }
 
     /// Applies manifests, taking over fields that others manage.
@@ -62,7 +57,13 @@ impl Kubectl {
 
     fn apply_with(&self, arguments: &[&str], manifests: &str) -> Result<()> {
         let mut command = self.command();
-        command.args(["apply", "--server-side", "--force-conflicts", "--field-manager=flotilla-xtask", "--filename=-"]);
+        command.args([
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=flotilla-xtask",
+            "--filename=-",
+        ]);
         process::output_with_input(command.args(arguments), manifests.as_bytes()).map(drop)
     }
 
@@ -80,16 +81,11 @@ impl Kubectl {
         let pods = ask(&["get", "pods", "--output=wide"]);
         let events = ask(&["events", "--types=Warning"]);
         let logs = ask(&["logs", workload, "--all-containers", "--tail=20"]);
-        Err(error.context(format!(
-            "{workload} in {namespace} is not ready\n{pods}\n{events}\n{logs}"
-        )))
+        Err(error.context(format!("{workload} in {namespace} is not ready\n{pods}\n{events}\n{logs}")))
     }
 
     /// Whether the API server answers that it is ready.
     pub(crate) fn is_ready(&self) -> bool {
-        process::succeeds(
-            self.command()
-                .args(["get", "--raw=/readyz", "--request-timeout=5s"]),
-        )
+        process::succeeds(self.command().args(["get", "--raw=/readyz", "--request-timeout=5s"]))
     }
 }

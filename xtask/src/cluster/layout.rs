@@ -108,10 +108,7 @@ pub(crate) struct Node {
 impl Node {
     /// Node `number`, from 1.
     pub(crate) fn new(layout: &Layout, number: u8) -> Self {
-        Self {
-            number,
-            layout: layout.clone(),
-        }
+        Self { number, layout: layout.clone() }
     }
 
     /// Its name in Kubernetes, and its network namespace's.

@@ -25,11 +25,7 @@ pub(crate) fn all() -> Result<Vec<Mount>> {
 
 /// All mount points at or below a folder.
 pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(all()?
-        .into_iter()
-        .map(|mount| mount.point)
-        .filter(|point| point.starts_with(folder))
-        .collect())
+    Ok(all()?.into_iter().map(|mount| mount.point).filter(|point| point.starts_with(folder)).collect())
 }
 
 /// Unmounts everything at or below a folder.
@@ -47,10 +43,7 @@ fn parse(line: &str) -> Option<Mount> {
     let (front, back) = line.split_once(" - ")?;
     let point = front.split(' ').nth(4)?;
     let kind = back.split(' ').next()?;
-    Some(Mount {
-        point: unescape(point),
-        kind: kind.to_owned(),
-    })
+    Some(Mount { point: unescape(point), kind: kind.to_owned() })
 }
 
 /// Undoes the octal escapes that the kernel puts for spaces and the like.

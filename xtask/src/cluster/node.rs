@@ -21,10 +21,7 @@ pub(crate) const PAUSE_IMAGE: &str = "registry.k8s.io/pause:3.10.2";
 /// containerd, with the network plugins of these folders.
 pub(crate) fn containerd(node: &Node, tools: &HostTools, plugins: &[PathBuf]) -> Result<Component> {
     let config = node.folder().join("containerd.toml");
-    let plugins: Vec<_> = plugins
-        .iter()
-        .map(|folder| format!("'{}'", folder.display()))
-        .collect();
+    let plugins: Vec<_> = plugins.iter().map(|folder| format!("'{}'", folder.display())).collect();
     let content = render(
         include_str!("node/containerd.toml"),
         &[
@@ -39,31 +36,17 @@ pub(crate) fn containerd(node: &Node, tools: &HostTools, plugins: &[PathBuf]) ->
     supervise::write(&config, content.as_bytes())?;
     fs::create_dir_all(node.runtime()).with_context(|| format!("creating {}", node.runtime().display()))?;
     let system_path = std::env::var("PATH").unwrap_or_default();
-    let path = format!(
-        "{}:{}:{system_path}",
-        tools.containerd.folder().display(),
-        tools.runc.folder().display()
-    );
+    let path =
+        format!("{}:{}:{system_path}", tools.containerd.folder().display(), tools.runc.folder().display());
     // It pulls images, so it needs the way out that the user has.
-    let proxies = [
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "NO_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-    ];
-    let proxies = proxies
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+    let proxies = proxies.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
     Ok(Component {
         name: format!("containerd-{}", node.name()),
         node: node.clone(),
         program: tools.containerd.program("containerd"),
         arguments: vec!["--config".to_owned(), text(&config)],
-        environment: std::iter::once(("PATH".to_owned(), path))
-            .chain(proxies)
-            .collect(),
+        environment: std::iter::once(("PATH".to_owned(), path)).chain(proxies).collect(),
         inputs: vec![config],
     })
 }
@@ -139,11 +122,7 @@ pub(crate) fn kube_proxy(
     let config = layout.config().join(format!("{file}.yaml"));
     let content = render(
         include_str!("node/kube-proxy.yaml"),
-        &[
-            ("kubeconfig", &text(&kubeconfig)),
-            ("pods", PODS),
-            ("node", &node.name()),
-        ],
+        &[("kubeconfig", &text(&kubeconfig)), ("pods", PODS), ("node", &node.name())],
     )?;
     supervise::write(&config, content.as_bytes())?;
     let mut arguments = Arguments::default();
@@ -162,9 +141,7 @@ pub(crate) fn kube_proxy(
 pub(crate) fn import(node: &Node, tools: &HostTools, archives: &[PathBuf]) -> Result<()> {
     let ctr = || {
         let mut ctr = Command::new(tools.containerd.program("ctr"));
-        ctr.arg("--address")
-            .arg(node.containerd_socket())
-            .args(["--namespace", "k8s.io", "images"]);
+        ctr.arg("--address").arg(node.containerd_socket()).args(["--namespace", "k8s.io", "images"]);
         ctr
     };
     let present = process::output(ctr().args(["list"]))?;
@@ -189,11 +166,7 @@ pub(crate) fn import(node: &Node, tools: &HostTools, archives: &[PathBuf]) -> Re
 pub(crate) fn resolv_conf() -> String {
     // Where systemd's resolver listens on the loopback of the host, a pod cannot reach it.
     let direct = Path::new("/run/systemd/resolve/resolv.conf");
-    text(if direct.exists() {
-        direct
-    } else {
-        Path::new("/etc/resolv.conf")
-    })
+    text(if direct.exists() { direct } else { Path::new("/etc/resolv.conf") })
 }
 
 fn text(path: &Path) -> String {

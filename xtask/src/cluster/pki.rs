@@ -45,22 +45,13 @@ pub(crate) struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// A client.
     pub(crate) const fn client(file: &'a str, common_name: &'a str, organization: Option<&'a str>) -> Self {
-        Self {
-            file,
-            common_name,
-            organization,
-            dns: &[],
-            addresses: &[],
-        }
+        Self { file, common_name, organization, dns: &[], addresses: &[] }
     }
 }
 
 impl Pair {
     fn new(folder: &Path, name: &str) -> Self {
-        Self {
-            certificate: folder.join(format!("{name}.crt")),
-            key: folder.join(format!("{name}.key")),
-        }
+        Self { certificate: folder.join(format!("{name}.crt")), key: folder.join(format!("{name}.key")) }
     }
 
     /// The certificate is written last, so it stands for both.
@@ -89,11 +80,7 @@ impl Authority {
             pair.write(&params.self_signed(&key)?.pem(), &key.serialize_pem())?;
             key
         };
-        Ok(Self {
-            folder: folder.to_owned(),
-            name,
-            issuer: Issuer::new(params, key),
-        })
+        Ok(Self { folder: folder.to_owned(), name, issuer: Issuer::new(params, key) })
     }
 
     /// The authority's own certificate and key.
@@ -169,38 +156,25 @@ fn authority_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::CrlSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
+    params.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     lasting(params)
 }
 
 fn subject_params(subject: &Subject<'_>) -> Result<CertificateParams> {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, subject.common_name);
+    params.distinguished_name.push(DnType::CommonName, subject.common_name);
     if let Some(organization) = subject.organization {
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, organization);
+        params.distinguished_name.push(DnType::OrganizationName, organization);
     }
     for name in subject.dns {
-        params
-            .subject_alt_names
-            .push(SanType::DnsName((*name).try_into()?));
+        params.subject_alt_names.push(SanType::DnsName((*name).try_into()?));
     }
-    params
-        .subject_alt_names
-        .extend(subject.addresses.iter().copied().map(SanType::IpAddress));
+    params.subject_alt_names.extend(subject.addresses.iter().copied().map(SanType::IpAddress));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     if !params.subject_alt_names.is_empty() {
-        params
-            .extended_key_usages
-            .push(ExtendedKeyUsagePurpose::ServerAuth);
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
     }
     params.use_authority_key_identifier_extension = true;
     Ok(lasting(params))
@@ -222,9 +196,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let issue = || {
             let authority = Authority::ensure(folder.path(), "ca").unwrap();
-            let pair = authority
-                .issue(&Subject::client("admin", "admin", Some("system:masters")))
-                .unwrap();
+            let pair = authority.issue(&Subject::client("admin", "admin", Some("system:masters"))).unwrap();
             std::fs::read(pair.certificate).unwrap()
         };
         assert_eq!(issue(), issue());

@@ -39,10 +39,7 @@ pub(crate) fn choose(layout: &Layout, asked: Option<Provider>) -> Result<Provide
     let noted = noted(layout);
     if let Some(asked) = asked {
         if let Some(noted) = noted.filter(|noted| *noted != asked && asked != Provider::External) {
-            bail!(
-                "a cluster made by {} is up; take it down first: cargo xtask cluster down",
-                noted.name()
-            );
+            bail!("a cluster made by {} is up; take it down first: cargo xtask cluster down", noted.name());
         }
         return Ok(asked);
     }
@@ -67,16 +64,10 @@ pub(crate) fn choose(layout: &Layout, asked: Option<Provider>) -> Result<Provide
 
 /// The provider of the cluster that is up, if there is one.
 pub(crate) fn current(layout: &Layout) -> Option<Provider> {
-    if external::is_named(layout) {
-        Some(Provider::External)
-    } else {
-        noted(layout)
-    }
+    if external::is_named(layout) { Some(Provider::External) } else { noted(layout) }
 }
 
 fn noted(layout: &Layout) -> Option<Provider> {
     let name = fs::read_to_string(layout.provider()).ok()?;
-    [Provider::Kind, Provider::Host]
-        .into_iter()
-        .find(|provider| provider.name() == name.trim())
+    [Provider::Kind, Provider::Host].into_iter().find(|provider| provider.name() == name.trim())
 }

@@ -19,8 +19,7 @@ pub(crate) fn lock() -> Result<File> {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 eprintln!("waiting for another `cargo xtask cluster` to end");
-                file.lock()
-                    .with_context(|| format!("locking {}", path.display()))?;
+                file.lock().with_context(|| format!("locking {}", path.display()))?;
             }
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("locking {}", path.display()));
@@ -48,9 +47,7 @@ pub(crate) fn claim(layout: &Layout) -> Result<()> {
 /// The state folder of the cluster that is up, or was half up, since the machine was started.
 pub(crate) fn claimed() -> Option<PathBuf> {
     use std::os::unix::ffi::OsStringExt as _;
-    fs::read(note())
-        .ok()
-        .map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes)))
+    fs::read(note()).ok().map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes)))
 }
 
 fn note() -> PathBuf {

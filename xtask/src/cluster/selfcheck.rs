@@ -54,10 +54,7 @@ pub(crate) fn run(cluster: &Cluster) -> Result<Summary> {
     if cluster.provider != Provider::External {
         cluster.load(std::slice::from_ref(&busybox.archive))?;
     }
-    let check = Check {
-        cluster,
-        shell_image: &busybox.reference,
-    };
+    let check = Check { cluster, shell_image: &busybox.reference };
     check.remove_namespace()?;
     check.create_namespace()?;
     let mut summary = Summary::default();
@@ -92,27 +89,16 @@ impl Check<'_> {
 
     /// Runs kubectl in the checks' namespace.
     fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.cluster
-            .kubectl
-            .output(&[&["--namespace", NAMESPACE], arguments].concat())
+        self.cluster.kubectl.output(&[&["--namespace", NAMESPACE], arguments].concat())
     }
 
     fn rollout(&self, deployment: &str) -> Result<()> {
-        self.cluster
-            .kubectl
-            .rollout(NAMESPACE, &format!("deployment/{deployment}"), TIMEOUT)
+        self.cluster.kubectl.rollout(NAMESPACE, &format!("deployment/{deployment}"), TIMEOUT)
     }
 
     /// Runs a shell command in a pod of a deployment.
     fn shell(&self, deployment: &str, script: &str) -> Result<String> {
-        self.kubectl(&[
-            "exec",
-            &format!("deployment/{deployment}"),
-            "--",
-            "sh",
-            "-c",
-            script,
-        ])
+        self.kubectl(&["exec", &format!("deployment/{deployment}"), "--", "sh", "-c", script])
     }
 }
 

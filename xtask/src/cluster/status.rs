@@ -13,20 +13,13 @@ pub(crate) fn print(layout: &Layout) -> Result<()> {
         println!("No cluster is up.");
         return Ok(());
     };
-    let kubeconfig = if provider == Provider::External {
-        external::kubeconfig()?
-    } else {
-        layout.kubeconfig()
-    };
+    let kubeconfig =
+        if provider == Provider::External { external::kubeconfig()? } else { layout.kubeconfig() };
     println!("provider    {provider:?}\nkubeconfig  {}", kubeconfig.display());
     for report in supervise::reports(layout)? {
         match report.pid {
             Some(pid) => println!("running     {} (process {pid})", report.name),
-            None => println!(
-                "dead        {} (see {})",
-                report.name,
-                layout.log(&report.name).display()
-            ),
+            None => println!("dead        {} (see {})", report.name, layout.log(&report.name).display()),
         }
     }
     let kubectl = Kubectl::new(&kubeconfig)?;
@@ -34,13 +27,7 @@ pub(crate) fn print(layout: &Layout) -> Result<()> {
         println!("The API server does not answer. `cargo xtask cluster up` repairs a cluster of ours.");
         return Ok(());
     }
-    println!(
-        "\n{}",
-        kubectl.output(&["get", "nodes", "--output=wide"])?.trim_end()
-    );
-    println!(
-        "\n{}",
-        kubectl.output(&["get", "pods", "--all-namespaces"])?.trim_end()
-    );
+    println!("\n{}", kubectl.output(&["get", "nodes", "--output=wide"])?.trim_end());
+    println!("\n{}", kubectl.output(&["get", "pods", "--all-namespaces"])?.trim_end());
     Ok(())
 }

@@ -45,9 +45,9 @@ pub(crate) fn remove(layout: &Layout) -> Result<()> {
 
 fn files(folder: &str) -> Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
-        Ok(entries) => Ok(entries
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<std::io::Result<_>>()?),
+        Ok(entries) => {
+            Ok(entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>()?)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error).with_context(|| format!("listing {folder}")),
     }

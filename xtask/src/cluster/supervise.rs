@@ -70,8 +70,7 @@ impl Component {
             }
             record.stop().with_context(|| format!("stopping {}", self.name))?;
         }
-        self.start(layout, fingerprint)
-            .with_context(|| format!("starting {}", self.name))?;
+        self.start(layout, fingerprint).with_context(|| format!("starting {}", self.name))?;
         Ok(Ensured::Started)
     }
 
@@ -100,12 +99,7 @@ impl Component {
         let Some(start_time) = start_time(pid) else {
             bail!("it ended at once\n{}", process::tail(&log));
         };
-        let record = Record {
-            pid,
-            start_time,
-            boot: boot()?,
-            fingerprint,
-        };
+        let record = Record { pid, start_time, boot: boot()?, fingerprint };
         write(&record_path(layout, &self.name), &serde_json::to_vec(&record)?)
     }
 
@@ -123,11 +117,7 @@ impl Component {
     /// Fails with the end of its log if it has died.
     pub(crate) fn check_alive(&self, layout: &Layout) -> Result<()> {
         if read(&record_path(layout, &self.name))?.is_none_or(|record| !record.is_alive()) {
-            bail!(
-                "{} has ended\n{}",
-                self.name,
-                process::tail(&layout.log(&self.name))
-            );
+            bail!("{} has ended\n{}", self.name, process::tail(&layout.log(&self.name)));
         }
         Ok(())
     }
@@ -145,10 +135,7 @@ pub(crate) fn reports(layout: &Layout) -> Result<Vec<Report>> {
             continue;
         };
         let pid = record.is_alive().then_some(record.pid);
-        reports.push(Report {
-            name: name.to_string_lossy().into_owned(),
-            pid,
-        });
+        reports.push(Report { name: name.to_string_lossy().into_owned(), pid });
     }
     reports.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(reports)
@@ -170,9 +157,7 @@ impl Record {
     }
 
     fn stop(&self) -> Result<()> {
-        let Some(pid) = Pid::from_raw(self.pid) else {
-            bail!("{} is no pid", self.pid)
-        };
+        let Some(pid) = Pid::from_raw(self.pid) else { bail!("{} is no pid", self.pid) };
         // The descriptor pins the process: if it is still the recorded one now, no signal can reach another.
         let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else {
             return Ok(());
@@ -215,8 +200,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     std::io::Write::write_all(&mut file, content)?;
-    file.persist(path)
-        .with_context(|| format!("writing {}", path.display()))?;
+    file.persist(path).with_context(|| format!("writing {}", path.display()))?;
     Ok(())
 }
 

@@ -34,15 +34,11 @@ const KUBERNETES: ToolSet = ToolSet {
 };
 
 /// Apart from the rest, since it is all that a cluster of somebody else's needs.
-pub(crate) const KUBECTL: ToolSet = ToolSet {
-    ldflags: KUBERNETES_LDFLAGS,
-    ..ToolSet::go("kubernetes", &["k8s.io/kubernetes/cmd/kubectl"])
-};
+pub(crate) const KUBECTL: ToolSet =
+    ToolSet { ldflags: KUBERNETES_LDFLAGS, ..ToolSet::go("kubernetes", &["k8s.io/kubernetes/cmd/kubectl"]) };
 
-const ETCD: ToolSet = ToolSet {
-    renames: &[("server", "etcd")],
-    ..ToolSet::go("etcd", &["go.etcd.io/etcd/server/v3"])
-};
+const ETCD: ToolSet =
+    ToolSet { renames: &[("server", "etcd")], ..ToolSet::go("etcd", &["go.etcd.io/etcd/server/v3"]) };
 
 const CONTAINERD: ToolSet = ToolSet::go(
     "containerd",
@@ -77,15 +73,11 @@ const CNI: ToolSet = ToolSet::go(
 /// A main package of our own, which links only the plugins that a cluster's DNS needs.
 pub(crate) const COREDNS: ToolSet = ToolSet::go("coredns", &["."]);
 
-pub(crate) const METRICS_SERVER: ToolSet = ToolSet::go(
-    "metrics-server",
-    &["sigs.k8s.io/metrics-server/cmd/metrics-server"],
-);
+pub(crate) const METRICS_SERVER: ToolSet =
+    ToolSet::go("metrics-server", &["sigs.k8s.io/metrics-server/cmd/metrics-server"]);
 
-pub(crate) const PROVISIONER: ToolSet = ToolSet::go(
-    "local-path-provisioner",
-    &["github.com/rancher/local-path-provisioner"],
-);
+pub(crate) const PROVISIONER: ToolSet =
+    ToolSet::go("local-path-provisioner", &["github.com/rancher/local-path-provisioner"]);
 
 /// Only its CRDs are used.
 pub(crate) const GATEWAY_API: ToolSet = ToolSet::go("gateway-api", &[]);

@@ -43,13 +43,7 @@ pub(crate) fn ensure(nodes: &[Node]) -> Result<()> {
             let via = other.address().to_string();
             ip_in(node, &["route", "replace", &other.pod_network(), "via", &via])?;
         }
-        ip(&[
-            "route",
-            "replace",
-            &node.pod_network(),
-            "via",
-            &node.address().to_string(),
-        ])?;
+        ip(&["route", "replace", &node.pod_network(), "via", &node.address().to_string()])?;
     }
     if let Some(first) = nodes.first() {
         ip(&["route", "replace", SERVICES, "via", &first.address().to_string()])?;
@@ -79,10 +73,8 @@ pub(crate) fn remove() -> Result<()> {
 
 /// What is left of it.
 pub(crate) fn leftovers() -> Result<Vec<String>> {
-    let mut found: Vec<_> = netns_names()?
-        .into_iter()
-        .map(|name| format!("network namespace {name}"))
-        .collect();
+    let mut found: Vec<_> =
+        netns_names()?.into_iter().map(|name| format!("network namespace {name}")).collect();
     if link_exists(BRIDGE) {
         found.push(format!("link {BRIDGE}"));
     }
@@ -107,24 +99,13 @@ fn ensure_node(node: &Node) -> Result<()> {
         if link_exists(&end) {
             ip(&["link", "delete", &end])?;
         }
-        ip(&[
-            "link", "add", &end, "type", "veth", "peer", "name", "eth0", "netns", &name,
-        ])?;
+        ip(&["link", "add", &end, "type", "veth", "peer", "name", "eth0", "netns", &name])?;
     }
     let end = host_end(node);
     ip(&["link", "set", &end, "master", BRIDGE])?;
     ip(&["link", "set", &end, "up"])?;
     ip_in(node, &["link", "set", "lo", "up"])?;
-    ip_in(
-        node,
-        &[
-            "address",
-            "replace",
-            &format!("{}/24", node.address()),
-            "dev",
-            "eth0",
-        ],
-    )?;
+    ip_in(node, &["address", "replace", &format!("{}/24", node.address()), "dev", "eth0"])?;
     ip_in(node, &["link", "set", "eth0", "up"])?;
     ip_in(node, &["route", "replace", "default", "via", &HOST.to_string()])?;
     sysctl_in(node, "net/ipv4/ip_forward", "1")?;
@@ -155,10 +136,7 @@ fn netns_names() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name
-            .strip_prefix(NETNS_PREFIX)
-            .is_some_and(|number| number.parse::<u8>().is_ok())
-        {
+        if name.strip_prefix(NETNS_PREFIX).is_some_and(|number| number.parse::<u8>().is_ok()) {
             names.push(name);
         }
     }
@@ -170,10 +148,7 @@ fn refuse_foreign_routes() -> Result<()> {
     let routes = process::output(Command::new("ip").args(["-4", "route", "show", "table", "main"]))?;
     for route in routes.lines() {
         let target = route.split(' ').next().unwrap_or_default();
-        if ["10.200.", "10.201.", "10.202."]
-            .iter()
-            .any(|prefix| target.starts_with(prefix))
-        {
+        if ["10.200.", "10.201.", "10.202."].iter().any(|prefix| target.starts_with(prefix)) {
             bail!(
                 "the cluster needs the networks {NODES}, {PODS} and {SERVICES}, but this machine has the route: {route}"
             );
@@ -233,10 +208,7 @@ fn forwarding(link: &str) -> PathBuf {
 fn uplink() -> Result<Option<String>> {
     let route = process::output(Command::new("ip").args(["-4", "route", "show", "default"]))?;
     let mut words = route.split_whitespace();
-    Ok(words
-        .find(|word| *word == "dev")
-        .and_then(|_| words.next())
-        .map(str::to_owned))
+    Ok(words.find(|word| *word == "dev").and_then(|_| words.next()).map(str::to_owned))
 }
 
 fn write_sysctl(path: &Path, value: &str) -> Result<()> {
@@ -260,10 +232,7 @@ fn link_exists(name: &str) -> bool {
 fn link_exists_in(node: &Node, name: &str) -> Result<bool> {
     // `ip link show NAME` fails alike for a missing link and for anything else, so read the list.
     let links = process::output(in_netns(node).args(["ip", "-brief", "link", "show"]))?;
-    Ok(links
-        .lines()
-        .filter_map(|line| line.split([' ', '@']).next())
-        .any(|link| link == name))
+    Ok(links.lines().filter_map(|line| line.split([' ', '@']).next()).any(|link| link == name))
 }
 
 /// A command that runs in a node's network namespace and shares all else with the host.

@@ -22,7 +22,8 @@ pub(crate) struct Archived {
 impl Archived {
     /// The size of the archive, which is that of the unpacked image.
     pub(crate) fn megabytes(&self) -> Result<f64> {
-        let data = fs::metadata(&self.archive).with_context(|| format!("reading {}", self.archive.display()))?;
+        let data =
+            fs::metadata(&self.archive).with_context(|| format!("reading {}", self.archive.display()))?;
         #[allow(clippy::cast_precision_loss, reason = "shown with one decimal")]
         Ok(data.len() as f64 / 1e6)
     }

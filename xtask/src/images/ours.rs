@@ -65,7 +65,17 @@ fn compile(package: &str, features: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(workspace_root())
-        .args(["build", "--locked", "--release", "--target", &target, "--package", package, "--features", features])
+        .args([
+            "build",
+            "--locked",
+            "--release",
+            "--target",
+            &target,
+            "--package",
+            package,
+            "--features",
+            features,
+        ])
         .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc");
     progress::during(format!("Compiling {package} for {target}"), || process::run(&mut cargo, &log))?;
     let mut metadata = Command::new(env!("CARGO"));
@@ -79,7 +89,8 @@ fn compile(package: &str, features: &str) -> Result<PathBuf> {
 
 /// Makes sure that the toolchain can compile for the target.
 fn install_target(target: &str) -> Result<()> {
-    let root = process::output(Command::new("rustc").current_dir(workspace_root()).args(["--print", "sysroot"]))?;
+    let root =
+        process::output(Command::new("rustc").current_dir(workspace_root()).args(["--print", "sysroot"]))?;
     if PathBuf::from(root.trim()).join("lib/rustlib").join(target).join("lib").is_dir() {
         return Ok(());
     }
@@ -87,5 +98,7 @@ fn install_target(target: &str) -> Result<()> {
     let mut rustup = Command::new("rustup");
     rustup.current_dir(workspace_root()).args(["target", "add", target]);
     progress::during(format!("Installing the Rust target {target}"), || process::run(&mut rustup, &log))
-        .with_context(|| format!("images need the Rust target {target}: install it with rustup target add {target}"))
+        .with_context(|| {
+            format!("images need the Rust target {target}: install it with rustup target add {target}")
+        })
 }

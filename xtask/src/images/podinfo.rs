@@ -32,7 +32,11 @@ pub(super) fn podinfo() -> Result<Archived> {
     };
     let content = Key::default().text("programs", &tools.folder().to_string_lossy()).path(&page)?;
     archive::write(&image, content, || {
-        let program = |path: &str, name: &str| Entry::File { path: path.into(), source: tools.program(name), mode: 0o755 };
+        let program = |path: &str, name: &str| Entry::File {
+            path: path.into(),
+            source: tools.program(name),
+            mode: 0o755,
+        };
         Ok(vec![vec![
             archive::tmp(),
             program("home/app/podinfo", "podinfo"),

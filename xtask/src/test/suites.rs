@@ -22,7 +22,11 @@ pub(super) struct Suite {
 pub(super) const SUITES: [Suite; 5] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
     Suite { name: "unit", about: "what needs no cluster", run: |_| unit() },
-    Suite { name: "cluster", about: "the test cluster itself: networking, storage, metrics, repair", run: |run| cluster::selfcheck::run(run.cluster()?)?.end() },
+    Suite {
+        name: "cluster",
+        about: "the test cluster itself: networking, storage, metrics, repair",
+        run: |run| cluster::selfcheck::run(run.cluster()?)?.end(),
+    },
     Suite { name: "operator", about: "the operator in process against a real API server", run: operator },
     Suite { name: "e2e", about: "the operator as Helm installs it, with real pods", run: e2e },
 ];
@@ -72,7 +76,8 @@ fn operator(run: &mut Run) -> Result<()> {
         for file in std::fs::read_dir(generated)? {
             cluster.kubectl.apply(&std::fs::read_to_string(file?.path())?)?;
         }
-        let established = ["wait", "--for=condition=Established", "crd/microservices.flotilla.dev", "--timeout=30s"];
+        let established =
+            ["wait", "--for=condition=Established", "crd/microservices.flotilla.dev", "--timeout=30s"];
         cluster.kubectl.output(&established).map(drop)
     })?;
     cargo_test(&["--package", "flotilla-e2e", "--test", "controller"], &["--ignored"], Some(cluster))
@@ -91,16 +96,25 @@ fn e2e(run: &mut Run) -> Result<()> {
 /// Runs `cargo test`; with a cluster, tests find it and its tools in their environment.
 fn cargo_test(cargo_arguments: &[&str], test_arguments: &[&str], cluster: Option<&Cluster>) -> Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace_root()).args(["test", "--locked"]).args(cargo_arguments).arg("--").args(test_arguments);
+    cargo
+        .current_dir(workspace_root())
+        .args(["test", "--locked"])
+        .args(cargo_arguments)
+        .arg("--")
+        .args(test_arguments);
     // A stale snapshot fails; it is not rewritten behind one's back.
     cargo.env("INSTA_UPDATE", "no");
     if let Some(cluster) = cluster {
         cargo.env("KUBECONFIG", &cluster.kubeconfig).env("KUBECTL", cluster.kubectl.program());
         match &cluster.audit_log {
             Some(log) => drop(cargo.env("FLOTILLA_AUDIT_LOG", log)),
-            None if cluster.provider == Provider::External && std::env::var_os("FLOTILLA_AUDIT_LOG").is_none() => bail!(
-                "these tests count requests in the API server's audit log: set FLOTILLA_AUDIT_LOG to its file (JSON, level Metadata)"
-            ),
+            None if cluster.provider == Provider::External
+                && std::env::var_os("FLOTILLA_AUDIT_LOG").is_none() =>
+            {
+                bail!(
+                    "these tests count requests in the API server's audit log: set FLOTILLA_AUDIT_LOG to its file (JSON, level Metadata)"
+                )
+            }
             None => {}
         }
     }

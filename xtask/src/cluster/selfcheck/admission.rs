@@ -28,10 +28,7 @@ pub(super) fn run(check: &Check<'_>, summary: &mut Summary) {
             Ok(refused(check, forbidden, "no object may be named forbidden").is_ok())
         });
         for object in ["validatingadmissionpolicy", "validatingadmissionpolicybinding"] {
-            check
-                .cluster
-                .kubectl
-                .output(&["delete", object, "flotilla-check", "--ignore-not-found"])?;
+            check.cluster.kubectl.output(&["delete", object, "flotilla-check", "--ignore-not-found"])?;
         }
         outcome
     });
@@ -59,22 +56,10 @@ pub(super) fn run(check: &Check<'_>, summary: &mut Summary) {
         }
     });
     summary.check("The Gateway API's resources are served", || {
-        let resources = check.kubectl(&[
-            "api-resources",
-            "--api-group=gateway.networking.k8s.io",
-            "--output=name",
-        ])?;
-        for resource in [
-            "gatewayclasses",
-            "gateways",
-            "httproutes",
-            "grpcroutes",
-            "referencegrants",
-        ] {
-            ensure!(
-                resources.lines().any(|line| line.starts_with(resource)),
-                "there are no {resource}"
-            );
+        let resources =
+            check.kubectl(&["api-resources", "--api-group=gateway.networking.k8s.io", "--output=name"])?;
+        for resource in ["gatewayclasses", "gateways", "httproutes", "grpcroutes", "referencegrants"] {
+            ensure!(resources.lines().any(|line| line.starts_with(resource)), "there are no {resource}");
         }
         Ok(())
     });
@@ -91,10 +76,8 @@ pub(super) fn run(check: &Check<'_>, summary: &mut Summary) {
                 ])
                 .ok();
             let lines = fs::read_to_string(log)?;
-            let events = lines
-                .lines()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-                .filter(|event| {
+            let events =
+                lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|event| {
                     event["impersonatedUser"]["username"] == user.as_str()
                         && event["impersonatedUser"]["extra"]["agent"][0] == agent.as_str()
                 });

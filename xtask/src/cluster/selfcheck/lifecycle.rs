@@ -12,19 +12,12 @@ use crate::cluster::layout::Layout;
 use crate::cluster::{Cluster, Options, Provider, down, supervise, up};
 
 /// After how long a starting cluster is cut off: before, while and after its components start.
-const CUT_OFF: [Duration; 4] = [
-    Duration::from_millis(150),
-    Duration::from_millis(600),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-];
+const CUT_OFF: [Duration; 4] =
+    [Duration::from_millis(150), Duration::from_millis(600), Duration::from_secs(2), Duration::from_secs(5)];
 
 /// Kills and takes down the host cluster in several ways. It is down at the end.
 pub(crate) fn run(options: &Options) -> Result<Summary> {
-    let options = Options {
-        provider: Some(Provider::Host),
-        ..options.clone()
-    };
+    let options = Options { provider: Some(Provider::Host), ..options.clone() };
     let layout = Layout::from_environment()?;
     let cluster = up(&options)?;
     let mut summary = Summary::default();
@@ -37,26 +30,23 @@ pub(crate) fn run(options: &Options) -> Result<Summary> {
             still_serves(&cluster)
         });
     }
-    summary.check(
-        "`up` brings back all components after kill -9 at once, and pods go on",
-        || {
-            let pods = || {
-                cluster.kubectl.output(&[
-                    "get",
-                    "pods",
-                    "--all-namespaces",
-                    "--output=jsonpath={.items[*].status.containerStatuses[*].containerID}",
-                ])
-            };
-            let before = pods()?;
-            for component in supervise::reports(&layout)? {
-                kill(&layout, &component.name)?;
-            }
-            up(&options)?;
-            ensure!(pods()? == before, "pods were started anew");
-            still_serves(&cluster)
-        },
-    );
+    summary.check("`up` brings back all components after kill -9 at once, and pods go on", || {
+        let pods = || {
+            cluster.kubectl.output(&[
+                "get",
+                "pods",
+                "--all-namespaces",
+                "--output=jsonpath={.items[*].status.containerStatuses[*].containerID}",
+            ])
+        };
+        let before = pods()?;
+        for component in supervise::reports(&layout)? {
+            kill(&layout, &component.name)?;
+        }
+        up(&options)?;
+        ensure!(pods()? == before, "pods were started anew");
+        still_serves(&cluster)
+    });
     summary.check("`down` leaves nothing", || {
         down::down(&layout)?;
         nothing_left(&layout)
@@ -73,22 +63,16 @@ pub(crate) fn run(options: &Options) -> Result<Summary> {
             nothing_left(&layout)
         });
     }
-    summary.check(
-        "`down` leaves nothing when the state folder's records are lost",
-        || {
-            up(&options)?;
-            std::fs::remove_dir_all(layout.records())?;
-            std::fs::remove_file(layout.provider())?;
-            down::down(&layout)?;
-            nothing_left(&layout)
-        },
-    );
+    summary.check("`down` leaves nothing when the state folder's records are lost", || {
+        up(&options)?;
+        std::fs::remove_dir_all(layout.records())?;
+        std::fs::remove_file(layout.provider())?;
+        down::down(&layout)?;
+        nothing_left(&layout)
+    });
     for after in CUT_OFF {
         summary.check(
-            &format!(
-                "`down` leaves nothing of an `up` that was killed after {} ms",
-                after.as_millis()
-            ),
+            &format!("`down` leaves nothing of an `up` that was killed after {} ms", after.as_millis()),
             || {
                 cut_off_up(after)?;
                 down::down(&layout)?;
@@ -106,13 +90,8 @@ pub(crate) fn run(options: &Options) -> Result<Summary> {
 
 fn kill(layout: &Layout, name: &str) -> Result<()> {
     let reports = supervise::reports(layout)?;
-    let pid = reports
-        .iter()
-        .find(|report| report.name == name)
-        .and_then(|report| report.pid);
-    let pid = pid
-        .and_then(Pid::from_raw)
-        .with_context(|| format!("{name} does not run"))?;
+    let pid = reports.iter().find(|report| report.name == name).and_then(|report| report.pid);
+    let pid = pid.and_then(Pid::from_raw).with_context(|| format!("{name} does not run"))?;
     kill_process(pid, Signal::KILL)?;
     // A killed process is gone a moment later.
     for _ in 0..100 {
@@ -126,12 +105,7 @@ fn kill(layout: &Layout, name: &str) -> Result<()> {
 
 fn alive(layout: &Layout, name: &str) -> Result<()> {
     let reports = supervise::reports(layout)?;
-    ensure!(
-        reports
-            .iter()
-            .any(|report| report.name == name && report.pid.is_some()),
-        "{name} does not run"
-    );
+    ensure!(reports.iter().any(|report| report.name == name && report.pid.is_some()), "{name} does not run");
     Ok(())
 }
 
@@ -159,11 +133,7 @@ fn still_serves(cluster: &Cluster) -> Result<()> {
             "/coredns",
             "-dns.port=1053",
         ])
-        .and_then(|_| {
-            cluster
-                .kubectl
-                .rollout(&namespace, "deployment/probe", super::TIMEOUT)
-        });
+        .and_then(|_| cluster.kubectl.rollout(&namespace, "deployment/probe", super::TIMEOUT));
     cluster.kubectl.output(&["delete", "namespace", &namespace])?;
     outcome
 }
@@ -184,10 +154,7 @@ fn cut_off_up(after: Duration) -> Result<()> {
         .stdout(Stdio::null())
         .spawn()?;
     thread::sleep(after);
-    ensure!(
-        child.try_wait()?.is_none(),
-        "`up` has ended before it could be killed"
-    );
+    ensure!(child.try_wait()?.is_none(), "`up` has ended before it could be killed");
     child.kill()?;
     child.wait()?;
     Ok(())

@@ -19,10 +19,8 @@ pub(super) fn run(check: &Check<'_>, summary: &mut Summary) {
         check.rollout("web")
     });
     summary.check("A pod reaches a Service by its DNS name", || {
-        let answer = check.shell(
-            "web",
-            &format!("wget -q -O - http://web.{NAMESPACE}.svc.cluster.local/"),
-        )?;
+        let answer =
+            check.shell("web", &format!("wget -q -O - http://web.{NAMESPACE}.svc.cluster.local/"))?;
         ensure!(answer.trim() == PAGE, "the Service answered {answer:?}");
         Ok(())
     });
@@ -47,15 +45,11 @@ pub(super) fn run(check: &Check<'_>, summary: &mut Summary) {
     }
     summary.check("A pod's log can be read", || {
         eventually("the web server has logged a request", TIMEOUT, || {
-            Ok(check
-                .kubectl(&["logs", "--selector=app=web", "--tail=-1"])?
-                .contains("response:200"))
+            Ok(check.kubectl(&["logs", "--selector=app=web", "--tail=-1"])?.contains("response:200"))
         })
     });
-    summary.check(
-        "A volume of the default class keeps its data when its pod is replaced",
-        || keeps_data(check),
-    );
+    summary
+        .check("A volume of the default class keeps its data when its pod is replaced", || keeps_data(check));
     summary.check("kubectl top shows nodes and pods", || {
         eventually("there are metrics", TIMEOUT, || {
             let node = check.kubectl(&["top", "node", "--no-headers"])?;
@@ -65,11 +59,8 @@ pub(super) fn run(check: &Check<'_>, summary: &mut Summary) {
     });
     summary.check("An autoscaler adds a replica to a busy deployment", || {
         eventually("there are two replicas", TIMEOUT, || {
-            let replicas = check.kubectl(&[
-                "get",
-                "deployment/busy",
-                "--output=jsonpath={.status.readyReplicas}",
-            ])?;
+            let replicas =
+                check.kubectl(&["get", "deployment/busy", "--output=jsonpath={.status.readyReplicas}"])?;
             Ok(replicas == "2")
         })
     });
@@ -79,12 +70,7 @@ fn keeps_data(check: &Check<'_>) -> Result<()> {
     check.rollout("keeper")?;
     check.shell("keeper", "echo kept > /data/file")?;
     let pod = || {
-        check.kubectl(&[
-            "get",
-            "pods",
-            "--selector=app=keeper",
-            "--output=jsonpath={.items[*].metadata.uid}",
-        ])
+        check.kubectl(&["get", "pods", "--selector=app=keeper", "--output=jsonpath={.items[*].metadata.uid}"])
     };
     let before = pod()?;
     check.kubectl(&["rollout", "restart", "deployment/keeper"])?;
