@@ -13,6 +13,7 @@ mod kubectl;
 mod layout;
 mod mounts;
 mod network;
+mod network_policy;
 mod node;
 mod pki;
 mod provider;
@@ -57,6 +58,9 @@ enum Action {
         /// Check instead what becomes of a host cluster when parts of it are killed; it is down afterwards
         #[arg(long)]
         lifecycle: bool,
+        /// Check instead with the upstream suite that NetworkPolicy is enforced
+        #[arg(long, conflicts_with = "lifecycle")]
+        network_policy: bool,
     },
     /// Import image archives (docker-archive or OCI tar) into every node
     Load {
@@ -112,8 +116,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
         }
         Action::Down => down(),
         Action::Status => status::print(&Layout::from_environment()?),
-        Action::Check { lifecycle: false } => selfcheck::run(&current()?)?.end(),
-        Action::Check { lifecycle: true } => selfcheck::run_lifecycle(&Options::default())?.end(),
+        Action::Check { network_policy: true, .. } => selfcheck::run_netpol(&current()?)?.end(),
+        Action::Check { lifecycle: false, .. } => selfcheck::run(&current()?)?.end(),
+        Action::Check { lifecycle: true, .. } => selfcheck::run_lifecycle(&Options::default())?.end(),
         Action::Load { archives } => current()?.load(&archives),
     }
 }

@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 
 use super::node::PAUSE_IMAGE;
 use super::tools::{
-    COREDNS, COREDNS_VERSION, METRICS_SERVER, METRICS_SERVER_VERSION, PROVISIONER, PROVISIONER_VERSION,
+    AGNHOST_VERSION, COREDNS, COREDNS_VERSION, METRICS_SERVER, METRICS_SERVER_VERSION, NETPOL, PROVISIONER,
+    PROVISIONER_VERSION,
 };
 use crate::host::{self, Package};
 use crate::oci::{self, Entry, Image, Layer};
@@ -56,6 +57,12 @@ pub(crate) fn metrics_server() -> Result<Archived> {
 pub(crate) fn provisioner() -> Result<Archived> {
     let reference = format!("docker.io/rancher/local-path-provisioner:{PROVISIONER_VERSION}");
     program(&reference, &PROVISIONER.build()?.program("local-path-provisioner"))
+}
+
+/// Servers and clients of many kinds, for the upstream suites.
+pub(crate) fn agnhost() -> Result<Archived> {
+    let reference = format!("registry.k8s.io/e2e-test-images/agnhost:{AGNHOST_VERSION}");
+    program(&reference, &NETPOL.build()?.program("agnhost"))
 }
 
 /// A shell and the usual small programs, from Debian's static busybox.

@@ -52,7 +52,7 @@ fn question(name: &str) -> Result<Vec<u8>> {
 /// Whether a message answers our question without an error and with records.
 fn has_answer(message: &[u8]) -> bool {
     matches!(message, [a, b, flags, code, _, _, high, low, ..]
-        if [*a, *b] == ID && flags & 0x80 != 0 && code & 0x0f == 0 && (*high, *low) != (0, 0))
+        if [*a, *b] == ID && flags & 0x80 != 0 && code % 16 == 0 && (*high, *low) != (0, 0))
 }
 
 #[cfg(test)]

@@ -14,13 +14,15 @@ use super::pki::Subject;
 use super::provider::Provider;
 use super::supervise::{Component, Ensured};
 use super::tools::HostTools;
-use super::{Options, cgroup, dns, network, node, runtime, supervise, topology, tunables};
+use super::{Options, cgroup, dns, network, network_policy, node, runtime, supervise, topology, tunables};
 use crate::{host, process, progress};
 
 /// How long the API server may take to be ready.
 const API_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long containerd may take to listen.
 const CONTAINERD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long Felix may take to read all policies.
+const FELIX_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long nodes and add-ons may take to be ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(180);
 
@@ -114,7 +116,7 @@ impl Starting<'_> {
         let api_server_ensured = api_server.ensure(self.layout)?;
         let mut needed = vec![etcd, api_server];
         for node in self.nodes {
-            let plugins = network::configure(node, self.tools)?;
+            let plugins = network::configure(self.layout, self.first, node, self.tools, pki)?;
             let containerd = node::containerd(node, self.tools, &plugins)?;
             if containerd.ensure(self.layout)? == Ensured::Started {
                 // Its old socket would be taken for the new one's.
@@ -144,7 +146,11 @@ impl Starting<'_> {
     }
 
     fn start_nodes(&self, pki: &ControlPlanePki) -> Result<()> {
+        network_policy::install(self.kubectl)?;
         for node in self.nodes {
+            let felix = network_policy::felix(self.layout, self.first, node, self.tools, pki)?;
+            felix.ensure(self.layout)?;
+            self.wait("Felix to be ready", FELIX_TIMEOUT, &[&felix], || network_policy::is_enforced(node))?;
             for component in [
                 node::kubelet(self.layout, self.first, node, self.tools, pki)?,
                 node::kube_proxy(self.layout, self.first, node, self.tools, pki)?,

@@ -49,10 +49,7 @@ pub(crate) fn choose(layout: &Layout, asked: Option<Provider>) -> Result<Provide
     if let Some(noted) = noted {
         return Ok(noted);
     }
-    let kind_obstacle = match kind::obstacle() {
-        None => return Ok(Provider::Kind),
-        Some(obstacle) => obstacle,
-    };
+    let Some(kind_obstacle) = kind::obstacle() else { return Ok(Provider::Kind) };
     match host::obstacle() {
         None => Ok(Provider::Host),
         Some(obstacle) => bail!(

@@ -2,6 +2,8 @@
 
 mod admission;
 mod lifecycle;
+mod netpol;
+mod network_policy;
 mod workload;
 
 use std::time::{Duration, Instant};
@@ -13,6 +15,7 @@ use super::{Cluster, Provider};
 use crate::progress;
 
 pub(crate) use self::lifecycle::run as run_lifecycle;
+pub(crate) use self::netpol::run as run_netpol;
 
 /// Where the checks put their objects. It enforces Pod Security `restricted`.
 const NAMESPACE: &str = "flotilla-check";
@@ -60,6 +63,7 @@ pub(crate) fn run(cluster: &Cluster) -> Result<Summary> {
     let mut summary = Summary::default();
     workload::run(&check, &mut summary);
     admission::run(&check, &mut summary);
+    network_policy::run(&check, &mut summary);
     check.remove_namespace()?;
     Ok(summary)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::layout::{Layout, RUNTIME};
+use super::network_policy;
 
 /// The kubelet's links to the logs of containers.
 const LOG_LINKS: &str = "/var/log/containers";
@@ -40,6 +41,8 @@ pub(crate) fn remove(layout: &Layout) -> Result<()> {
             }
         }
     }
+    // Ours is empty; one with files is another's.
+    fs::remove_dir(network_policy::FIXED_FOLDER).ok();
     Ok(())
 }
 

@@ -5,8 +5,7 @@ use anyhow::Result;
 use crate::host::Package;
 use crate::tool::{ToolSet, Tools};
 
-/// The release that `tools/kubernetes/go.mod` pins.
-pub(crate) const KUBERNETES_VERSION: &str = "v1.37.2";
+// The releases that the modules in `tools` pin, where a build or an image has to name them.
 pub(crate) const COREDNS_VERSION: &str = "v1.15.0";
 pub(crate) const METRICS_SERVER_VERSION: &str = "v0.9.0";
 pub(crate) const PROVISIONER_VERSION: &str = "v0.0.30";
@@ -63,12 +62,25 @@ const RUNC: ToolSet = ToolSet {
 const CNI: ToolSet = ToolSet::go(
     "cni",
     &[
-        "github.com/containernetworking/plugins/plugins/main/bridge",
         "github.com/containernetworking/plugins/plugins/main/loopback",
         "github.com/containernetworking/plugins/plugins/ipam/host-local",
         "github.com/containernetworking/plugins/plugins/meta/portmap",
     ],
 );
+
+/// The pod network's own plugin, and Felix, which enforces NetworkPolicy.
+pub(crate) const CALICO: ToolSet = ToolSet::go(
+    "calico",
+    &[
+        "github.com/projectcalico/calico/cni-plugin/cmd/calico",
+        "github.com/projectcalico/calico/felix/cmd/calico-felix",
+    ],
+);
+
+/// The upstream suite of NetworkPolicy and the program of its pods.
+pub(crate) const NETPOL: ToolSet = ToolSet::go("netpol", &[".", "k8s.io/kubernetes/test/images/agnhost"]);
+/// The tag by which that suite names its pods' image.
+pub(crate) const AGNHOST_VERSION: &str = "2.66.1";
 
 /// A main package of our own, which links only the plugins that a cluster's DNS needs.
 pub(crate) const COREDNS: ToolSet = ToolSet::go("coredns", &["."]);
@@ -94,6 +106,7 @@ pub(crate) struct HostTools {
     pub(crate) containerd: Tools,
     pub(crate) runc: Tools,
     pub(crate) cni: Tools,
+    pub(crate) calico: Tools,
 }
 
 impl HostTools {
@@ -106,6 +119,7 @@ impl HostTools {
             containerd: CONTAINERD.build()?,
             runc: RUNC.build()?,
             cni: CNI.build()?,
+            calico: CALICO.build()?,
         })
     }
 }

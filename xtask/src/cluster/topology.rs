@@ -108,12 +108,7 @@ fn ensure_node(node: &Node) -> Result<()> {
     ip_in(node, &["address", "replace", &format!("{}/24", node.address()), "dev", "eth0"])?;
     ip_in(node, &["link", "set", "eth0", "up"])?;
     ip_in(node, &["route", "replace", "default", "via", &HOST.to_string()])?;
-    sysctl_in(node, "net/ipv4/ip_forward", "1")?;
-    // Else the answer of a pod to another on the same bridge would bypass the rules that chose it for a Service.
-    if !Path::new("/proc/sys/net/bridge").exists() {
-        process::output(Command::new("modprobe").arg("br_netfilter"))?;
-    }
-    sysctl_in(node, "net/bridge/bridge-nf-call-iptables", "1")
+    sysctl_in(node, "net/ipv4/ip_forward", "1")
 }
 
 /// The host's end of a node's link.
