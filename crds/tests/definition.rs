@@ -2,19 +2,16 @@
 
 use std::{fs, path::Path};
 
+use flotilla_crds::definition::all;
 use serde_json::Value;
 
 /// The most that a definition may have as compact JSON: `kubectl apply` keeps the object in an annotation of at
 /// most 262,144 bytes, and there shall be room to grow.
 const MAX_BYTES: usize = 120_000;
 
-fn definitions() -> Vec<Value> {
-    flotilla_crds::definition::all().unwrap()
-}
-
 #[test]
 fn the_generated_files_are_current() {
-    for crd in definitions() {
+    for crd in all().unwrap() {
         let name = crd["metadata"]["name"].as_str().unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("generated/{name}.yaml"));
         let written: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -24,7 +21,7 @@ fn the_generated_files_are_current() {
 
 #[test]
 fn definitions_are_small() {
-    for crd in definitions() {
+    for crd in all().unwrap() {
         let size = serde_json::to_string(&crd).unwrap().len();
         assert!(size < MAX_BYTES, "{} has {size} bytes", crd["metadata"]["name"]);
     }
@@ -34,7 +31,7 @@ fn definitions_are_small() {
 #[test]
 fn every_string_list_and_map_is_bounded() {
     let mut unbounded = Vec::new();
-    for crd in definitions() {
+    for crd in all().unwrap() {
         for version in crd["spec"]["versions"].as_array().unwrap() {
             let properties = &version["schema"]["openAPIV3Schema"]["properties"];
             for part in ["spec", "status"] {
@@ -75,5 +72,5 @@ fn look(path: &str, schema: &Value, unbounded: &mut Vec<String>) {
 /// A `null` that is stored would count as written; see `definition::all`.
 #[test]
 fn nothing_is_nullable() {
-    assert!(!serde_json::to_string(&definitions()).unwrap().contains("\"nullable\":true"));
+    assert!(!serde_json::to_string(&all().unwrap()).unwrap().contains("\"nullable\":true"));
 }

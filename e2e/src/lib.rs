@@ -7,7 +7,7 @@ mod wait;
 
 pub use audit::{AuditLog, Request};
 pub use kubectl::kubectl;
-pub use namespace::{TestNamespace, condition, in_namespace};
+pub use namespace::{TEST_LABEL, TestNamespace, condition, in_namespace};
 pub use wait::{eventually, eventually_within, stays};
 
 use anyhow::{Context, Result};
@@ -15,6 +15,9 @@ use kube::{Client, Config};
 
 /// The image of the README's example.
 pub const PODINFO: &str = "ghcr.io/stefanprodan/podinfo:6.9.2";
+
+/// An old release of the same program, without its command-line tool.
+pub const PODINFO_1: &str = "docker.io/stefanprodan/podinfo:1.8.0";
 
 /// The namespace of the installed operator.
 pub const OPERATOR_NAMESPACE: &str = "flotilla-system";

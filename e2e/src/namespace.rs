@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use crate::{client, eventually, kubectl};
 
 /// The label of every namespace that a test made.
-const TEST_LABEL: &str = "flotilla.dev/test";
+pub const TEST_LABEL: &str = "flotilla.dev/test";
 
 /// A namespace that belongs to one test. It enforces Pod Security `restricted`.
 #[derive(Clone)]

@@ -32,9 +32,10 @@ struct Recipe {
 }
 
 /// Every image, ours first.
-const RECIPES: [Recipe; 2] = [
+const RECIPES: [Recipe; 3] = [
     Recipe { name: "operator", about: "the Flotilla operator", build: ours::operator },
     Recipe { name: "podinfo", about: "the service of the README's example", build: podinfo::podinfo },
+    Recipe { name: "podinfo-1", about: "an old release of it, to change from", build: podinfo::podinfo_1 },
 ];
 
 /// Runs the verb.

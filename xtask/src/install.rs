@@ -11,7 +11,7 @@ use crate::{cache, images, process, progress, workspace_root};
 pub(crate) const NAMESPACE: &str = "flotilla-system";
 
 /// The name of the Helm release.
-pub(crate) const RELEASE: &str = "flotilla";
+const RELEASE: &str = "flotilla";
 
 /// Builds the images of these names, loads them, and installs or upgrades the chart.
 pub(crate) fn install(cluster: &Cluster, image_names: &[&str]) -> Result<()> {
@@ -21,10 +21,7 @@ pub(crate) fn install(cluster: &Cluster, image_names: &[&str]) -> Result<()> {
         images::load(cluster, &built)?;
     }
     progress::during("Installing the operator with Helm", || {
-        let mut helm = helm(cluster)?;
-        helm.args(["upgrade", "--install", RELEASE]).arg(workspace_root().join("charts/flotilla"));
-        helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=3m"]);
-        process::run(&mut helm, &log()?)?;
+        upgrade(cluster, &[])?;
         // The image keeps its tag while it is developed, and Helm sees no change: take what was just loaded.
         cluster.kubectl.output(&[
             "--namespace",
@@ -41,23 +38,24 @@ pub(crate) fn install(cluster: &Cluster, image_names: &[&str]) -> Result<()> {
     })
 }
 
-/// Removes the release, if there is one.
-pub(crate) fn uninstall(cluster: &Cluster) -> Result<()> {
+/// Installs the chart without a running operator: its definitions are there, and nothing acts on their objects.
+pub(crate) fn install_paused(cluster: &Cluster) -> Result<()> {
+    progress::during("Installing the definitions with Helm", || {
+        upgrade(cluster, &["--set=replicas=0"])?;
+        let gone = ["wait", "pods", "--all", "--for=delete", "--timeout=60s", "--namespace", NAMESPACE];
+        cluster.kubectl.output(&gone).map(drop)
+    })
+}
+
+fn upgrade(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
     let mut helm = helm(cluster)?;
-    helm.args([
-        "uninstall",
-        RELEASE,
-        "--namespace",
-        NAMESPACE,
-        "--ignore-not-found",
-        "--wait",
-        "--timeout=3m",
-    ]);
+    helm.args(["upgrade", "--install", RELEASE]).arg(workspace_root().join("charts/flotilla"));
+    helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=3m"]).args(arguments);
     process::run(&mut helm, &log()?)
 }
 
 /// Helm, bound to a cluster.
-pub(crate) fn helm(cluster: &Cluster) -> Result<Command> {
+fn helm(cluster: &Cluster) -> Result<Command> {
     let mut helm = Command::new(HELM.build()?.program("helm"));
     helm.arg("--kubeconfig").arg(&cluster.kubeconfig);
     Ok(helm)

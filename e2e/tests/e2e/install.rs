@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use flotilla_e2e::{AuditLog, OPERATOR_NAMESPACE, client, eventually, kubectl};
-use k8s_openapi::api::core::v1::Pod;
+use flotilla_e2e::{
+    AuditLog, OPERATOR_NAMESPACE, PODINFO, TEST_LABEL, client, eventually, in_namespace, kubectl,
+};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{Api, ResourceExt, api::ListParams};
+use serde_json::json;
+
+/// How many services there are while nothing happens.
+const SERVICES: usize = 5;
 
 /// The service account of the operator, as the API server names it.
 fn account() -> String {
@@ -24,8 +30,11 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> Result<()> {
     let may = |verb: &'static str, resource: &'static str| {
         let account = account.clone();
         async move {
+            let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+            let subresource = format!("--subresource={subresource}");
+            let question = ["auth", "can-i", verb, resource, &subresource, &account, "--all-namespaces"];
             // kubectl exits with 1 for "no".
-            kubectl(&["auth", "can-i", verb, resource, &account, "--all-namespaces"], "").await.is_ok()
+            kubectl(&question, "").await.is_ok()
         }
     };
     for (verb, resource) in [
@@ -109,24 +118,48 @@ async fn the_log_is_json() -> Result<()> {
     Ok(())
 }
 
-/// What the API server recorded of the installed operator while nothing happened: watches and the Lease.
+/// What the API server recorded of the installed operator while its services run and nothing happens: watches and the
+/// Lease.
 ///
 /// Run alone (`cargo xtask test e2e` does): other tests make things happen.
 #[tokio::test]
 #[ignore = "needs a cluster and silence: cargo xtask test e2e"]
 async fn quiet_when_nothing_happens() -> Result<()> {
     let audit = AuditLog::from_environment()?;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let position = audit.position()?;
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    let requests: Vec<_> = audit
-        .since(position, "flotilla-operator/")?
-        .into_iter()
-        .filter(|request| request.user.username == account())
-        .collect();
-    ensure!(requests.iter().any(flotilla_e2e::Request::is_election), "the log records this operator");
-    let others: Vec<_> =
-        requests.iter().filter(|request| !request.is_election() && request.verb != "watch").collect();
-    ensure!(others.is_empty(), "{others:#?}");
-    Ok(())
+    no_test_goes_on().await?;
+    in_namespace("quiet", |namespace| async move {
+        for index in 0..SERVICES {
+            let spec = json!({"image": PODINFO, "ports": [{"name": "http", "port": 9898}]});
+            namespace.apply(&format!("service-{index}"), spec).await?;
+        }
+        for index in 0..SERVICES {
+            namespace.until_ready(&format!("service-{index}")).await?;
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let position = audit.position()?;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let requests: Vec<_> = audit
+            .since(position, "flotilla-operator/")?
+            .into_iter()
+            .filter(|request| request.user.username == account())
+            .collect();
+        ensure!(requests.iter().any(flotilla_e2e::Request::is_election), "the log records this operator");
+        let others: Vec<_> =
+            requests.iter().filter(|request| !request.is_election() && request.verb != "watch").collect();
+        ensure!(others.is_empty(), "{others:#?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until the namespaces of other tests, whose services the operator still sees go, are gone.
+async fn no_test_goes_on() -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(client().await?);
+    let namespaces = &namespaces;
+    eventually("the namespaces of other tests are gone", || async move {
+        let left = namespaces.list_metadata(&ListParams::default().labels(TEST_LABEL)).await?;
+        let left: Vec<_> = left.iter().map(ResourceExt::name_any).collect();
+        Ok(if left.is_empty() { Ok(()) } else { Err(left) })
+    })
+    .await
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use flotilla_crds::v1alpha1::Microservice;
-use flotilla_e2e::{PODINFO, condition, eventually, in_namespace, kubectl};
+use flotilla_e2e::{PODINFO, PODINFO_1, condition, eventually, in_namespace, kubectl};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Pod, Service},
@@ -34,22 +34,27 @@ fn names(pods: &[Pod]) -> BTreeSet<String> {
 #[ignore = "needs a cluster: cargo xtask test e2e"]
 async fn a_new_image_replaces_the_pods_and_a_broken_one_says_why() -> Result<()> {
     in_namespace("image", |namespace| async move {
-        namespace.apply("web", podinfo(1)).await?;
+        let version = [
+            "get",
+            "--raw",
+            &*format!("/api/v1/namespaces/{}/services/web:http/proxy/version", namespace.name),
+        ];
+        let mut old = podinfo(1);
+        old["image"] = json!(PODINFO_1);
+        namespace.apply("web", old).await?;
         namespace.until_ready("web").await?;
         let first = names(&namespace.pods("web").await?);
+        let answer = kubectl(&version, "").await?;
+        ensure!(answer.contains(r#""version": "1.8.0""#), "{answer}");
 
-        // The same program with another argument is another version.
-        let mut second = podinfo(1);
-        second["args"] = json!(["./podinfo", "--level=debug"]);
-        second["command"] = json!([]);
-        second["env"] = json!([{"name": "PODINFO_UI_MESSAGE", "value": "second"}]);
-        second.as_object_mut().unwrap().remove("args");
-        namespace.apply("web", second.clone()).await?;
+        namespace.apply("web", podinfo(1)).await?;
         namespace.until_ready("web").await?;
         let replaced = names(&namespace.pods("web").await?);
         ensure!(first.is_disjoint(&replaced), "{first:?} {replaced:?}");
+        let answer = kubectl(&version, "").await?;
+        ensure!(answer.contains(r#""version": "6.9.2""#), "{answer}");
 
-        let mut broken = second;
+        let mut broken = podinfo(1);
         broken["image"] = json!("registry.invalid/podinfo:none");
         namespace.apply("web", broken).await?;
         let failing = namespace

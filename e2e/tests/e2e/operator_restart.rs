@@ -1,33 +1,59 @@
 //! The operator dies in the middle of its work, in both ways.
 
-use std::time::Duration;
+use std::{fs, process::Command, time::Duration};
 
-use anyhow::{Result, ensure};
-use flotilla_e2e::{AuditLog, OPERATOR_NAMESPACE, PODINFO, in_namespace, kubectl};
+use anyhow::{Context, Result, bail, ensure};
+use flotilla_e2e::{AuditLog, OPERATOR_NAMESPACE, PODINFO, client, in_namespace, kubectl};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::json;
 
-/// Ends the operator's pods: with a grace period they get SIGTERM first, without one only SIGKILL.
-async fn end_operator(grace_seconds: u32) -> Result<()> {
-    let grace = format!("--grace-period={grace_seconds}");
-    let mut arguments = vec![
-        "delete",
-        "pod",
-        "-l",
-        "app.kubernetes.io/name=flotilla",
-        "-n",
-        OPERATOR_NAMESPACE,
-        "--wait=false",
-        &grace,
-    ];
-    if grace_seconds == 0 {
-        arguments.push("--force");
-    }
-    let told = kubectl(&arguments, "").await?;
-    ensure!(told.contains("deleted"), "the operator has pods: {told}");
-    Ok(())
+/// How the operator's replicas end.
+#[derive(Clone, Copy)]
+enum End {
+    /// Their pods are deleted: SIGTERM, and new pods.
+    Deleted,
+    /// Their processes are killed with SIGKILL; the kubelet starts them again.
+    Killed,
 }
 
-async fn survives(test: &str, grace_seconds: u32) -> Result<()> {
+impl End {
+    async fn come(self) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(client().await?, OPERATOR_NAMESPACE);
+        let pods = pods.list(&ListParams::default().labels("app.kubernetes.io/name=flotilla")).await?.items;
+        ensure!(!pods.is_empty(), "the operator has pods");
+        for pod in pods {
+            match self {
+                Self::Deleted => {
+                    let name = pod.name_any();
+                    kubectl(&["delete", "pod", &name, "-n", OPERATOR_NAMESPACE, "--wait=false"], "").await?;
+                }
+                Self::Killed => kill(&pod.uid().context("a pod has a UID")?)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Kills the operator's process of a pod. The nodes of a cluster that `cargo xtask cluster` made show their processes
+/// to this machine.
+fn kill(pod_uid: &str) -> Result<()> {
+    let uids = [pod_uid.to_owned(), pod_uid.replace('-', "_")];
+    for entry in fs::read_dir("/proc")? {
+        let folder = entry?.path();
+        // A process may be gone meanwhile.
+        let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
+        let in_pod = uids.iter().any(|uid| read("cgroup").contains(uid));
+        if in_pod && read("cmdline").starts_with("/flotilla-operator") {
+            let pid = folder.file_name().context("a process has an id")?;
+            ensure!(Command::new("kill").arg("-KILL").arg(pid).status()?.success());
+            return Ok(());
+        }
+    }
+    bail!("no process of pod {pod_uid} can be seen here: this test needs a cluster on this machine")
+}
+
+async fn survives(test: &str, end: End) -> Result<()> {
     in_namespace(test, |namespace| async move {
         let audit = AuditLog::from_environment()?;
         let position = audit.position()?;
@@ -41,7 +67,7 @@ async fn survives(test: &str, grace_seconds: u32) -> Result<()> {
             });
             namespace.apply(name, spec).await?;
             if index == names.len() / 2 {
-                end_operator(grace_seconds).await?;
+                end.come().await?;
             }
         }
         for name in &names {
@@ -82,11 +108,11 @@ async fn survives(test: &str, grace_seconds: u32) -> Result<()> {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test e2e"]
 async fn a_restart_in_the_middle_converges() -> Result<()> {
-    survives("restart", 30).await
+    survives("restart", End::Deleted).await
 }
 
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test e2e"]
 async fn a_kill_in_the_middle_converges() -> Result<()> {
-    survives("kill", 0).await
+    survives("kill", End::Killed).await
 }

@@ -39,8 +39,7 @@ impl Events {
         if before.is_some_and(|before| before.status == now.status && before.reason == now.reason) {
             return;
         }
-        let type_ =
-            if now.status == "False" || is_problem(next) { EventType::Warning } else { EventType::Normal };
+        let type_ = if is_warning(before, now, next) { EventType::Warning } else { EventType::Normal };
         self.publish(microservice, type_, &now.reason, &now.message).await;
     }
 
@@ -67,9 +66,13 @@ fn ready(conditions: &[Condition]) -> Option<&Condition> {
     conditions.iter().find(|condition| condition.type_ == condition::READY)
 }
 
-/// Whether something other than a rollout keeps the service from being done.
-fn is_problem(status: &MicroserviceStatus) -> bool {
-    let ready = ready(&status.conditions).map(|ready| ready.reason.as_str());
-    let reconciling = status.conditions.iter().any(|condition| condition.type_ == condition::RECONCILING);
-    reconciling && !matches!(ready, Some("Progressing" | "RollingOut" | "Available" | "ScaledToZero"))
+/// Whether somebody should look: not while a new service starts, whose pods are not there yet.
+fn is_warning(before: Option<&Condition>, now: &Condition, next: &MicroserviceStatus) -> bool {
+    let was_ready = before.is_some_and(|before| before.status == "True");
+    let reconciling = next.conditions.iter().any(|condition| condition.type_ == condition::RECONCILING);
+    match now.reason.as_str() {
+        "Unavailable" => was_ready || !reconciling,
+        "Progressing" | "RollingOut" | "Available" | "ScaledToZero" => false,
+        _ => now.status == "False" || reconciling,
+    }
 }

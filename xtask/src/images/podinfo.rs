@@ -1,4 +1,5 @@
-//! podinfo, a small web service that nobody here wrote: the service of the README's example.
+//! podinfo, a small web service that nobody here wrote: the service of the README's example, and an old release of it,
+//! from which and to which tests change.
 
 use anyhow::Result;
 
@@ -7,41 +8,68 @@ use crate::cache::Key;
 use crate::oci::{Entry, Image};
 use crate::tool::ToolSet;
 
-const MODULE: &str = "github.com/stefanprodan/podinfo";
+/// A release of podinfo.
+struct Release {
+    /// The name of the public image.
+    reference: &'static str,
+    tools: ToolSet,
+    module: &'static str,
+    /// Its programs, and where the public image has them.
+    programs: &'static [(&'static str, &'static str)],
+}
 
-const PODINFO: ToolSet = ToolSet::go(
-    "podinfo",
-    &["github.com/stefanprodan/podinfo/cmd/podinfo", "github.com/stefanprodan/podinfo/cmd/podcli"],
-);
+/// The module in `tools/podinfo/go.mod` is the commit of this release.
+const NEW: Release = Release {
+    reference: "ghcr.io/stefanprodan/podinfo:6.9.2",
+    tools: ToolSet::go(
+        "podinfo",
+        &["github.com/stefanprodan/podinfo/cmd/podinfo", "github.com/stefanprodan/podinfo/cmd/podcli"],
+    ),
+    module: "github.com/stefanprodan/podinfo",
+    programs: &[("podinfo", "home/app/podinfo"), ("podcli", "usr/local/bin/podcli")],
+};
 
-/// The name of the public image; the module in `tools/podinfo/go.mod` is the commit of that release.
-const REFERENCE: &str = "ghcr.io/stefanprodan/podinfo:6.9.2";
+/// It had another module's name then.
+const OLD: Release = Release {
+    reference: "docker.io/stefanprodan/podinfo:1.8.0",
+    tools: ToolSet::go("podinfo-1", &["github.com/stefanprodan/k8s-podinfo/cmd/podinfo"]),
+    module: "github.com/stefanprodan/k8s-podinfo",
+    programs: &[("podinfo", "home/app/podinfo")],
+};
 
-/// The image, laid out as the public one is.
+/// The service of the README's example.
 pub(super) fn podinfo() -> Result<Archived> {
-    let tools = PODINFO.build()?;
-    let page = PODINFO.module(MODULE)?.join("ui");
-    let image = Image {
-        reference: REFERENCE.into(),
-        command: vec!["./podinfo".into()],
-        environment: vec!["PATH=/usr/local/bin:/usr/bin:/bin".into()],
-        user: "65532:65532".into(),
-        working_directory: "/home/app".into(),
-        ports: vec!["9898/tcp".into(), "9999/tcp".into()],
-        ..Image::default()
-    };
-    let content = Key::default().text("programs", &tools.folder().to_string_lossy()).path(&page)?;
-    archive::write(&image, content, || {
-        let program = |path: &str, name: &str| Entry::File {
-            path: path.into(),
-            source: tools.program(name),
-            mode: 0o755,
+    NEW.image()
+}
+
+/// An old release of the same.
+pub(super) fn podinfo_1() -> Result<Archived> {
+    OLD.image()
+}
+
+impl Release {
+    /// The image, laid out as the public one is.
+    fn image(&self) -> Result<Archived> {
+        let tools = self.tools.build()?;
+        let page = self.tools.module(self.module)?.join("ui");
+        let image = Image {
+            reference: self.reference.into(),
+            command: vec!["./podinfo".into()],
+            environment: vec!["PATH=/usr/local/bin:/usr/bin:/bin".into()],
+            user: "65532:65532".into(),
+            working_directory: "/home/app".into(),
+            ports: vec!["9898/tcp".into()],
+            ..Image::default()
         };
-        Ok(vec![vec![
-            archive::tmp(),
-            program("home/app/podinfo", "podinfo"),
-            program("usr/local/bin/podcli", "podcli"),
-            Entry::Tree { path: "home/app/ui".into(), source: page.clone() },
-        ]])
-    })
+        let content = Key::default().text("programs", &tools.folder().to_string_lossy()).path(&page)?;
+        archive::write(&image, content, || {
+            let mut layer =
+                vec![archive::tmp(), Entry::Tree { path: "home/app/ui".into(), source: page.clone() }];
+            for (program, path) in self.programs {
+                let source = tools.program(program);
+                layer.push(Entry::File { path: (*path).into(), source, mode: 0o755 });
+            }
+            Ok(vec![layer])
+        })
+    }
 }

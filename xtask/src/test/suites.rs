@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::cluster::{self, Cluster, Provider};
-use crate::install::{install, uninstall};
+use crate::install::{install, install_paused};
 use crate::{lint, progress, workspace_root};
 
 /// Tests that are run together.
@@ -69,17 +69,8 @@ fn unit() -> Result<()> {
 
 fn operator(run: &mut Run) -> Result<()> {
     let cluster = run.cluster()?;
-    // An installed operator would reconcile the tests' objects as well.
-    progress::during("Removing the installed operator, if there is one", || uninstall(cluster))?;
-    progress::during("Installing the definitions", || {
-        let generated = workspace_root().join("crds/generated");
-        for file in std::fs::read_dir(generated)? {
-            cluster.kubectl.apply(&std::fs::read_to_string(file?.path())?)?;
-        }
-        let established =
-            ["wait", "--for=condition=Established", "crd/microservices.flotilla.dev", "--timeout=30s"];
-        cluster.kubectl.output(&established).map(drop)
-    })?;
+    // A running one would reconcile the tests' objects as well.
+    install_paused(cluster)?;
     cargo_test(&["--package", "flotilla-e2e", "--test", "controller"], &["--ignored"], Some(cluster))
 }
 

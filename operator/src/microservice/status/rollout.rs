@@ -109,9 +109,10 @@ impl Rollout {
         };
         let reason = theirs.reason.as_deref().filter(|reason| !reason.is_empty()).unwrap_or("Progressing");
         // Their message has the name of a ReplicaSet, and with it a write at each of its steps.
-        let message = match status {
-            Some(false) => theirs.message.clone().unwrap_or_default(),
-            _ => String::new(),
+        let message = match (status, reason) {
+            (Some(false), _) => theirs.message.clone().unwrap_or_default(),
+            (_, "NewReplicaSetAvailable") => "the newest version is rolled out".to_owned(),
+            _ => "the newest version is being rolled out".to_owned(),
         };
         Some(Wanted::new(condition::PROGRESSING, status, reason, message))
     }
