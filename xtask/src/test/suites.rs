@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use super::docs;
 use crate::cluster::{self, Cluster, Provider};
 use crate::install::{install, install_paused};
 use crate::{lint, progress, workspace_root};
@@ -19,7 +20,7 @@ pub(super) struct Suite {
 }
 
 /// Every suite, the quick ones first.
-pub(super) const SUITES: [Suite; 5] = [
+pub(super) const SUITES: [Suite; 6] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
     Suite { name: "unit", about: "what needs no cluster", run: |_| unit() },
     Suite {
@@ -29,6 +30,7 @@ pub(super) const SUITES: [Suite; 5] = [
     },
     Suite { name: "operator", about: "the operator in process against a real API server", run: operator },
     Suite { name: "e2e", about: "the operator as Helm installs it, with real pods", run: e2e },
+    Suite { name: "docs", about: "every command of the documents, as it is written", run: documents },
 ];
 
 /// What the suites of one run share.
@@ -82,6 +84,12 @@ fn e2e(run: &mut Run) -> Result<()> {
     let target = ["--package", "flotilla-e2e", "--test", "e2e"];
     cargo_test(&target, &["--ignored", "--test-threads=4", "--skip", quiet], Some(cluster))?;
     cargo_test(&target, &["--ignored", quiet], Some(cluster))
+}
+
+fn documents(run: &mut Run) -> Result<()> {
+    let cluster = run.cluster()?;
+    install(cluster, &[])?;
+    docs::run(cluster)
 }
 
 /// Runs `cargo test`; with a cluster, tests find it and its tools in their environment.
