@@ -27,7 +27,7 @@ mod tools;
 mod topology;
 mod tunables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
@@ -108,10 +108,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     match args.action {
         Action::Up(options) => {
             let cluster = up(&options)?;
-            println!(
-                "The cluster is up. For kubectl and helm:\n  export KUBECONFIG={}",
-                cluster.kubeconfig.display()
-            );
+            println!("The cluster is up. For kubectl and helm:\n{}", cluster.environment()?);
             Ok(())
         }
         Action::Down => down(),
@@ -154,6 +151,14 @@ pub(crate) fn current() -> Result<Cluster> {
 }
 
 impl Cluster {
+    /// What a shell needs for kubectl and helm, which are built here, to work on this cluster.
+    pub(crate) fn environment(&self) -> Result<String> {
+        let kubectl = self.kubectl.program().parent().unwrap_or(Path::new("/"));
+        let helm = HELM.build()?;
+        let (kubeconfig, helm) = (self.kubeconfig.display(), helm.folder().display());
+        Ok(format!("  export KUBECONFIG={kubeconfig}\n  export PATH=$PATH:{}:{helm}", kubectl.display()))
+    }
+
     /// Imports image archives into every node.
     pub(crate) fn load(&self, archives: &[PathBuf]) -> Result<()> {
         match self.provider {

@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<()> {
     println!("What it became:\n{}", tree(&cluster)?);
     let path = format!("/api/v1/namespaces/{NAMESPACE}/services/hello:http/proxy/");
     println!("What the service answers:\n{}", cluster.kubectl.output(&["get", "--raw", &path])?);
-    println!("Go on with:\n  export KUBECONFIG={}", cluster.kubeconfig.display());
+    println!("Go on with:\n{}", cluster.environment()?);
     println!(
         "  kubectl -n {NAMESPACE} describe msvc hello\n  kubectl -n {NAMESPACE} scale msvc hello --replicas=3"
     );

@@ -1,8 +1,12 @@
 //! `cargo xtask images`: builds every image without a registry, and puts them into the cluster when asked to.
 
-mod archive;
+pub(crate) mod archive;
+mod debian;
 mod ours;
 mod podinfo;
+mod postgres;
+mod rabbitmq;
+mod redis;
 
 use std::path::PathBuf;
 
@@ -32,10 +36,13 @@ struct Recipe {
 }
 
 /// Every image, ours first.
-const RECIPES: [Recipe; 3] = [
+const RECIPES: [Recipe; 6] = [
     Recipe { name: "operator", about: "the Flotilla operator", build: ours::operator },
     Recipe { name: "podinfo", about: "the service of the README's example", build: podinfo::podinfo },
     Recipe { name: "podinfo-1", about: "an old release of it, to change from", build: podinfo::podinfo_1 },
+    Recipe { name: "redis", about: "a cache", build: redis::redis },
+    Recipe { name: "rabbitmq", about: "a message broker, with its management", build: rabbitmq::rabbitmq },
+    Recipe { name: "postgres", about: "a database", build: postgres::postgres },
 ];
 
 /// Runs the verb.

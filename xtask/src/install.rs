@@ -15,9 +15,13 @@ const RELEASE: &str = "flotilla";
 
 /// Builds the images of these names, loads them, and installs or upgrades the chart.
 pub(crate) fn install(cluster: &Cluster, image_names: &[&str]) -> Result<()> {
-    // Somebody else's cluster pulls the public images.
-    if cluster.provider != Provider::External {
-        let built = images::build(image_names)?;
+    let built = match cluster.provider {
+        Provider::Host => images::build(image_names)?,
+        // It pulls the public images of everybody else.
+        Provider::Kind => images::build(&["operator"])?,
+        Provider::External => Vec::new(),
+    };
+    if !built.is_empty() {
         images::load(cluster, &built)?;
     }
     progress::during("Installing the operator with Helm", || {

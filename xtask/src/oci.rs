@@ -37,6 +37,7 @@ pub(crate) struct Image {
 }
 
 /// One thing in a layer. Paths are those in the image, without the leading slash.
+#[derive(Debug)]
 pub(crate) enum Entry {
     /// A file of this machine, owned by root.
     File { path: String, source: PathBuf, mode: u32 },

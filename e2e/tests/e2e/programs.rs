@@ -81,3 +81,41 @@ async fn rabbitmq_carries_a_message() -> Result<()> {
     })
     .await
 }
+
+/// Postgres from Debian's package: an entrypoint that makes its database first, a password from a Secret, and folders
+/// that it must write to.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn postgres_answers_a_query() -> Result<()> {
+    in_namespace("postgres", |namespace| async move {
+        let image = "docker.io/library/postgres:15";
+        let password =
+            ["create", "secret", "generic", "database", "--from-literal=password=secret", "-n", &namespace.name];
+        kubectl(&password, "").await?;
+        let spec = json!({
+            "image": image,
+            "ports": [{"name": "postgres", "port": 5432}],
+            "env": [
+                {"name": "POSTGRES_USER", "value": "shop"},
+                {"name": "POSTGRES_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "database", "key": "password"}}},
+                {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"},
+            ],
+            "probes": {
+                "readiness": {"exec": {"command": ["pg_isready", "--host", "127.0.0.1", "--username", "shop"]}},
+                "startup": {"budgetSeconds": 120},
+            },
+            "security": {"writablePaths": ["/var/lib/postgresql/data", "/var/run/postgresql", "/tmp"]},
+        });
+        namespace.apply("database", spec).await?;
+        namespace.until_ready("database").await?;
+        let url = format!("postgres://shop:secret@database.{}.svc/shop", namespace.name);
+        let query = "select version() || ' ' || 6 * 7";
+        let answer = namespace.run_pod("query", image, &["psql", &url, "-At", "-c", query]).await?;
+        ensure!(answer.starts_with("PostgreSQL 15") && answer.trim().ends_with("42"), "{answer}");
+        let wrong = url.replace("secret", "wrong");
+        let refused = namespace.run_pod("wrong", image, &["psql", &wrong, "-c", query]).await;
+        ensure!(refused.is_err_and(|error| error.to_string().contains("password authentication failed")));
+        Ok(())
+    })
+    .await
+}

@@ -4,7 +4,7 @@
 //! pull.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -15,14 +15,9 @@ use super::tools::{
     PROVISIONER_VERSION,
 };
 use crate::host::{self, Package};
-use crate::oci::{self, Entry, Image, Layer};
+use crate::images::archive::{self, Archived};
+use crate::oci::{Entry, Image};
 use crate::{cache, process, workspace_root};
-
-/// An image as an archive.
-pub(crate) struct Archived {
-    pub(crate) reference: String,
-    pub(crate) archive: PathBuf,
-}
 
 /// The process that holds a pod's namespaces.
 pub(crate) fn pause() -> Result<Archived> {
@@ -72,18 +67,22 @@ pub(crate) fn busybox() -> Result<Archived> {
     let help = process::output(&mut Command::new(program))?;
     let version = help.split_whitespace().nth(1).context("busybox does not say its version")?;
     let applets = process::output(Command::new(program).arg("--list"))?;
-    let mut layer =
-        vec![tmp(), Entry::File { path: "bin/busybox".into(), source: program.into(), mode: 0o755 }];
-    for applet in applets.lines().filter(|applet| *applet != "busybox") {
-        layer.push(Entry::Link { path: format!("bin/{applet}"), target: "busybox".into() });
-    }
     let image = Image {
         reference: format!("docker.io/library/busybox:{}", version.trim_start_matches('v')),
         command: vec!["sh".into()],
         environment: vec!["PATH=/bin".into()],
         ..Image::default()
     };
-    archive(&image, layer, cache::Key::default().path(program)?)
+    archive::write(&image, cache::Key::default().path(program)?, || {
+        let mut layer = vec![
+            archive::tmp(),
+            Entry::File { path: "bin/busybox".into(), source: program.into(), mode: 0o755 },
+        ];
+        for applet in applets.lines().filter(|applet| *applet != "busybox") {
+            layer.push(Entry::Link { path: format!("bin/{applet}"), target: "busybox".into() });
+        }
+        Ok(vec![layer])
+    })
 }
 
 /// An image of one static program, run as nobody in particular.
@@ -96,20 +95,8 @@ fn program(reference: &str, program: &Path) -> Result<Archived> {
         labels: BTreeMap::from([("org.opencontainers.image.title".to_owned(), name.clone())]),
         ..Image::default()
     };
-    let layer = vec![tmp(), Entry::File { path: name, source: program.to_owned(), mode: 0o755 }];
     // The path says all of the content, since it is a cache entry's.
-    archive(&image, layer, cache::Key::default().text("program", &program.to_string_lossy()))
+    archive::write(&image, cache::Key::default().text("program", &program.to_string_lossy()), || {
+        Ok(vec![vec![archive::tmp(), Entry::File { path: name, source: program.to_owned(), mode: 0o755 }]])
+    })
 }
-
-fn tmp() -> Entry {
-    Entry::Folder { path: "tmp".into(), mode: 0o1777, uid: 0, gid: 0 }
-}
-
-fn archive(image: &Image, layer: Layer, content: cache::Key) -> Result<Archived> {
-    let key = content.text("image", &image.reference);
-    let folder =
-        cache::entry("images/cluster", &key, |out| oci::write_archive(image, &[layer], &out.join(ARCHIVE)))?;
-    Ok(Archived { reference: image.reference.clone(), archive: folder.join(ARCHIVE) })
-}
-
-const ARCHIVE: &str = "image.tar";

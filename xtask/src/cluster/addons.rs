@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::addon_images::{self, Archived};
+use super::addon_images;
 use super::kubectl::Kubectl;
 use super::layout::{DNS_SERVICE, Layout};
 use super::node;
 use super::template::render;
 use super::tools::GATEWAY_API;
+use crate::images::archive::Archived;
 
 /// Which Gateway API resources a cluster has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -30,7 +30,7 @@ impl Archived {
 }
 
 /// Writes an image whose layers `content` identifies, unless it is there already.
-pub(super) fn write(
+pub(crate) fn write(
     image: &Image,
     content: cache::Key,
     layers: impl FnOnce() -> Result<Vec<Layer>>,
@@ -45,6 +45,6 @@ pub(super) fn write(
 }
 
 /// The folder for temporary files, which a read-only root leaves unwritable unless a volume is mounted there.
-pub(super) fn tmp() -> Entry {
+pub(crate) fn tmp() -> Entry {
     Entry::Folder { path: "tmp".into(), mode: 0o1777, uid: 0, gid: 0 }
 }

@@ -155,9 +155,12 @@ impl Client {
     fn reaches_server(self, check: &Check<'_>) -> Result<bool> {
         let pod = running_pod_address(check, "server")?;
         let service = check.kubectl(&["get", "service/server", "--output=jsonpath={.spec.clusterIP}"])?;
+        // Not `wget -T`, of which Debian's busybox dies. That it was refused, or that time ran out, is an answer; that
+        // wget itself failed is none.
         let script = format!(
             "for url in http://{pod}:8080/hostname http://{service}/hostname; do \
-             wget -q -T 1 -O /dev/null $url 2>/dev/null && echo open || echo closed; done"
+             timeout 1 wget -q -O /dev/null $url 2>/dev/null; \
+             case $? in 0) echo open;; 1|143) echo closed;; *) echo $?;; esac; done"
         );
         match self.shell(check, &script)?.split_whitespace().collect::<Vec<_>>().as_slice() {
             ["open", "open"] => Ok(true),
