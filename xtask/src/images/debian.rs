@@ -93,14 +93,8 @@ impl Apt {
     /// The files of the packages with their hashes, one a line.
     fn closure(&self, packages: &[&str]) -> Result<String> {
         let resolve = || process::output(&mut self.install(&["--print-uris"], packages));
-        let resolved = match resolve() {
-            Ok(resolved) => resolved,
-            // A new machine has no lists, and an old one those of packages that are gone.
-            Err(_) => {
-                self.update()?;
-                resolve()?
-            }
-        };
+        // A new machine has no lists, and an old one those of packages that are gone.
+        let resolved = resolve().or_else(|_| self.update().and_then(|()| resolve()))?;
         // Each line is an address, which differs between mirrors, then name, size and hash.
         let files: Vec<_> =
             resolved.lines().filter_map(|line| line.split_once(' ').map(|(_, file)| file)).collect();

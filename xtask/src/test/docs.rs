@@ -130,7 +130,7 @@ fn folder_of(program: &Path) -> Result<PathBuf> {
     Ok(program.parent().with_context(|| format!("{} lies in no folder", program.display()))?.to_owned())
 }
 
-/// The fenced blocks of a document (CommonMark, section 4.5, with three backticks and no indentation).
+/// The fenced blocks of a document (`CommonMark`, section 4.5, with three backticks and no indentation).
 fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut blocks: Vec<Block<'_>> = Vec::new();
     let mut open = false;
