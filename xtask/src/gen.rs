@@ -1,5 +1,7 @@
 //! `cargo xtask gen`: writes every generated file. Tests hold them, and name this command when they are stale.
 
+mod values;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,6 +62,9 @@ fn generated() -> Result<Vec<(PathBuf, String)>> {
     }
     files.push(document("docs/microservice.md", &example("flotilla-crds", "reference")?)?);
     files.push(document("docs/operator.md", &example("flotilla-operator", "configuration")?)?);
+    let values =
+        fs::read_to_string(root.join("charts/flotilla/values.yaml")).context("the chart's values")?;
+    files.push(document("charts/flotilla/README.md", &values::table(&values)?)?);
     Ok(files)
 }
 

@@ -54,7 +54,9 @@ pub(crate) fn install_paused(cluster: &Cluster) -> Result<()> {
 fn upgrade(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
     let mut helm = helm(cluster)?;
     helm.args(["upgrade", "--install", RELEASE]).arg(workspace_root().join("charts/flotilla"));
-    helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=3m"]).args(arguments);
+    helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=3m"]);
+    // Without it, Helm keeps the values of the release before: a paused operator would stay paused.
+    helm.arg("--reset-values").args(arguments);
     process::run(&mut helm, &log()?)
 }
 

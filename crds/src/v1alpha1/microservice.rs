@@ -83,7 +83,7 @@ pub const NAME_MAX_LENGTH: usize = 52;
 pub struct MicroserviceSpec {
     /// Image to run, by tag or digest.
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-zA-Z0-9._:/@-]*[a-zA-Z0-9])?$')").message("image must be an image reference such as registry.example.com/team/app:1.2.3, with no spaces and no scheme"))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-zA-Z0-9._:/@-]*[a-zA-Z0-9])?$') && !self.contains('://')").message("image must be an image reference such as registry.example.com/team/app:1.2.3, with no spaces and no scheme"))]
     pub image: String,
 
     /// When the image is pulled. Left out: `Always` for the tag `latest` or none, otherwise `IfNotPresent`.

@@ -16,7 +16,7 @@ const CASES: &[(&str, Option<&str>)] = &[
     ("{image: 'registry.example.com:5000/team/app@sha256:0123'}", None),
     ("{}", Some("spec.image: Required value")),
     ("{image: ''}", Some("spec.image")),
-    ("{image: 'https://registry.example.com/app'}", None),
+    ("{image: 'https://registry.example.com/app'}", Some("image must be an image reference")),
     (
         "{image: 'two words'}",
         Some("image must be an image reference such as registry.example.com/team/app:1.2.3"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -21,31 +21,57 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// More than this is a mistake: a debug build, or a dependency that should not be there.
 const MAX_MEGABYTES: f64 = 25.0;
 
-/// The operator.
-pub(super) fn operator() -> Result<Archived> {
-    program("flotilla-operator", "bin", "operator", "The Flotilla operator: makes Microservice objects true")
+/// A program of this workspace. The `Dockerfile` in its folder makes the same image where there is Docker or buildah.
+struct Program {
+    package: &'static str,
+    features: &'static str,
+    /// The name of its image, and of its folder.
+    name: &'static str,
+    description: &'static str,
 }
 
-/// Builds a program of this workspace and makes an image of it.
-fn program(package: &str, features: &str, name: &str, description: &str) -> Result<Archived> {
-    let binary = compile(package, features)?;
-    let label = |key: &str, value: &str| (format!("org.opencontainers.image.{key}"), value.to_owned());
-    let image = Image {
-        reference: format!("{REGISTRY}/{name}:{VERSION}"),
-        entrypoint: vec![format!("/{package}")],
-        user: "65532:65532".into(),
-        ports: vec!["8080/tcp".into()],
-        labels: BTreeMap::from([
-            label("title", package),
-            label("description", description),
-            label("version", VERSION),
-            label("licenses", "Apache-2.0"),
-            label("vendor", "The Flotilla authors"),
-        ]),
-        ..Image::default()
-    };
-    let archived = archive::write(&image, cache::Key::default().path(&binary)?, || {
-        let file = Entry::File { path: package.into(), source: binary.clone(), mode: 0o755 };
+const OPERATOR: Program = Program {
+    package: "flotilla-operator",
+    features: "bin",
+    name: "operator",
+    description: "The Flotilla operator: makes Microservice objects true",
+};
+
+/// The operator.
+pub(super) fn operator() -> Result<Archived> {
+    OPERATOR.build()
+}
+
+impl Program {
+    /// What the image says of itself.
+    fn image(&self) -> Image {
+        let label = |key: &str, value: &str| (format!("org.opencontainers.image.{key}"), value.to_owned());
+        Image {
+            reference: format!("{REGISTRY}/{}:{VERSION}", self.name),
+            entrypoint: vec![format!("/{}", self.package)],
+            user: "65532:65532".into(),
+            ports: vec!["8080/tcp".into()],
+            labels: BTreeMap::from([
+                label("title", self.package),
+                label("description", self.description),
+                label("version", VERSION),
+                label("licenses", "Apache-2.0"),
+                label("vendor", "The Flotilla authors"),
+            ]),
+            ..Image::default()
+        }
+    }
+
+    /// Compiles it and makes the image.
+    fn build(&self) -> Result<Archived> {
+        let binary = compile(self.package, self.features)?;
+        archive_of(self.package, &self.image(), &binary)
+    }
+}
+
+fn archive_of(package: &str, image: &Image, binary: &Path) -> Result<Archived> {
+    let archived = archive::write(image, cache::Key::default().path(binary)?, || {
+        let file = Entry::File { path: package.into(), source: binary.to_owned(), mode: 0o755 };
         Ok(vec![vec![archive::tmp(), file]])
     })?;
     let size = archived.megabytes()?;
@@ -101,4 +127,49 @@ fn install_target(target: &str) -> Result<()> {
         .with_context(|| {
             format!("images need the Rust target {target}: install it with rustup target add {target}")
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of a Dockerfile, with those joined that end in a backslash.
+    fn instructions(text: &str) -> Vec<String> {
+        let joined = text.replace("\\\n", " ");
+        joined.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    #[test]
+    fn the_dockerfile_makes_the_same_image() {
+        for program in [&OPERATOR] {
+            let path = workspace_root().join(program.name).join("Dockerfile");
+            let text = fs::read_to_string(&path).unwrap();
+            let has = |line: &str| {
+                assert!(
+                    instructions(&text).iter().any(|own| own.contains(line)),
+                    "{} needs: {line}",
+                    path.display()
+                );
+            };
+            let image = program.image();
+            has(&format!("ARG VERSION={VERSION}"));
+            for (key, value) in &image.labels {
+                has(&if value == VERSION {
+                    format!("{key}=\"${{VERSION}}\"")
+                } else {
+                    format!("{key}=\"{value}\"")
+                });
+            }
+            has(&format!("USER {}", image.user));
+            has(&format!("ENTRYPOINT [\"{}\"]", image.entrypoint[0]));
+            for port in &image.ports {
+                has(&format!("EXPOSE {}", port.trim_end_matches("/tcp")));
+            }
+            has("FROM scratch");
+            has(&format!(
+                "cargo build --locked --release --package {} --features {}",
+                program.package, program.features
+            ));
+        }
+    }
 }

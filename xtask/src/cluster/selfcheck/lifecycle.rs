@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{NAMESPACE, Summary};
-use crate::cluster::layout::Layout;
+use crate::cluster::layout::{Layout, Node};
 use crate::cluster::{Cluster, Options, Provider, down, supervise, up};
 
 /// After how long a starting cluster is cut off: before, while and after its components start.
@@ -55,10 +55,11 @@ pub(crate) fn run(options: &Options) -> Result<Summary> {
         down::down(&layout)?;
         nothing_left(&layout)
     });
-    for dead in ["containerd-flotilla-1", "kubelet-flotilla-1", "kube-apiserver"] {
+    let node = Node::new(&layout, 1).name();
+    for dead in [format!("containerd-{node}"), format!("kubelet-{node}"), "kube-apiserver".to_owned()] {
         summary.check(&format!("`down` leaves nothing when {dead} is dead"), || {
             up(&options)?;
-            kill(&layout, dead)?;
+            kill(&layout, &dead)?;
             down::down(&layout)?;
             nothing_left(&layout)
         });
