@@ -7,7 +7,7 @@ mod wait;
 
 pub use audit::{AuditLog, Request};
 pub use kubectl::kubectl;
-pub use namespace::{TEST_LABEL, TestNamespace, condition, in_namespace};
+pub use namespace::{TEST_LABEL, TestNamespace, allow_callers, condition, in_namespace};
 pub use wait::{eventually, eventually_within, stays};
 
 use anyhow::{Context, Result};

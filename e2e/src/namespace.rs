@@ -58,6 +58,14 @@ pub fn condition<'a>(status: &'a MicroserviceStatus, type_: &str) -> Option<&'a 
     status.conditions.iter().find(|condition| condition.type_ == type_)
 }
 
+/// The label of pods that are run to call a service.
+const CALLER: [(&str, &str); 1] = [("flotilla-test", "caller")];
+
+/// A `network` block that lets pods in which a test runs.
+pub fn allow_callers() -> Value {
+    json!({"allowFrom": [{"podLabels": BTreeMap::from(CALLER)}]})
+}
+
 impl TestNamespace {
     async fn create(test: &str) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -84,7 +92,7 @@ impl TestNamespace {
     async fn describe(&self) -> String {
         let mut text = String::new();
         for arguments in [
-            ["get", "msvc,deploy,rs,pod,svc,sa", "-o", "wide"].as_slice(),
+            ["get", "msvc,msvcrev,deploy,rs,pod,svc,sa,netpol,pdb,hpa", "-o", "wide"].as_slice(),
             &["get", "msvc", "-o", "yaml"],
             &["get", "events", "--sort-by=.metadata.creationTimestamp"],
         ] {
@@ -170,12 +178,18 @@ impl TestNamespace {
         Ok(pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
     }
 
-    /// Runs a pod to its end and returns its log; fails when the pod does.
+    /// Runs a command in a pod of a service and returns what it prints; an error has what it prints when it fails.
+    pub async fn exec(&self, service: &str, command: &[&str]) -> Result<String> {
+        let target = format!("deployment/{service}");
+        kubectl(&[&["exec", &target, "-n", &self.name, "-c", service, "--"], command].concat(), "").await
+    }
+
+    /// Runs a pod, which has the labels of [`allow_callers`], to its end and returns its log; fails when the pod does.
     pub async fn run_pod(&self, name: &str, image: &str, command: &[&str]) -> Result<String> {
         let pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name},
+            "metadata": {"name": name, "labels": BTreeMap::from(CALLER)},
             "spec": {
                 "restartPolicy": "Never",
                 "terminationGracePeriodSeconds": 0,

@@ -36,7 +36,7 @@ fn service() -> Microservice {
 /// The cluster after everything was applied.
 fn converged(service: &Microservice) -> Observed {
     let mut observed = Observed::default();
-    for object in render(&validate(service).unwrap()).unwrap() {
+    for object in render(&validate(service).unwrap(), &Observed::default()).unwrap().objects {
         let mut live: kube::api::DynamicObject = serde_json::from_value(object.manifest.clone()).unwrap();
         live.metadata.uid = Some("uid".to_owned());
         live.metadata.managed_fields = Some(vec![ManagedFieldsEntry {
@@ -53,11 +53,11 @@ fn converged(service: &Microservice) -> Observed {
 fn reconcile(criterion: &mut Criterion) {
     let service = service();
     let steps = |observed: &Observed| {
-        let desired = render(&validate(black_box(&service)).unwrap()).unwrap();
+        let desired = render(&validate(black_box(&service)).unwrap(), observed).unwrap().objects;
         plan(&desired, observed, UID).unwrap()
     };
     let (new, steady) = (Observed::default(), converged(&service));
-    assert_eq!(steps(&new).writes.len(), 3);
+    assert_eq!(steps(&new).writes.len(), 7);
     assert_eq!(steps(&steady).writes.len(), 0);
     let mut group = criterion.benchmark_group("reconcile");
     group.bench_function("new", |bencher| bencher.iter(|| steps(&new)));

@@ -92,7 +92,7 @@ impl Operator {
         let mut tasks = JoinSet::new();
         let mut all_caches = Vec::new();
         for namespace in config.scopes() {
-            let caches = Arc::new(Caches::default());
+            let caches = Arc::new(Caches::new(config.watch_references));
             let context = Context::new(
                 client.clone(),
                 Arc::clone(&caches),

@@ -12,6 +12,10 @@ pub struct Config {
     #[arg(long, env = "FLOTILLA_WATCH_NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
 
+    /// Watch the metadata of ConfigMaps and Secrets, and replace pods when one that they refer to changes
+    #[arg(long, env = "FLOTILLA_WATCH_REFERENCES", default_value_t = true, action = clap::ArgAction::Set)]
+    pub watch_references: bool,
+
     /// Let only one of several replicas write
     #[arg(long, env = "FLOTILLA_LEADER_ELECTION", default_value_t = true, action = clap::ArgAction::Set)]
     pub leader_election: bool,

@@ -4,8 +4,9 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EnvFromSource, EnvVar, Lifecycle, LocalObjectReference, MicroserviceStatus, Port, Probes, Resources,
-    Security, ServiceAccount,
+    Autoscaling, Config, Dependency, Disruption, EnvFromSource, EnvVar, FileSource, InitContainer, Lifecycle,
+    LocalObjectReference, MicroserviceStatus, Network, Placement, Port, Probes, Resources, Rollout, Security,
+    ServiceAccount, Sidecar, Volume, VolumeMount,
 };
 
 /// The longest name of a `Microservice`: names of children carry it with a suffix, and the shortest limit
@@ -78,7 +79,12 @@ pub const NAME_MAX_LENGTH: usize = 52;
     ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes.liveness"),
     validation = Rule::new(
         "(has(self.ports) && size(self.ports) > 0) || !has(self.probes) || !has(self.probes.startup) || ((!has(self.probes.startup.http) || has(self.probes.startup.http.port)) && (!has(self.probes.startup.grpc) || has(self.probes.startup.grpc.port)) && (!has(self.probes.startup.tcp) || has(self.probes.startup.tcp.port)))"
-    ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes.startup")
+    ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes.startup"),
+    validation = Rule::new("!(has(self.replicas) && has(self.autoscaling))").message("replicas and autoscaling both say how many pods run: remove one of them; bounds are autoscaling.min and autoscaling.max").field_path(".replicas"),
+    validation = Rule::new("!has(self.volumeMounts) || self.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name))").message("a volumeMount names a volume that is not in spec.volumes").field_path(".volumeMounts"),
+    validation = Rule::new("!has(self.initContainers) || self.initContainers.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name)))").message("a volumeMount of an init container names a volume that is not in spec.volumes").field_path(".initContainers"),
+    validation = Rule::new("!has(self.sidecars) || self.sidecars.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name)))").message("a volumeMount of a sidecar names a volume that is not in spec.volumes").field_path(".sidecars"),
+    validation = Rule::new("!has(self.sidecars) || !has(self.initContainers) || self.sidecars.all(s, !self.initContainers.exists(i, i.name == s.name))").message("a sidecar and an init container have the same name: each container of a pod has a name of its own").field_path(".sidecars")
 )]
 pub struct MicroserviceSpec {
     /// Image to run, by tag or digest.
@@ -124,10 +130,55 @@ pub struct MicroserviceSpec {
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub env_from: Vec<EnvFromSource>,
 
-    /// How many pods to run. Left out: 1. `kubectl scale` and autoscalers write it.
+    /// Configuration files, written here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Config>,
+
+    /// Folders with files from ConfigMaps, Secrets and claims.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
+    pub files: Vec<FileSource>,
+
+    /// Volumes of the pods, for what `files` cannot say or several containers share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub volumes: Vec<Volume>,
+
+    /// Where the container that runs the image has volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
+    pub volume_mounts: Vec<VolumeMount>,
+
+    /// Containers that run to their end, one after the other, before the service starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub init_containers: Vec<InitContainer>,
+
+    /// Containers that start before the service, run beside it and end after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub sidecars: Vec<Sidecar>,
+
+    /// How many pods to run. Left out: 1. `kubectl scale` writes it; with `autoscaling` it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10000))]
     pub replicas: Option<i32>,
+
+    /// How many pods run as the load changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
+
+    /// How many pods may be missing while nodes are drained. Left out: one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disruption: Option<Disruption>,
+
+    /// On which nodes pods run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
+
+    /// How a new version takes the place of the old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
 
     /// Health checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,6 +199,15 @@ pub struct MicroserviceSpec {
     /// The identity of the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<ServiceAccount>,
+
+    /// What the service calls. Each gives it an address and opens the way on both sides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub depends_on: Vec<Dependency>,
+
+    /// Who else may call the service, and whom else it may call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
 
     /// Stop writing anything for this service: what runs goes on running as it is. Reported as a condition.
     #[serde(default, skip_serializing_if = "Option::is_none")]

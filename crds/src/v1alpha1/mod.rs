@@ -5,26 +5,57 @@
     reason = "KubeSchema derives a private twin of each type that is as public as the type"
 )]
 
+mod autoscaling;
+mod config;
+mod container;
+mod dependency;
+mod disruption;
 mod env;
+mod file;
 mod lifecycle;
 mod microservice;
+mod network;
+mod placement;
 mod port;
 mod probe;
 mod resources;
+mod revision;
+mod rollout;
 mod schema;
 mod security;
 mod service_account;
 mod status;
+mod volume;
 
+pub use autoscaling::{
+    Autoscaling, DescribedObject, ExternalMetric, ObjectMetric, PodsMetric, ScalingBehavior, ScalingMetric,
+    ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy, Trigger,
+};
+pub use config::{Config, Reload};
+pub use container::{InitContainer, Sidecar, SidecarPort};
+pub use dependency::{
+    Dependency, DependencyEnv, DependencyState, DependencyStatus, Dependent, ExternalDependency, Gate,
+    MicroserviceDependency,
+};
+pub use disruption::Disruption;
 pub use env::{
     EnvFromSource, EnvVar, EnvVarSource, KeySelector, LocalObjectReference, ObjectFieldSelector,
     ResourceFieldSelector, SourceReference,
 };
+pub use file::FileSource;
 pub use lifecycle::Lifecycle;
 pub use microservice::{ImagePullPolicy, Microservice, MicroserviceSpec, NAME_MAX_LENGTH};
+pub use network::{AllowedPeer, Egress, Network, NetworkPolicyMode};
+pub use placement::{Placement, TaintEffect, Toleration, TolerationOperator, TopologySpread};
 pub use port::{Port, Protocol};
 pub use probe::{ExecProbe, GrpcProbe, HttpHeader, HttpProbe, Probe, Probes, Scheme, StartupProbe, TcpProbe};
 pub use resources::{Quantity, Resources};
+pub use revision::{FailedRevision, MicroserviceRevision, MicroserviceRevisionSpec, Revisions};
+pub use rollout::{OnFailure, Rollout, RolloutStrategy};
 pub use security::{Security, SecurityProfile};
 pub use service_account::ServiceAccount;
 pub use status::{Endpoint, InventoryEntry, MicroserviceStatus, Visibility, condition};
+pub use volume::{
+    ClaimVolume, ConfigMapVolume, CsiVolume, DownwardFile, DownwardVolume, EmptyDirVolume, KeyToPath, Medium,
+    ObjectProjection, ProjectedVolume, Projection, SecretVolume, TokenProjection, Volume, VolumeMount,
+};

@@ -12,3 +12,14 @@ pub(super) fn port_reference(_: &mut SchemaGenerator) -> Schema {
         "maxLength": 15,
     })
 }
+
+/// A number or a share in percent, as the core API has it.
+pub(super) fn int_or_percent(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "minimum": 0,
+        "maximum": 10000,
+        "maxLength": 4,
+        "pattern": "^([0-9]|[1-9][0-9]|100)%$",
+    })
+}

@@ -14,6 +14,8 @@ pub mod condition {
     pub const RECONCILING: &str = "Reconciling";
     /// The way is blocked until somebody changes something.
     pub const STALLED: &str = "Stalled";
+    /// Everything in `dependsOn` can be called; present only when there is something.
+    pub const DEPENDENCIES_READY: &str = "DependenciesReady";
     /// The Deployment has the minimum of available pods.
     pub const AVAILABLE: &str = "Available";
     /// The Deployment is rolling out, or has done so.
@@ -62,6 +64,20 @@ pub struct MicroserviceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub endpoints: Vec<Endpoint>,
+
+    /// What the service calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub dependencies: Vec<super::DependencyStatus>,
+
+    /// Services that declare to call this one; at most 64 are shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace", "name"]))]
+    pub dependents: Vec<super::Dependent>,
+
+    /// Which versions there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revisions: Option<super::Revisions>,
 
     /// The objects that the operator made for this service, and prunes when they are no longer wanted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -21,6 +21,11 @@ fn service() -> Value {
     json!({"image": "registry.example.com/orders:1", "replicas": 0, "ports": [{"name": "http", "port": 8080, "protocol": "HTTP"}]})
 }
 
+/// The kinds of objects that are written as `Kind/name`.
+fn kinds(objects: &[String]) -> Vec<&str> {
+    objects.iter().filter_map(|object| object.split('/').next()).collect()
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test operator"]
 async fn a_service_gets_its_objects_and_loses_what_it_no_longer_wants() -> Result<()> {
@@ -29,21 +34,35 @@ async fn a_service_gets_its_objects_and_loses_what_it_no_longer_wants() -> Resul
         namespace.apply("orders", service()).await?;
         let ready = namespace.until_ready("orders").await?;
         ensure!(
-            namespace.owned(&ready).await?
-                == ["Deployment/orders", "Service/orders", "ServiceAccount/orders"],
+            kinds(&namespace.owned(&ready).await?)
+                == ["Deployment", "MicroserviceRevision", "NetworkPolicy", "Service", "ServiceAccount"],
             "{:?}",
             namespace.owned(&ready).await?
         );
         let status = ready.status.unwrap();
         ensure!(status.url.as_deref() == Some(&*format!("http://orders.{}.svc:8080", namespace.name)));
         ensure!(status.selector.as_deref() == Some("flotilla.dev/microservice=orders"));
-        ensure!(status.inventory.len() == 3, "{:?}", status.inventory);
+        ensure!(status.inventory.len() == 5, "{:?}", status.inventory);
 
         namespace.apply("orders", json!({"image": "registry.example.com/orders:1", "replicas": 0})).await?;
         let worker = namespace
-            .until("orders", "the Service is pruned", |_, status| status.inventory.len() == 2)
+            .until("orders", "the Service is pruned", |_, status| {
+                status.inventory.iter().all(|entry| entry.kind != "Service")
+            })
             .await?;
-        ensure!(namespace.owned(&worker).await? == ["Deployment/orders", "ServiceAccount/orders"]);
+        let left = namespace.owned(&worker).await?;
+        // Without ports there is another template, and so another revision; the first one is kept.
+        ensure!(
+            kinds(&left)
+                == [
+                    "Deployment",
+                    "MicroserviceRevision",
+                    "MicroserviceRevision",
+                    "NetworkPolicy",
+                    "ServiceAccount"
+                ],
+            "{left:?}"
+        );
         operator.stop().await
     })
     .await
@@ -232,7 +251,7 @@ async fn a_killed_operator_leaves_nothing_undone_and_nothing_twice() -> Result<(
         let operator = TestOperator::start(&namespace, &[]).await?;
         for name in &names {
             let ready = namespace.until_ready(name).await?;
-            ensure!(namespace.owned(&ready).await?.len() == 3);
+            ensure!(namespace.owned(&ready).await?.len() == 5);
         }
         operator.stop().await?;
         let requests = audit.since(position, "flotilla-operator/")?;

@@ -21,6 +21,95 @@ const CASES: &[(&str, Option<&str>)] = &[
         "{image: 'two words'}",
         Some("image must be an image reference such as registry.example.com/team/app:1.2.3"),
     ),
+    ("{image: app, autoscaling: {max: 5}}", None),
+    (
+        "{image: app, replicas: 2, autoscaling: {max: 5}}",
+        Some("replicas and autoscaling both say how many pods run"),
+    ),
+    ("{image: app, autoscaling: {min: 6, max: 5}}", Some("min must not be more than max")),
+    ("{image: app, autoscaling: {min: 0, max: 5}}", Some("min 0 needs triggers")),
+    ("{image: app, autoscaling: {min: 0, max: 5, triggers: [{type: cron}]}}", None),
+    (
+        "{image: app, autoscaling: {max: 5, metrics: [{}]}}",
+        Some("write exactly one of pods, object and external"),
+    ),
+    (
+        "{image: app, autoscaling: {max: 5, metrics: [{external: {name: lag}}]}}",
+        Some("write exactly one of value and averageValue"),
+    ),
+    (
+        "{image: app, disruption: {maxUnavailable: 0}}",
+        Some("with maxUnavailable 0 a node could never be drained"),
+    ),
+    (
+        "{image: app, disruption: {maxUnavailable: '0%'}}",
+        Some("with maxUnavailable 0 a node could never be drained"),
+    ),
+    ("{image: app, disruption: {maxUnavailable: '101%'}}", Some("spec.disruption.maxUnavailable")),
+    (
+        "{image: app, disruption: {maxUnavailable: 1, minAvailable: 1}}",
+        Some("write at most one of maxUnavailable, minAvailable"),
+    ),
+    (
+        "{image: app, rollout: {strategy: Recreate, maxSurge: 1}}",
+        Some("maxSurge and maxUnavailable belong to strategy RollingUpdate"),
+    ),
+    ("{image: app, rollout: {maxSurge: 0}}", Some("so no pod could ever be replaced")),
+    ("{image: app, rollout: {maxSurge: 0, maxUnavailable: '0%'}}", Some("so no pod could ever be replaced")),
+    ("{image: app, rollout: {maxSurge: 0, maxUnavailable: 1}}", None),
+    (
+        "{image: app, placement: {tolerations: [{key: a, operator: Exists, value: b}]}}",
+        Some("operator Exists takes no value"),
+    ),
+    (
+        "{image: app, placement: {tolerations: [{value: b}]}}",
+        Some("a toleration without a key needs operator: Exists"),
+    ),
+    (
+        "{image: app, placement: {tolerations: [{key: a, tolerationSeconds: 5}]}}",
+        Some("tolerationSeconds needs effect: NoExecute"),
+    ),
+    ("{image: app, config: {data: {a: b}}}", Some("data and mountPath belong together")),
+    ("{image: app, config: {mountPath: /etc/app}}", Some("data and mountPath belong together")),
+    ("{image: app, config: {data: {'a/b': c}, mountPath: /etc/app}}", Some("a key of data is a file name")),
+    ("{image: app, config: {reload: None}}", None),
+    ("{image: app, files: [{mountPath: /a}]}", Some("write exactly one of configMap, secret, emptyDir")),
+    (
+        "{image: app, volumes: [{name: a, hostPath: {path: /}}]}",
+        Some("hostPath would give the service its node"),
+    ),
+    ("{image: app, volumes: [{name: flotilla-a, emptyDir: {}}]}", Some("names that begin with flotilla-")),
+    (
+        "{image: app, volumeMounts: [{name: a, mountPath: /a}]}",
+        Some("a volumeMount names a volume that is not in"),
+    ),
+    (
+        "{image: app, initContainers: [{name: i, volumeMounts: [{name: a, mountPath: /a}]}]}",
+        Some("a volumeMount of an init container names a volume"),
+    ),
+    (
+        "{image: app, sidecars: [{name: i, image: p, volumeMounts: [{name: a, mountPath: /a}]}]}",
+        Some("a volumeMount of a sidecar names a volume"),
+    ),
+    (
+        "{image: app, sidecars: [{name: i, image: p}], initContainers: [{name: i}]}",
+        Some("a sidecar and an init container have the same name"),
+    ),
+    ("{image: app, dependsOn: [{name: payments}]}", None),
+    (
+        "{image: app, dependsOn: [{name: a, microservice: {}, external: {host: b, port: 1}}]}",
+        Some("write microservice or external, not both"),
+    ),
+    (
+        "{image: app, dependsOn: [{name: a, external: {host: b, port: 1}, gate: EveryRollout}]}",
+        Some("only a microservice can be waited for"),
+    ),
+    ("{image: app, network: {allowFrom: [{}]}}", Some("write at least one of microservice, namespace")),
+    ("{image: app, network: {allowFrom: [{cidr: 192.0.2.0/24, namespace: a}]}}", Some("cidr stands alone")),
+    (
+        "{image: app, network: {allowFrom: [{microservice: a, podLabels: {a: b}}]}}",
+        Some("write microservice or podLabels, not both"),
+    ),
     ("{image: app, replicas: -1}", Some("spec.replicas")),
     ("{image: app, replicas: null}", None),
     ("{image: app, imagePullPolicy: Sometimes}", Some("spec.imagePullPolicy")),

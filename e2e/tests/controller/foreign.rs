@@ -33,7 +33,7 @@ async fn a_foreign_deployment_is_refused_named_and_untouched() -> Result<()> {
         let deployments: Api<Deployment> = namespace.api();
         deployments.delete("orders", &DeleteParams::background()).await?;
         let ready = namespace.until_ready("orders").await?;
-        ensure!(namespace.owned(&ready).await?.len() == 3);
+        ensure!(namespace.owned(&ready).await?.len() == 5);
         operator.stop().await
     })
     .await

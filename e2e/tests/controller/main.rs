@@ -9,4 +9,5 @@ mod convergence;
 mod definition;
 mod foreign;
 mod leadership;
+mod scaling;
 mod support;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod edges;
 mod foreign;
 mod install;
 mod lifecycle;
@@ -9,3 +10,4 @@ mod many;
 mod operator_restart;
 mod programs;
 mod readme;
+mod rollout;

@@ -1,7 +1,7 @@
 //! Real programs that nobody here wrote, each as a `Microservice`.
 
 use anyhow::{Result, ensure};
-use flotilla_e2e::{condition, in_namespace, kubectl};
+use flotilla_e2e::{allow_callers, condition, in_namespace, kubectl};
 use serde_json::json;
 
 /// Redis from Debian's package: arguments, a TCP port, a command as its probe, and data in a writable folder.
@@ -12,6 +12,7 @@ async fn redis_keeps_what_it_is_told() -> Result<()> {
         let image = "docker.io/library/redis:7.0.15";
         let spec = json!({
             "image": image,
+            "network": allow_callers(),
             "command": ["redis-server"],
             "args": ["--port", "6379", "--dir", "/data", "--appendonly", "yes", "--protected-mode", "no"],
             "ports": [{"name": "redis", "port": 6379}],
@@ -47,6 +48,7 @@ async fn rabbitmq_carries_a_message() -> Result<()> {
         kubectl(&[user.as_slice(), &["-n", &namespace.name]].concat(), "").await?;
         let spec = json!({
             "image": image,
+            "network": allow_callers(),
             "ports": [{"name": "amqp", "port": 5672}, {"name": "management", "port": 15672, "protocol": "HTTP"}],
             "envFrom": [{"secretRef": {"name": "broker"}}],
             "probes": {
@@ -94,6 +96,7 @@ async fn postgres_answers_a_query() -> Result<()> {
         kubectl(&password, "").await?;
         let spec = json!({
             "image": image,
+            "network": allow_callers(),
             "ports": [{"name": "postgres", "port": 5432}],
             "env": [
                 {"name": "POSTGRES_USER", "value": "shop"},

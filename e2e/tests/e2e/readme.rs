@@ -1,7 +1,8 @@
 //! The README's example, word for word.
 
 use anyhow::{Context, Result, ensure};
-use flotilla_e2e::{PODINFO, in_namespace, kubectl};
+use flotilla_e2e::{PODINFO, eventually, in_namespace, kubectl};
+use serde_json::json;
 
 /// The first YAML block of the README.
 fn example() -> Result<String> {
@@ -27,12 +28,19 @@ async fn the_readme_example_answers_through_its_service() -> Result<()> {
         .await?;
         let ready = namespace.until_ready("hello").await?;
 
-        // From another pod, by the address that the status gives: DNS, Service and kube-proxy all take part.
+        // From another service, by the address that the status gives: DNS, Service, kube-proxy and both
+        // NetworkPolicies take part.
         let url = ready.status.and_then(|status| status.url).context("status.url")?;
-        let answer = namespace
-            .run_pod("caller", PODINFO, &["podcli", "check", "http", &format!("{url}/healthz")])
-            .await?;
-        ensure!(answer.contains("check succeed"), "{answer}");
+        let caller = json!({"image": PODINFO, "dependsOn": [{"name": "hello"}]});
+        namespace.apply("caller", caller).await?;
+        namespace.until_ready("caller").await?;
+        let check = ["podcli", "check", "http", &format!("{url}/healthz"), "--timeout=2s"];
+        let namespace = &namespace;
+        eventually("the declared caller gets through", || async move {
+            let answer = namespace.exec("caller", &check).await;
+            Ok(answer.map(drop).map_err(|error| error.to_string()))
+        })
+        .await?;
 
         let described = kubectl(&["describe", "msvc", "hello", "-n", &namespace.name], "").await?;
         for line in ["Type:                  Ready", "Reason:                Available"] {

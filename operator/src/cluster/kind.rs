@@ -7,31 +7,67 @@ use kube::core::{ApiResource, GroupVersionKind};
 pub enum Kind {
     /// `v1/ServiceAccount`: before the pods that run as it.
     ServiceAccount,
+    /// `v1/ConfigMap`: before the pods that mount it.
+    ConfigMap,
+    /// `flotilla.dev/v1alpha1 MicroserviceRevision`: before the Deployment that runs it.
+    Revision,
+    /// `networking.k8s.io/v1 NetworkPolicy`: before the pods that it protects.
+    NetworkPolicy,
     /// `v1/Service`.
     Service,
-    /// `apps/v1/Deployment`: last, when all that it needs is there.
+    /// `apps/v1/Deployment`: when all that it needs is there.
     Deployment,
+    /// `policy/v1/PodDisruptionBudget`.
+    PodDisruptionBudget,
+    /// `autoscaling/v2/HorizontalPodAutoscaler`: after the Deployment that it scales.
+    HorizontalPodAutoscaler,
+}
+
+/// How a kind is named and served.
+struct Names {
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    plural: &'static str,
 }
 
 impl Kind {
     /// Every kind, in the order of apply.
-    pub const ALL: [Self; 3] = [Self::ServiceAccount, Self::Service, Self::Deployment];
+    pub const ALL: [Self; 8] = [
+        Self::ServiceAccount,
+        Self::ConfigMap,
+        Self::Revision,
+        Self::NetworkPolicy,
+        Self::Service,
+        Self::Deployment,
+        Self::PodDisruptionBudget,
+        Self::HorizontalPodAutoscaler,
+    ];
+
+    const fn names(self) -> Names {
+        let (group, version, kind, plural) = match self {
+            Self::ServiceAccount => ("", "v1", "ServiceAccount", "serviceaccounts"),
+            Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
+            Self::Revision => ("flotilla.dev", "v1alpha1", "MicroserviceRevision", "microservicerevisions"),
+            Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+            Self::Service => ("", "v1", "Service", "services"),
+            Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
+            Self::PodDisruptionBudget => ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+            Self::HorizontalPodAutoscaler => {
+                ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+            }
+        };
+        Names { group, version, kind, plural }
+    }
 
     /// API group; empty for the core group.
-    pub fn group(self) -> &'static str {
-        match self {
-            Self::ServiceAccount | Self::Service => "",
-            Self::Deployment => "apps",
-        }
+    pub const fn group(self) -> &'static str {
+        self.names().group
     }
 
     /// The name of the kind.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ServiceAccount => "ServiceAccount",
-            Self::Service => "Service",
-            Self::Deployment => "Deployment",
-        }
+    pub const fn name(self) -> &'static str {
+        self.names().kind
     }
 
     /// The kind with this group and name, if the operator writes it.
@@ -40,21 +76,20 @@ impl Kind {
     }
 
     /// `apiVersion` of its objects.
-    pub fn api_version(self) -> &'static str {
-        match self {
-            Self::ServiceAccount | Self::Service => "v1",
-            Self::Deployment => "apps/v1",
-        }
+    pub fn api_version(self) -> String {
+        self.api_resource().api_version
     }
 
     /// How the API server serves it.
     pub fn api_resource(self) -> ApiResource {
-        let plural = match self {
-            Self::ServiceAccount => "serviceaccounts",
-            Self::Service => "services",
-            Self::Deployment => "deployments",
-        };
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(self.group(), "v1", self.name()), plural)
+        let Names { group, version, kind, plural } = self.names();
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+    }
+
+    /// Whether the children of a service are all known by their label, so that only those are watched. Of the
+    /// others each object may be in the way by its name.
+    pub const fn is_labelled(self) -> bool {
+        matches!(self, Self::ConfigMap | Self::Revision)
     }
 }
 

@@ -15,3 +15,12 @@ pub const MANAGED_BY: &str = "flotilla";
 
 /// The label that carries the name of the `Microservice` on its children and its pods.
 pub const MICROSERVICE_LABEL: &str = "flotilla.dev/microservice";
+
+/// The annotation of a workload that names the revision which it runs.
+pub const REVISION_ANNOTATION: &str = "flotilla.dev/revision";
+
+/// The annotation of a workload whose `replicas` are, or were, an autoscaler's.
+pub const AUTOSCALED_ANNOTATION: &str = "flotilla.dev/autoscaled";
+
+/// The annotation of pods with the hash of the ConfigMaps and Secrets that they refer to.
+pub const REFERENCES_ANNOTATION: &str = "flotilla.dev/references";

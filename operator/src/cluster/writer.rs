@@ -14,6 +14,9 @@ use crate::{leader::Leadership, metrics::WriteMetrics};
 /// A resource version that no object has. In an apply it means: create, and fail when there is one already.
 const NEVER_EXISTED: &str = "1";
 
+/// Who owns the `replicas` that the operator has let go of, until an autoscaler changes them.
+const REPLICAS_MANAGER: &str = "flotilla-replicas";
+
 /// Why a write did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -120,6 +123,30 @@ impl Writer {
         let result = api.patch(name, &params, &Patch::Apply(&body)).await;
         self.metrics.wrote(kind.name(), "apply", result.is_ok());
         result.map_err(|error| classify(kind.name(), name, error))
+    }
+
+    /// Has a second field manager own the live `replicas`, so that they stay when the operator lets go of them.
+    pub async fn hand_over(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        replicas: i32,
+    ) -> Result<(), Error> {
+        self.check_leadership()?;
+        let body = json!({
+            "apiVersion": kind.api_version(),
+            "kind": kind.name(),
+            "metadata": {"name": name, "namespace": namespace, "uid": uid},
+            "spec": {"replicas": replicas},
+        });
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
+        let params = PatchParams::apply(REPLICAS_MANAGER).force();
+        let result = api.patch(name, &params, &Patch::Apply(&body)).await;
+        self.metrics.wrote(kind.name(), "apply", result.is_ok());
+        result.map(drop).map_err(|error| classify(kind.name(), name, error))
     }
 
     /// Deletes the object with this UID, if it is still there.

@@ -1,15 +1,17 @@
 //! The controller of one scope: its watches, what they trigger, and its end.
 
-use std::{fmt::Debug, sync::Arc};
+mod references;
+
+use std::{collections::BTreeSet, sync::Arc};
 
 use flotilla_crds::v1alpha1::Microservice;
-use futures::{Stream, StreamExt, future, stream};
+use futures::{Stream, StreamExt, channel::mpsc, future, stream};
 use k8s_openapi::{
     api::core::v1::Pod,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt,
     api::DynamicObject,
     core::{DeserializeGuard, NamespaceResourceScope},
     runtime::{
@@ -18,14 +20,14 @@ use kube::{
         watcher::{self, watcher},
     },
 };
-use serde::de::DeserializeOwned;
 
 use super::{
     dereference::Caches,
+    edges::{self, Edges},
     reconcile::{Context, reconcile, retry},
 };
 use crate::{
-    cluster::{FIELD_MANAGER, MICROSERVICE_LABEL, kind::Kind, ownership},
+    cluster::{FIELD_MANAGER, MICROSERVICE_LABEL, ownership},
     leader::Leadership,
 };
 
@@ -53,7 +55,8 @@ pub async fn run(
 ) {
     let Scope { namespace, caches, context, concurrency } = scope;
     let (reader, writer) = reflector::store();
-    let microservices = microservices(&client, namespace.as_deref(), Arc::clone(&caches))
+    let (announce, announced) = mpsc::unbounded();
+    let microservices = microservices(&client, namespace.as_deref(), Arc::clone(&caches), announce)
         .reflect(writer)
         .touched_objects()
         .predicate_filter(
@@ -68,6 +71,7 @@ pub async fn run(
     Controller::for_stream(microservices, reader)
         .with_config(Config::default().concurrency(concurrency).debounce(DEBOUNCE))
         .reconcile_on(children(&client, namespace.as_deref(), &caches))
+        .reconcile_on(announced)
         .reconcile_all_on(won)
         .graceful_shutdown_on(stop)
         .run(reconcile, retry, context)
@@ -80,17 +84,42 @@ fn microservices(
     client: &Client,
     namespace: Option<&str>,
     caches: Arc<Caches>,
+    announce: mpsc::UnboundedSender<ObjectRef<Microservice>>,
 ) -> impl Stream<Item = watcher::Result<watcher::Event<Microservice>>> + Send + 'static {
     let api: Api<DeserializeGuard<Microservice>> = typed(client, namespace);
     watcher(api, watcher::Config::default())
         .default_backoff()
         .filter_map(|event| future::ready(readable(event).transpose()))
         .inspect(move |event| match event {
-            Ok(event) => drop(caches.microservices.observe(event)),
+            Ok(event) => {
+                let gone = caches.microservices.observe(event);
+                for (namespace, name) in concerned(event, &gone, &caches.edges) {
+                    // Nobody listens any more when the controller ends.
+                    announce.unbounded_send(ObjectRef::new(&name).within(&namespace)).ok();
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, kind = "Microservice", "the watch failed and is started again")
             }
         })
+}
+
+/// The services at the other ends of the edges of those that have news.
+fn concerned(
+    event: &watcher::Event<Microservice>,
+    gone: &[Arc<Microservice>],
+    edges: &Edges,
+) -> BTreeSet<edges::Key> {
+    let key = |service: &Microservice| (service.namespace().unwrap_or_default(), service.name_any());
+    let mut concerned = match event {
+        watcher::Event::Apply(service) | watcher::Event::InitApply(service) => edges.update(service),
+        watcher::Event::Delete(service) => edges.remove(&key(service)),
+        watcher::Event::Init | watcher::Event::InitDone => BTreeSet::new(),
+    };
+    for service in gone {
+        concerned.extend(edges.remove(&key(service)));
+    }
+    concerned
 }
 
 fn readable(
@@ -125,7 +154,7 @@ fn children(
     caches: &Arc<Caches>,
 ) -> impl Stream<Item = ObjectRef<Microservice>> + Send + 'static {
     let mut streams = Vec::new();
-    for kind in Kind::ALL {
+    for kind in caches.children().map(|(kind, _)| kind) {
         let api = match namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind.api_resource()),
             None => Api::all_with(client.clone(), &kind.api_resource()),
@@ -134,32 +163,37 @@ fn children(
         let known = Arc::clone(caches);
         // No selector: an object of somebody else is in the way when it has the name of a service, and the way is
         // free as soon as it goes.
-        let news = observed(api, watcher::Config::default(), kind.name(), reduce, move |event| {
-            feed.of(kind).observe(event)
+        let config = watcher::Config::default();
+        let config = if kind.is_labelled() { config.labels(MICROSERVICE_LABEL) } else { config };
+        let news = observed(watcher(api, config), kind.name(), reduce, move |event| {
+            feed.of(kind).map(|cache| cache.observe(event)).unwrap_or_default()
         });
         streams.push(news.filter_map(move |meta| future::ready(service_of(&meta, &known))).boxed());
     }
     let pods = Arc::clone(caches);
     let config = watcher::Config::default().labels(MICROSERVICE_LABEL);
-    let news =
-        observed(typed(client, namespace), config, "Pod", reduce_pod, move |event| pods.pods.observe(event));
+    let news = observed(watcher(typed(client, namespace), config), "Pod", reduce_pod, move |event| {
+        pods.pods.observe(event)
+    });
     streams.push(news.filter_map(|meta| future::ready(labelled(&meta))).boxed());
+    if caches.references.is_some() {
+        streams.push(references::news(client, namespace, caches).boxed());
+    }
     stream::select_all(streams)
 }
 
 /// The metadata of what a watch reports, after the cache has taken it in; what a new list no longer has is
 /// reported as well.
 fn observed<K>(
-    api: Api<K>,
-    config: watcher::Config,
+    watch: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     kind: &'static str,
     reduce: fn(&mut K),
     observe: impl Fn(&watcher::Event<K>) -> Vec<Arc<K>> + Send + 'static,
 ) -> impl Stream<Item = ObjectMeta> + Send + 'static
 where
-    K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource + Clone + Send + Sync + 'static,
 {
-    watcher(api, config)
+    watch
         .default_backoff()
         .map(move |event| {
             let event = match event {

@@ -2,10 +2,18 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use flotilla_crds::v1alpha1::Microservice;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{ResourceExt, api::DynamicObject};
+use flotilla_crds::v1alpha1::{Microservice, Revisions};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use kube::{
+    ResourceExt,
+    api::{DynamicObject, PartialObjectMeta},
+};
 
+use super::{
+    edges::{self, Edges},
+    peers::{self, Caller, Peer},
+    validate::{Reference, references},
+};
 use crate::cluster::{MICROSERVICE_LABEL, cache::Cache, kind::Kind, ownership};
 
 /// The caches of one scope: a namespace, or the whole cluster.
@@ -13,46 +21,96 @@ use crate::cluster::{MICROSERVICE_LABEL, cache::Cache, kind::Kind, ownership};
 pub struct Caches {
     /// What teams wrote.
     pub microservices: Cache<Microservice>,
-    /// ServiceAccounts.
-    pub service_accounts: Cache<DynamicObject>,
-    /// Services.
-    pub services: Cache<DynamicObject>,
-    /// Deployments.
-    pub deployments: Cache<DynamicObject>,
+    /// What the operator writes, by kind.
+    children: BTreeMap<Kind, Cache<DynamicObject>>,
+    /// Who calls whom.
+    pub edges: Edges,
     /// Pods of services.
     pub pods: Cache<Pod>,
+    /// Metadata of ConfigMaps and Secrets, whose versions tell when pods must be replaced; `None` when the operator
+    /// may not see them.
+    pub references: Option<References>,
+}
+
+/// Metadata of what services may refer to. Their data is never read.
+#[derive(Debug, Default)]
+pub struct References {
+    /// ConfigMaps.
+    pub config_maps: Cache<PartialObjectMeta<ConfigMap>>,
+    /// Secrets.
+    pub secrets: Cache<PartialObjectMeta<Secret>>,
 }
 
 impl Caches {
+    /// Empty caches.
+    pub fn new(watch_references: bool) -> Self {
+        Self {
+            children: Kind::ALL.into_iter().map(|kind| (kind, Cache::default())).collect(),
+            references: watch_references.then(References::default),
+            ..Self::default()
+        }
+    }
+
+    /// The caches of the kinds that the operator writes.
+    pub fn children(&self) -> impl Iterator<Item = (Kind, &Cache<DynamicObject>)> {
+        self.children.iter().map(|(kind, cache)| (*kind, cache))
+    }
+
     /// The cache of a kind that the operator writes.
-    pub fn of(&self, kind: Kind) -> &Cache<DynamicObject> {
-        match kind {
-            Kind::ServiceAccount => &self.service_accounts,
-            Kind::Service => &self.services,
-            Kind::Deployment => &self.deployments,
+    pub fn of(&self, kind: Kind) -> Option<&Cache<DynamicObject>> {
+        self.children.get(&kind)
+    }
+
+    /// Takes in the API server's answer to a write of ours.
+    pub fn wrote(&self, kind: Kind, object: DynamicObject) {
+        if let Some(cache) = self.of(kind) {
+            cache.wrote(object);
         }
     }
 
     /// Waits until the first list of each cache is complete.
     pub async fn wait_until_ready(&self) {
         self.microservices.wait_until_ready().await;
-        for kind in Kind::ALL {
-            self.of(kind).wait_until_ready().await;
+        for (_, cache) in self.children() {
+            cache.wait_until_ready().await;
         }
         self.pods.wait_until_ready().await;
+        if let Some(references) = &self.references {
+            references.config_maps.wait_until_ready().await;
+            references.secrets.wait_until_ready().await;
+        }
     }
 
     /// The names of the caches whose first list is not complete.
     pub fn waiting(&self) -> Vec<&'static str> {
         let mut waiting: Vec<_> =
-            Kind::ALL.into_iter().filter(|kind| !self.of(*kind).is_ready()).map(Kind::name).collect();
-        if !self.microservices.is_ready() {
-            waiting.push("Microservice");
-        }
-        if !self.pods.is_ready() {
-            waiting.push("Pod");
+            self.children().filter(|(_, cache)| !cache.is_ready()).map(|(kind, _)| kind.name()).collect();
+        let mut ask = |is_ready: bool, name| {
+            if !is_ready {
+                waiting.push(name);
+            }
+        };
+        ask(self.microservices.is_ready(), "Microservice");
+        ask(self.pods.is_ready(), "Pod");
+        if let Some(references) = &self.references {
+            ask(references.config_maps.is_ready(), "ConfigMap (metadata)");
+            ask(references.secrets.is_ready(), "Secret (metadata)");
         }
         waiting
+    }
+
+    /// The version of something that a service refers to: `None` when it does not exist.
+    fn version(&self, namespace: &str, reference: &Reference) -> Option<String> {
+        let known = self.references.as_ref()?;
+        let metadata = match reference {
+            Reference::ConfigMap(name) => known.config_maps.get(namespace, name)?.metadata.clone(),
+            Reference::Secret(name) => known.secrets.get(namespace, name)?.metadata.clone(),
+        };
+        Some(format!(
+            "{}/{}",
+            metadata.uid.unwrap_or_default(),
+            metadata.resource_version.unwrap_or_default()
+        ))
     }
 }
 
@@ -63,6 +121,14 @@ pub struct Observed {
     pub objects: BTreeMap<(Kind, String), Arc<DynamicObject>>,
     /// Its pods.
     pub pods: Vec<Arc<Pod>>,
+    /// What its pods refer to and must be replaced for, each with its version, or without one when it does not exist.
+    pub references: BTreeMap<Reference, Option<String>>,
+    /// What it calls.
+    pub peers: Vec<Peer>,
+    /// Who calls it.
+    pub callers: Vec<Caller>,
+    /// What is known of its versions.
+    pub revisions: Revisions,
 }
 
 impl Observed {
@@ -79,8 +145,8 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
     let uid = microservice.uid().unwrap_or_default();
     let prefix = format!("{name}-");
     let mut observed = Observed::default();
-    for kind in Kind::ALL {
-        let found = caches.of(kind).find_in(&namespace, |object| {
+    for (kind, cache) in caches.children() {
+        let found = cache.find_in(&namespace, |object| {
             let other = object.metadata.name.as_deref().unwrap_or_default();
             ownership::is_controlled_by(&object.metadata, &uid) || other == name || other.starts_with(&prefix)
         });
@@ -89,5 +155,20 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
     observed.pods = caches.pods.find_in(&namespace, |pod| {
         pod.metadata.labels.as_ref().and_then(|labels| labels.get(MICROSERVICE_LABEL)) == Some(&name)
     });
+    // Without a look at them, all would count as missing for ever.
+    if caches.references.is_some() {
+        observed.references = references(&microservice.spec)
+            .into_iter()
+            .map(|reference| {
+                let version = caches.version(&namespace, &reference);
+                (reference, version)
+            })
+            .collect();
+    }
+    let find = |(namespace, name): &edges::Key| caches.microservices.get(namespace, name);
+    observed.peers = peers::peers(microservice, find);
+    observed.callers = peers::callers(microservice, caches.edges.callers(&(namespace, name)), find);
+    observed.revisions =
+        microservice.status.as_ref().and_then(|status| status.revisions.clone()).unwrap_or_default();
     observed
 }

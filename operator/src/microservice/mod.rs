@@ -3,9 +3,14 @@
 pub mod apply;
 pub mod controller;
 pub mod dereference;
+mod digest;
+pub mod edges;
 mod events;
+pub mod peers;
 pub mod plan;
 pub mod reconcile;
 pub mod render;
+pub mod revision;
+pub mod scale;
 pub mod status;
 pub mod validate;

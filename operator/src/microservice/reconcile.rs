@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flotilla_crds::v1alpha1::Microservice;
+use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt, runtime::controller::Action};
 
@@ -15,7 +15,7 @@ use super::{
     dereference::{Caches, Observed, dereference},
     events::Events,
     plan::{self, plan},
-    render::{self, render},
+    render::{self, Rendered, render},
     status::{self, Outcome},
     validate::{self, validate},
 };
@@ -55,6 +55,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Validate(_) => "InvalidSpec",
+            Self::Render(render::Error::Revision(_)) => "RevisionUnavailable",
             Self::Render(_) | Self::Plan(plan::Error::Compare { .. }) => "InternalError",
             Self::Plan(plan::Error::Foreign(_)) => "ForeignObject",
             Self::Apply(writer::Error::NotLeader) => "NotLeader",
@@ -148,8 +149,17 @@ async fn steps(microservice: &Microservice, namespace: &str, context: &Context) 
         Err(Error::Apply(writer::Error::NotLeader)) => return result.map(drop),
         Err(error) => error.outcome(),
     };
-    report(microservice, namespace, &outcome, context).await?;
-    result.map(drop)
+    let mut has_failed = report(microservice, namespace, &outcome, context).await?;
+    result?;
+    // A version that has just failed gives way at once. What runs then has not failed, so this ends.
+    while std::mem::take(&mut has_failed) {
+        let Some(microservice) = context.caches.microservices.get(namespace, &microservice.name_any()) else {
+            return Ok(());
+        };
+        let outcome = converge(&microservice, namespace, context).await?;
+        has_failed = report(&microservice, namespace, &outcome, context).await?;
+    }
+    Ok(())
 }
 
 /// Steps 1 to 4.
@@ -159,31 +169,36 @@ async fn converge(microservice: &Microservice, namespace: &str, context: &Contex
     }
     let observed: Observed = dereference(microservice, &context.caches);
     let validated = validate(microservice)?;
-    let desired = render(&validated)?;
-    let plan = plan(&desired, &observed, &validated.uid)?;
+    let Rendered { objects, latest, waits } = render(&validated, &observed)?;
+    let plan = plan(&objects, &observed, &validated.uid)?;
     apply(plan, namespace, &context.writer, &context.caches).await?;
-    Ok(Outcome::Applied)
+    Ok(Outcome::Applied { latest, waits })
 }
 
-/// Step 5: writes the status when it is not what it shall be.
+/// Step 5: writes the status when it is not what it shall be. Returns whether it says for the first time that the
+/// version of `spec` has failed.
 async fn report(
     microservice: &Microservice,
     namespace: &str,
     outcome: &Outcome,
     context: &Context,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let Some(microservice) = context.caches.microservices.get(namespace, &microservice.name_any()) else {
-        return Ok(());
+        return Ok(false);
     };
     let observed = dereference(&microservice, &context.caches);
     let next = status::compute(&microservice, &observed, outcome, Timestamp::now());
     if microservice.status.as_ref() == Some(&next) {
-        return Ok(());
+        return Ok(false);
     }
+    let failed = |status: &MicroserviceStatus| status.revisions.as_ref()?.failed.clone();
+    let has_failed = failed(&next).is_some_and(|now| {
+        microservice.status.as_ref().and_then(failed).is_none_or(|before| before.name != now.name)
+    });
     let written = context.writer.status(&microservice, &next).await?;
     context.caches.microservices.wrote(written);
     context.events.transition(&microservice, &next).await;
-    Ok(())
+    Ok(has_failed)
 }
 
 /// When a failed reconcile is tried again.

@@ -12,11 +12,11 @@ struct Row {
 
 /// The table in Markdown.
 pub(super) fn table(values: &str) -> Result<String> {
-    let mut table = "## Values\n\n| value | default | meaning |\n|---|---|---|\n".to_owned();
-    for Row { path, default, meaning } in rows(values)? {
-        table += &format!("| `{path}` | `{default}` | {} |\n", meaning.replace('|', "\\|"));
-    }
-    Ok(table)
+    let head = "## Values\n\n| value | default | meaning |\n|---|---|---|\n".to_owned();
+    let row = |Row { path, default, meaning }: Row| {
+        format!("| `{path}` | `{default}` | {} |\n", meaning.replace('|', "\\|"))
+    };
+    Ok(rows(values)?.into_iter().map(row).fold(head, |table, row| table + &row))
 }
 
 /// Every value that is no map of others. One without a comment of its own has that of the value before or around it.

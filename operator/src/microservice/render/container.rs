@@ -1,35 +1,36 @@
-//! The container that runs the image.
+//! The containers of a pod: the one that runs the image, and those beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use flotilla_crds::v1alpha1::{self as api, ImagePullPolicy, SecurityProfile};
+use flotilla_crds::v1alpha1::{self as api, ImagePullPolicy, SecurityProfile, SidecarPort};
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapEnvSource, ConfigMapKeySelector, Container, ContainerPort, EnvFromSource,
         EnvVar, EnvVarSource, Lifecycle, LifecycleHandler, ObjectFieldSelector, ResourceFieldSelector,
-        ResourceRequirements, SecretEnvSource, SecretKeySelector, SecurityContext, SleepAction, VolumeMount,
+        ResourceRequirements, SecretEnvSource, SecretKeySelector, SecurityContext, SleepAction,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
 
-use super::probe;
-use crate::microservice::validate::{CanonicalQuantity, Validated};
+use super::{Error, probe, volume};
+use crate::microservice::{
+    peers::Peer,
+    validate::{CanonicalQuantity, ContainerResources, ExtraContainer, Validated},
+};
 
-pub(super) fn render(service: &Validated) -> Container {
-    Container {
+/// The container that runs the image.
+pub(super) fn main(service: &Validated, peers: &[Peer]) -> Result<Container, Error> {
+    Ok(Container {
         name: service.name.clone(),
         image: Some(service.image.clone()),
         image_pull_policy: service.image_pull_policy.map(|policy| pull_policy(policy).to_owned()),
         command: some(service.command.clone()),
         args: some(service.args.clone()),
+        // Those of sidecars too: it is the pod that has an address.
         ports: some(service.ports.iter().map(port).collect()),
-        env: some(service.env.iter().map(env).collect()),
+        env: some(addresses(service, peers).chain(service.env.iter().map(env)).collect()),
         env_from: some(service.env_from.iter().map(env_from).collect()),
-        resources: Some(ResourceRequirements {
-            requests: Some(quantities(&service.resources.requests)),
-            limits: Some(quantities(&service.resources.limits)),
-            claims: None,
-        }),
+        resources: Some(resources(&service.resources)),
         readiness_probe: service.probes.readiness.as_ref().map(probe::render),
         liveness_probe: service.probes.liveness.as_ref().map(probe::render),
         startup_probe: service.probes.startup.as_ref().map(probe::render),
@@ -42,26 +43,64 @@ pub(super) fn render(service: &Validated) -> Container {
             ..Lifecycle::default()
         }),
         security_context: security(service),
-        volume_mounts: some(
-            service
-                .security
-                .writable_paths
-                .iter()
-                .enumerate()
-                .map(|(index, path)| VolumeMount {
-                    name: writable_volume_name(index),
-                    mount_path: path.clone(),
-                    ..VolumeMount::default()
-                })
-                .collect(),
-        ),
+        volume_mounts: some(volume::mounts(service)?),
         ..Container::default()
-    }
+    })
 }
 
-/// The name of the volume of a writable path; paths are sorted, so the numbers are stable.
-pub(super) fn writable_volume_name(index: usize) -> String {
-    format!("writable-{index}")
+/// Sidecars and init containers, in the order of their start: an init container may need a sidecar.
+pub(super) fn before(service: &Validated) -> Result<Vec<Container>, Error> {
+    let sidecars = service.sidecars.iter().map(|sidecar| {
+        // Restarts for ever, so it runs beside the service (KEP-753).
+        Ok(Container { restart_policy: Some("Always".to_owned()), ..extra(sidecar, service)? })
+    });
+    let init = service.init_containers.iter().map(|container| extra(container, service));
+    sidecars.chain(init).collect()
+}
+
+fn extra(container: &ExtraContainer, service: &Validated) -> Result<Container, Error> {
+    let port = |port: &SidecarPort| ContainerPort {
+        name: Some(port.name.clone()),
+        container_port: port.port.into(),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    };
+    Ok(Container {
+        name: container.name.clone(),
+        image: Some(container.image.clone()),
+        command: some(container.command.clone()),
+        args: some(container.args.clone()),
+        ports: some(container.ports.iter().map(port).collect()),
+        env: some(container.env.iter().map(env).collect()),
+        env_from: some(container.env_from.iter().map(env_from).collect()),
+        resources: Some(resources(&container.resources)),
+        readiness_probe: container.probes.readiness.as_ref().map(probe::render),
+        liveness_probe: container.probes.liveness.as_ref().map(probe::render),
+        startup_probe: container.probes.startup.as_ref().map(probe::render),
+        security_context: security(service),
+        volume_mounts: some(volume::extra_mounts(service, container)?),
+        ..Container::default()
+    })
+}
+
+/// Addresses of what the service calls: first, so that its own variables can use them. What it writes itself wins.
+fn addresses(service: &Validated, peers: &[Peer]) -> impl Iterator<Item = EnvVar> {
+    let mut taken: BTreeSet<_> = service.env.iter().map(|variable| variable.name.as_str()).collect();
+    let mut variables = Vec::new();
+    for (name, value) in peers.iter().flat_map(|peer| &peer.env) {
+        if taken.insert(name) {
+            variables.push(EnvVar { name: name.clone(), value: Some(value.clone()), value_from: None });
+        }
+    }
+    variables.into_iter()
+}
+
+fn resources(resources: &ContainerResources) -> ResourceRequirements {
+    ResourceRequirements {
+        requests: Some(quantities(&resources.requests)),
+        limits: Some(quantities(&resources.limits)),
+        claims: None,
+    }
 }
 
 /// `None` for an empty list: an empty list would be a field that we own.
@@ -123,7 +162,7 @@ fn env_source(source: &api::EnvVarSource) -> EnvVarSource {
 }
 
 /// As the API server stores it; what it will refuse is passed on as it is, so that its error names the field.
-fn canonical(quantity: &str) -> String {
+pub(super) fn canonical(quantity: &str) -> String {
     CanonicalQuantity::parse(quantity).map_or_else(|_| quantity.to_owned(), |parsed| parsed.to_string())
 }
 

@@ -1,31 +1,54 @@
 //! Step 3: the objects that a `Microservice` becomes. Pure: no I/O, no clock, the same input gives the same
 //! bytes. The command line calls this very function, so what is reviewed is what is applied.
 
+mod autoscaler;
+mod config_map;
 mod container;
 mod deployment;
+mod disruption_budget;
 mod labels;
+mod network_policy;
+mod pod;
 mod probe;
+mod revision;
 mod service;
 mod service_account;
 #[cfg(test)]
 pub(crate) mod tests;
+mod volume;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use self::labels::selector;
-use super::validate::Validated;
+use super::{
+    dereference::Observed,
+    digest,
+    revision::{Wait, choose},
+    scale::Replicas,
+    validate::{Reference, Validated},
+};
 use crate::cluster::kind::Kind;
 
-/// Why the objects cannot be rendered: a defect of the operator, not of the object.
+/// Why the objects cannot be rendered.
 #[derive(Debug, thiserror::Error)]
-#[error("{kind} cannot be written as JSON")]
-pub struct Error {
-    kind: Kind,
-    #[source]
-    source: serde_json::Error,
+pub enum Error {
+    /// A defect of the operator.
+    #[error("{kind} cannot be written as JSON")]
+    Write {
+        /// What was to be written.
+        kind: Kind,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// A block of `spec` is not what Kubernetes has under that name: a defect of the operator.
+    #[error("a block of spec cannot be written in the form of Kubernetes: {0}")]
+    Shape(#[source] serde_json::Error),
+    /// No version can be chosen.
+    #[error(transparent)]
+    Revision(#[from] super::revision::Error),
 }
 
 /// An object that the operator wants.
@@ -37,30 +60,102 @@ pub struct Object {
     pub name: String,
     /// The object as it is applied: every field in it is owned by the operator.
     pub manifest: Value,
+    /// With how many replicas it is created, when they are others' from then on.
+    pub first_replicas: Option<i32>,
 }
 
-/// Every object that a `Microservice` becomes, in the order of apply.
-pub fn render(service: &Validated) -> Result<Vec<Object>, Error> {
+/// What a `Microservice` becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// Every object, in the order of apply.
+    pub objects: Vec<Object>,
+    /// The name of the revision that `spec` asks for.
+    pub latest: String,
+    /// What that revision waits for before it runs.
+    pub waits: Option<Wait>,
+}
+
+/// Every object that a `Microservice` becomes in a cluster that has what was observed. Without a cluster that is
+/// nothing.
+pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Error> {
+    let live = observed.get(Kind::Deployment, &service.name);
+    let replicas = Replicas::decide(service, live.map(AsRef::as_ref));
+    let template = pod::template(service, observed, references_digest(observed))?;
+    let template = serde_json::to_value(template).map_err(Error::Shape)?;
+    let config = service.config.as_ref().map(|config| config.data.clone()).unwrap_or_default();
+    let latest = super::revision::content(service, template, config);
+    let latest_name = latest.name.clone();
+    let choice = choose(service, latest, observed)?;
+
     let mut objects = Vec::new();
     if let Some(account) = service_account::render(service) {
         objects.push(object(Kind::ServiceAccount, &account)?);
     }
+    for kept in choice.kept.iter().filter(|kept| !kept.spec.config.is_empty()) {
+        let rendered = object(Kind::ConfigMap, &config_map::render(service, &kept.spec.config))?;
+        if !objects.contains(&rendered) {
+            objects.push(rendered);
+        }
+    }
+    for kept in &choice.kept {
+        objects.push(object(Kind::Revision, &revision::render(service, kept))?);
+    }
+    if let Some(policy) = network_policy::render(service, observed) {
+        objects.push(object(Kind::NetworkPolicy, &policy)?);
+    }
     if let Some(cluster_service) = service::render(service) {
         objects.push(object(Kind::Service, &cluster_service)?);
     }
-    objects.push(object(Kind::Deployment, &deployment::render(service))?);
-    Ok(objects)
+    let waits = choice.waits;
+    let Some(run) = choice.run else {
+        return Ok(Rendered { objects, latest: latest_name, waits });
+    };
+    let workload = deployment::render(service, &run.name, choice.paused, &replicas);
+    let mut deployment = object(Kind::Deployment, &workload)?;
+    deployment.manifest["spec"]["template"] = run.spec.template;
+    if let Replicas::Automatic { first } = replicas {
+        deployment.first_replicas = Some(first);
+    }
+    objects.push(deployment);
+    if let Some(budget) = disruption_budget::render(service, &replicas) {
+        objects.push(object(Kind::PodDisruptionBudget, &budget)?);
+    }
+    if let Some(autoscaler) = autoscaler::render(service) {
+        objects.push(object(Kind::HorizontalPodAutoscaler, &autoscaler)?);
+    }
+    Ok(Rendered { objects, latest: latest_name, waits })
+}
+
+/// The hash of the versions of everything that the pods refer to; `None` when there is nothing.
+fn references_digest(observed: &Observed) -> Option<String> {
+    if observed.references.is_empty() {
+        return None;
+    }
+    let versions: Vec<_> = observed
+        .references
+        .iter()
+        .map(|(reference, version)| match reference {
+            Reference::ConfigMap(name) => serde_json::json!(["ConfigMap", name, version]),
+            Reference::Secret(name) => serde_json::json!(["Secret", name, version]),
+        })
+        .collect();
+    Some(digest::short(&digest::of(&Value::from(versions))).to_owned())
+}
+
+/// A block of `spec` as the type of Kubernetes that has the same form.
+fn core_shape<A: Serialize, B: DeserializeOwned>(block: &A) -> Result<B, Error> {
+    serde_json::to_value(block).and_then(serde_json::from_value).map_err(Error::Shape)
 }
 
 fn object<K>(kind: Kind, object: &K) -> Result<Object, Error>
 where
     K: Serialize + Resource<DynamicType = ()>,
 {
-    let mut manifest = serde_json::to_value(object).map_err(|source| Error { kind, source })?;
+    let mut manifest = serde_json::to_value(object).map_err(|source| Error::Write { kind, source })?;
     manifest["apiVersion"] = Value::from(kind.api_version());
     manifest["kind"] = Value::from(kind.name());
     let name = object.meta().name.clone().unwrap_or_default();
-    Ok(Object { kind, name, manifest })
+    Ok(Object { kind, name, manifest, first_replicas: None })
 }
 
 /// Metadata of a child that carries the name of the service.

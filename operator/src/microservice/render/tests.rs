@@ -20,13 +20,17 @@ pub(crate) fn microservice(yaml: &str) -> Microservice {
 
 /// What such a `Microservice` becomes.
 pub(crate) fn rendered(yaml: &str) -> Vec<Object> {
-    render(&validate(&microservice(yaml)).unwrap()).unwrap()
+    render(&validate(&microservice(yaml)).unwrap(), &Observed::default()).unwrap().objects
 }
 
 /// Compares what a `Microservice` becomes with the golden file of that name.
 fn golden(name: &str, yaml: &str) {
-    let documents: Vec<_> =
-        rendered(yaml).iter().map(|object| serde_saphyr::to_string(&object.manifest).unwrap()).collect();
+    // A revision repeats the template of the Deployment.
+    let documents: Vec<_> = rendered(yaml)
+        .iter()
+        .filter(|object| object.kind != Kind::Revision)
+        .map(|object| serde_saphyr::to_string(&object.manifest).unwrap())
+        .collect();
     insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!(name, documents.join("---\n"));
     });
@@ -83,6 +87,83 @@ spec:
   lifecycle: {drainSeconds: 10, terminationGracePeriodSeconds: 60}
   security: {runAsUser: 1000, writablePaths: [/var/cache, /tmp], addCapabilities: [NET_BIND_SERVICE]}
   serviceAccount: {annotations: {example.com/role: orders}, mountToken: true}
+",
+    );
+}
+
+#[test]
+fn placement_scale_and_rollout() {
+    golden(
+        "placement_scale_and_rollout",
+        r"
+spec:
+  image: app
+  autoscaling:
+    min: 2
+    max: 10
+    memory: 75
+    metrics:
+    - pods: {name: http_requests_per_second, averageValue: 1000m}
+    - object: {describedObject: {apiVersion: v1, kind: Service, name: queue}, name: depth, value: 1000}
+    - external: {name: lag, matchLabels: {topic: orders}, averageValue: '30'}
+    behavior: {scaleDown: {stabilizationWindowSeconds: 60, policies: [{type: Percent, value: 50, periodSeconds: 30}]}}
+  disruption: {maxUnavailable: 25%}
+  placement:
+    architectures: [arm64, amd64]
+    nodeSelector: {disk: ssd}
+    tolerations: [{key: dedicated, operator: Exists, effect: NoSchedule}]
+    priorityClassName: important
+    topologySpread: Strict
+  rollout: {maxSurge: 1, maxUnavailable: 1, progressDeadlineSeconds: 120, paused: true}
+",
+    );
+}
+
+#[test]
+fn config_volumes_and_other_containers() {
+    golden(
+        "config_volumes_and_other_containers",
+        r"
+spec:
+  image: app
+  config: {data: {app.toml: 'a = 1'}, mountPath: /etc/app}
+  files:
+  - {mountPath: /etc/tls, secret: {secretName: tls, defaultMode: 256}}
+  - {mountPath: /tmp, emptyDir: {medium: Memory, sizeLimit: 1024Mi}}
+  volumes:
+  - {name: shared, emptyDir: {}}
+  - name: token
+    projected: {sources: [{serviceAccountToken: {audience: vault, path: token}}, {downwardAPI: {items: [{path: name, fieldRef: {fieldPath: metadata.name}}]}}]}
+  volumeMounts: [{name: shared, mountPath: /shared}]
+  initContainers:
+  - {name: prepare, command: [/prepare], volumeMounts: [{name: shared, mountPath: /out}], resources: {requests: {memory: 64Mi}}}
+  sidecars:
+  - name: proxy
+    image: proxy:1
+    ports: [{name: admin, port: 9901}]
+    env: [{name: A, value: b}]
+    readiness: {http: {path: /ready, port: 9901}}
+    startup: {tcp: {port: 9901}, failureThreshold: 30}
+",
+    );
+}
+
+#[test]
+fn a_network_of_peers() {
+    golden(
+        "a_network_of_peers",
+        r"
+spec:
+  image: app
+  ports: [{name: http, port: 8080, protocol: HTTP}]
+  serviceAccount: {mountToken: true}
+  dependsOn:
+  - {name: payments}
+  - {name: mail, external: {host: mail.example.com, port: 587}}
+  - {name: legacy, external: {host: 192.0.2.7, port: 8000}, env: {url: LEGACY}}
+  network:
+    allowFrom: [{microservice: web}, {namespace: monitoring, podLabels: {app: prometheus}}, {cidr: 198.51.100.0/24}]
+    egress: {cidrs: [203.0.113.0/24]}
 ",
     );
 }
@@ -150,7 +231,7 @@ proptest! {
     fn every_object_stays_in_its_place(spec in spec()) {
         let mut service = microservice("spec: {image: app}");
         service.spec = serde_json::from_value(spec).unwrap();
-        for object in render(&validate(&service).unwrap()).unwrap() {
+        for object in render(&validate(&service).unwrap(), &Observed::default()).unwrap().objects {
             let manifest = &object.manifest;
             prop_assert_eq!(&manifest["metadata"]["namespace"], "shop");
             let kind = manifest["kind"].as_str().unwrap();
@@ -169,8 +250,9 @@ proptest! {
         let mut service = microservice("spec: {image: app}");
         service.spec = serde_json::from_value(spec).unwrap();
         service.spec.security.get_or_insert_default().profile = None;
-        let objects = render(&validate(&service).unwrap()).unwrap();
-        let pod = &objects.last().unwrap().manifest["spec"]["template"]["spec"];
+        let objects = render(&validate(&service).unwrap(), &Observed::default()).unwrap().objects;
+        let deployment = objects.iter().find(|object| object.kind == Kind::Deployment).unwrap();
+        let pod = &deployment.manifest["spec"]["template"]["spec"];
         prop_assert_eq!(&pod["securityContext"]["runAsNonRoot"], true);
         prop_assert_eq!(&pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
         let container = &pod["containers"][0]["securityContext"];

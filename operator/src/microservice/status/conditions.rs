@@ -28,13 +28,14 @@ impl Wanted {
 }
 
 /// The order of conditions in `status`: the summary first.
-const ORDER: [&str; 6] = [
+const ORDER: [&str; 7] = [
     condition::READY,
     condition::RECONCILING,
     condition::STALLED,
     condition::SUSPENDED,
     condition::AVAILABLE,
     condition::PROGRESSING,
+    condition::DEPENDENCIES_READY,
 ];
 
 /// The wanted conditions, each with the time of its last transition: that of before when its status is the same.

@@ -5,7 +5,8 @@ mod pods;
 mod rollout;
 
 use flotilla_crds::v1alpha1::{
-    Endpoint, InventoryEntry, Microservice, MicroserviceStatus, Port, Protocol, Visibility, condition,
+    DependencyState, Dependent, Endpoint, FailedRevision, InventoryEntry, Microservice, MicroserviceStatus,
+    Port, Protocol, Revisions, Visibility, condition,
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -15,14 +16,24 @@ use self::{
     pods::Problem,
     rollout::{Phase, Rollout},
 };
-use super::{dereference::Observed, render};
+use super::{
+    dereference::Observed,
+    peers::Peer,
+    render,
+    revision::{self, Wait},
+};
 use crate::cluster::{kind::Kind, ownership};
 
 /// How the steps before this one ended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The cluster has what `spec` says.
-    Applied,
+    Applied {
+        /// The name of the revision that `spec` asks for.
+        latest: String,
+        /// What that revision waits for.
+        waits: Option<Wait>,
+    },
     /// `spec.suspend` is true and nothing was written.
     Suspended,
     /// It failed, and trying again may help.
@@ -40,6 +51,9 @@ pub enum Outcome {
         message: String,
     },
 }
+
+/// How many callers the status shows.
+const DEPENDENTS_SHOWN: usize = 64;
 
 /// The longest message of a condition: what the API server takes is 32 KiB, what a person reads is less.
 const MESSAGE_MAX_CHARS: usize = 1024;
@@ -71,7 +85,21 @@ pub fn compute(
         .filter(|live| ownership::is_controlled_by(&live.metadata, &uid));
     let rollout = deployment.and_then(|live| Rollout::of(live));
     let problem = pods::problem(&observed.pods).or_else(|| rollout.as_ref().and_then(Rollout::problem));
-    let wanted = wanted(outcome, rollout.as_ref(), problem.as_ref());
+    let recorded = &observed.revisions;
+    let revisions = match outcome {
+        Outcome::Applied { latest, .. } => {
+            let current = deployment.and_then(|live| revision::annotated(live));
+            let rolled_out = rollout.as_ref().is_some_and(Rollout::is_complete);
+            let failure = rollout.as_ref().filter(|rollout| rollout.deadline_exceeded()).map(|rollout| {
+                let said = problem.as_ref().map(|problem| problem.message.clone());
+                said.unwrap_or_else(|| rollout.summary())
+            });
+            revision::record(recorded, latest, current, rolled_out, failure.map(|text| shortened(&text)))
+        }
+        Outcome::Suspended | Outcome::Retrying { .. } | Outcome::Blocked { .. } => recorded.clone(),
+    };
+    let mut wanted = wanted(outcome, rollout.as_ref(), problem.as_ref(), &revisions);
+    wanted.extend(dependencies(&observed.peers));
     let before = microservice.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let ports = &microservice.spec.ports;
     let host = format!("{}.{}.svc", microservice.name_any(), microservice.namespace().unwrap_or_default());
@@ -84,12 +112,29 @@ pub fn compute(
         selector: Some(selector(microservice)),
         url: ports.iter().find_map(|port| url(port, &host)),
         endpoints: ports.iter().map(|port| endpoint(port, &host)).collect(),
+        dependencies: observed.peers.iter().map(Peer::status).collect(),
+        dependents: observed
+            .callers
+            .iter()
+            .take(DEPENDENTS_SHOWN)
+            .map(|caller| Dependent {
+                namespace: caller.key.0.clone(),
+                name: caller.key.1.clone(),
+                allowed: caller.allowed,
+            })
+            .collect(),
+        revisions: (revisions != Revisions::default()).then_some(revisions),
         inventory: inventory(observed, &uid),
     }
 }
 
 /// The conditions that the status shall have; those that are left out are removed.
-fn wanted(outcome: &Outcome, rollout: Option<&Rollout>, problem: Option<&Problem>) -> Vec<Wanted> {
+fn wanted(
+    outcome: &Outcome,
+    rollout: Option<&Rollout>,
+    problem: Option<&Problem>,
+    revisions: &Revisions,
+) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     let phase = rollout.map_or(Phase::Unknown, Rollout::phase);
     let (ready, mut reason, mut message) = match (&phase, problem) {
@@ -112,7 +157,18 @@ fn wanted(outcome: &Outcome, rollout: Option<&Rollout>, problem: Option<&Problem
     let mut reconciling = (!settled && !deadline).then(|| (reason, message.clone()));
     let mut stalled = deadline.then(|| ("ProgressDeadlineExceeded", message.clone()));
     match outcome {
-        Outcome::Applied => {}
+        Outcome::Applied { waits, .. } => {
+            if let Some(Wait { reason: why, message: text }) = waits {
+                reconciling = Some((why, text.clone()));
+                if phase == Phase::Unknown {
+                    (ready, reason, message) = (Some(false), why, text.clone());
+                }
+            }
+            if let Some(failed) = &revisions.failed {
+                let (why, text) = failure(failed, revisions);
+                stalled = Some((why, text));
+            }
+        }
         Outcome::Suspended => {
             let text = "spec.suspend is true: nothing is written, and changes of spec wait until it is false";
             wanted.push(Wanted::new(condition::SUSPENDED, Some(true), "Suspended", text.to_owned()));
@@ -141,6 +197,41 @@ fn wanted(outcome: &Outcome, rollout: Option<&Rollout>, problem: Option<&Problem
         wanted.extend(rollout.progressing());
     }
     wanted
+}
+
+/// Whether everything can be called; `None` when nothing is.
+fn dependencies(peers: &[Peer]) -> Option<Wanted> {
+    if peers.is_empty() {
+        return None;
+    }
+    let wrong: Vec<_> = peers.iter().filter_map(|peer| peer.message.clone()).collect();
+    Some(if wrong.is_empty() {
+        let message = format!("{} can be called", peers.len());
+        Wanted::new(condition::DEPENDENCIES_READY, Some(true), "Ready", message)
+    } else {
+        let is_missing =
+            |peer: &&Peer| matches!(peer.state, DependencyState::Missing | DependencyState::NotAllowed);
+        let reason = match peers.iter().find(is_missing).map(|peer| peer.state) {
+            Some(DependencyState::NotAllowed) => "NotAllowed",
+            Some(_) => "NotFound",
+            None => "NotReady",
+        };
+        Wanted::new(condition::DEPENDENCIES_READY, Some(false), reason, wrong.join("; "))
+    })
+}
+
+/// Why the way is blocked after a version has failed.
+fn failure(failed: &FailedRevision, revisions: &Revisions) -> (&'static str, String) {
+    let FailedRevision { name, message } = failed;
+    match revisions.current.as_ref().filter(|current| *current != name) {
+        Some(current) => (
+            "RolledBack",
+            format!(
+                "revision {name} failed: {message}; {current} runs again until spec asks for another version"
+            ),
+        ),
+        None => ("ProgressDeadlineExceeded", format!("revision {name} makes no progress: {message}")),
+    }
 }
 
 fn selector(microservice: &Microservice) -> String {

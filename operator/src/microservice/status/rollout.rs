@@ -54,7 +54,7 @@ impl Rollout {
 
     pub(super) fn phase(&self) -> Phase {
         let Self { desired, replicas, available, updated, .. } = *self;
-        let summary = format!("{available} of {desired} pods are available");
+        let summary = self.summary();
         if self.current && desired == 0 && replicas == 0 {
             Phase::ScaledToZero
         } else if self.current && updated == desired && replicas == desired && available == desired {
@@ -64,6 +64,16 @@ impl Rollout {
         } else {
             Phase::Unavailable(summary)
         }
+    }
+
+    /// Whether every pod is available and of the newest version; none, when none is wanted, proves nothing.
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(self.phase(), Phase::Complete(_))
+    }
+
+    /// How many pods are available, in words.
+    pub(super) fn summary(&self) -> String {
+        format!("{} of {} pods are available", self.available, self.desired)
     }
 
     /// The pods without which the service is down: a quarter, and at least one, may be missing, as happens while

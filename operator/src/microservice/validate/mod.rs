@@ -4,22 +4,29 @@
 //! left are objects from before a rule existed, and what the schema cannot say. `Validated` is the only input of
 //! `render`.
 
+mod extra;
 mod probes;
 mod quantity;
+mod references;
 mod resources;
+mod scale;
 mod security;
 
 use std::collections::BTreeMap;
 
 use flotilla_crds::v1alpha1::{
-    EnvFromSource, EnvVar, ImagePullPolicy, Lifecycle, LocalObjectReference, Microservice, Port,
+    EnvFromSource, EnvVar, FileSource, ImagePullPolicy, Lifecycle, LocalObjectReference, Microservice,
+    Network, Placement, Port, Rollout, Volume, VolumeMount,
 };
 use kube::ResourceExt;
 
 pub use self::{
+    extra::ExtraContainer,
     probes::{Check, ProbeSet, TimedCheck},
     quantity::{CanonicalQuantity, QuantityError},
+    references::{Reference, references},
     resources::ContainerResources,
+    scale::{Budget, Scale},
     security::ContainerSecurity,
 };
 
@@ -80,6 +87,11 @@ pub enum Error {
         /// The limit.
         limit: String,
     },
+    /// Two containers of the pod have one name.
+    #[error(
+        "two containers are named {0:?}: the one that runs the image is named like the service; give each sidecar and init container a name of its own"
+    )]
+    ContainerName(String),
     /// The drain takes longer than the pod lives.
     #[error(
         "spec.lifecycle: drainSeconds ({drain}) must be less than terminationGracePeriodSeconds ({grace})"
@@ -117,8 +129,28 @@ pub struct Validated {
     pub env: Vec<EnvVar>,
     /// Environment from whole objects.
     pub env_from: Vec<EnvFromSource>,
-    /// Pods.
-    pub replicas: i32,
+    /// Inline configuration.
+    pub config: Option<InlineConfig>,
+    /// Folders with files from other objects.
+    pub files: Vec<FileSource>,
+    /// Volumes.
+    pub volumes: Vec<Volume>,
+    /// Where the container that runs the image has volumes.
+    pub volume_mounts: Vec<VolumeMount>,
+    /// Containers that run before the others.
+    pub init_containers: Vec<ExtraContainer>,
+    /// Containers that run beside the one that runs the image.
+    pub sidecars: Vec<ExtraContainer>,
+    /// Who says how many pods run.
+    pub scale: Scale,
+    /// How many pods may be missing.
+    pub budget: Budget,
+    /// Who else may call it, and whom else it may call.
+    pub network: Network,
+    /// On which nodes pods run.
+    pub placement: Placement,
+    /// How a new version takes the place of the old one.
+    pub rollout: Rollout,
     /// Health checks.
     pub probes: ProbeSet,
     /// Resources.
@@ -133,6 +165,15 @@ pub struct Validated {
     pub service_account: Identity,
     /// Whether the token is mounted.
     pub mount_token: bool,
+}
+
+/// Configuration files that are written in the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InlineConfig {
+    /// The files, by name.
+    pub data: BTreeMap<String, String>,
+    /// The folder that has them.
+    pub mount_path: String,
 }
 
 /// The identity of the pods.
@@ -150,8 +191,11 @@ pub fn validate(microservice: &Microservice) -> Result<Validated, Error> {
     let metadata = &microservice.metadata;
     let account = spec.service_account.clone().unwrap_or_default();
     let (drain_seconds, termination_grace_period_seconds) = lifecycle(spec.lifecycle.as_ref(), &spec.ports)?;
+    let name = microservice.name_any();
+    let (init_containers, sidecars) = (extra::init(spec)?, extra::sidecars(spec)?);
+    extra::refuse_same_names(&name, &[&init_containers, &sidecars])?;
     Ok(Validated {
-        name: microservice.name_any(),
+        name,
         namespace: metadata.namespace.clone().ok_or(Error::NotStored("namespace"))?,
         uid: metadata.uid.clone().ok_or(Error::NotStored("uid"))?,
         image: spec.image.clone(),
@@ -162,7 +206,20 @@ pub fn validate(microservice: &Microservice) -> Result<Validated, Error> {
         ports: spec.ports.clone(),
         env: spec.env.clone(),
         env_from: spec.env_from.clone(),
-        replicas: spec.replicas.unwrap_or(1),
+        config: spec.config.as_ref().and_then(|config| {
+            let mount_path = config.mount_path.clone().filter(|_| !config.data.is_empty())?;
+            Some(InlineConfig { data: config.data.clone(), mount_path })
+        }),
+        files: spec.files.clone(),
+        volumes: spec.volumes.clone(),
+        volume_mounts: spec.volume_mounts.clone(),
+        init_containers,
+        sidecars,
+        scale: scale::resolve(spec),
+        budget: scale::budget(spec.disruption.as_ref()),
+        network: spec.network.clone().unwrap_or_default(),
+        placement: spec.placement.clone().unwrap_or_default(),
+        rollout: spec.rollout.clone().unwrap_or_default(),
         probes: probes::resolve(spec.probes.as_ref(), &spec.ports)?,
         resources: resources::resolve(spec.resources.as_ref())?,
         drain_seconds,
@@ -193,7 +250,7 @@ mod tests {
     fn defaults_are_explicit() {
         let validated =
             validate(&microservice("spec: {image: app:1, ports: [{name: http, port: 80}]}")).unwrap();
-        assert_eq!(validated.replicas, 1);
+        assert_eq!(validated.scale, Scale::Unwritten);
         assert_eq!((validated.drain_seconds, validated.termination_grace_period_seconds), (5, 30));
         assert_eq!(validated.service_account, Identity::Own(BTreeMap::new()));
         assert!(!validated.mount_token);

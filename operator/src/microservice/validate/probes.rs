@@ -106,7 +106,7 @@ pub(super) fn resolve(probes: Option<&Probes>, ports: &[Port]) -> Result<ProbeSe
     Ok(ProbeSet { readiness, liveness, startup })
 }
 
-fn timed(name: &'static str, probe: &Probe, ports: &[Port]) -> Result<Option<TimedCheck>, Error> {
+pub(super) fn timed(name: &'static str, probe: &Probe, ports: &[Port]) -> Result<Option<TimedCheck>, Error> {
     let handlers = Handlers {
         http: probe.http.as_ref(),
         grpc: probe.grpc.as_ref(),

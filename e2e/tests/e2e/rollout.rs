@@ -1,0 +1,286 @@
+//! Versions: how a bad one gives way, how a former one comes back, and what makes a new one.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use flotilla_crds::v1alpha1::{Microservice, MicroserviceRevision, MicroserviceStatus, Revisions};
+use flotilla_e2e::{PODINFO, TestNamespace, condition, eventually, in_namespace, kubectl};
+use kube::{ResourceExt, api::ListParams};
+use serde_json::{Value, json};
+
+fn podinfo(rollout: Value) -> Value {
+    json!({
+        "image": PODINFO,
+        "replicas": 2,
+        "ports": [{"name": "http", "port": 9898, "protocol": "HTTP"}],
+        "probes": {"readiness": {"http": {"path": "/readyz"}, "periodSeconds": 1}},
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "lifecycle": {"drainSeconds": 3},
+        "rollout": rollout,
+    })
+}
+
+fn revisions(status: &MicroserviceStatus) -> Revisions {
+    status.revisions.clone().unwrap_or_default()
+}
+
+fn stalled(status: &MicroserviceStatus) -> Option<&str> {
+    condition(status, "Stalled").map(|found| found.reason.as_str())
+}
+
+/// Asks a service without a pause, until it is told to end.
+struct Prober {
+    stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<(u32, Vec<String>)>,
+}
+
+impl Prober {
+    fn start(namespace: &TestNamespace, service: &str) -> Self {
+        let path = format!("/api/v1/namespaces/{}/services/{service}:http/proxy/version", namespace.name);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let (mut answers, mut failures) = (0, Vec::new());
+            while !stopped.load(Ordering::Relaxed) {
+                match kubectl(&["get", "--raw", &path], "").await {
+                    Ok(_) => answers += 1,
+                    Err(error) => failures.push(error.to_string()),
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            (answers, failures)
+        });
+        Self { stop, task }
+    }
+
+    /// How many answers there were; an error when one failed.
+    async fn end(self) -> Result<u32> {
+        self.stop.store(true, Ordering::Relaxed);
+        let (answers, failures) = self.task.await?;
+        ensure!(failures.is_empty(), "{} of {answers} failed: {failures:?}", failures.len());
+        Ok(answers)
+    }
+}
+
+/// Pain 2: a version that fails gives way by itself, and `spec` is not touched.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_failed_version_is_rolled_back_while_the_stable_one_serves() -> Result<()> {
+    // In a box: a future of this size does not belong on the stack.
+    in_namespace("rollback", |namespace| {
+        Box::pin(async move {
+            let rollout = json!({"progressDeadlineSeconds": 8});
+            namespace.apply("web", podinfo(rollout.clone())).await?;
+            let good = namespace.until_ready("web").await?;
+            let stable = revisions(&good.status.unwrap()).stable.context("a stable revision")?;
+            let prober = Prober::start(&namespace, "web");
+
+            let mut bad = podinfo(rollout.clone());
+            bad["command"] = json!(["./podinfo", "--no-such-flag"]);
+            let applied = namespace.apply("web", bad.clone()).await?;
+            let back = namespace
+                .until("web", "rolled back", |_, status| stalled(status) == Some("RolledBack"))
+                .await?;
+            ensure!(back.spec == applied.spec && back.metadata.generation == applied.metadata.generation);
+            let settled = namespace
+                .until("web", "the stable version runs again", |_, status| {
+                    revisions(status).current.as_ref() == Some(&stable)
+                        && condition(status, "Reconciling").is_none()
+                        && status.ready.as_deref() == Some("2/2")
+                })
+                .await?;
+            let status = settled.status.unwrap();
+            let why = condition(&status, "Stalled").unwrap();
+            ensure!(why.message.contains("exit code") && why.message.contains(&stable), "{why:?}");
+            ensure!(condition(&status, "Ready").unwrap().status == "True");
+            let failed = revisions(&status).failed.context("the failed revision")?.name;
+            ensure!(Some(&failed) == revisions(&status).latest.as_ref());
+            let events = kubectl(&["events", "--for", "msvc/web", "-n", &namespace.name], "").await?;
+            ensure!(events.contains("RolledBack"), "{events}");
+
+            // Scaling is no new try.
+            kubectl(&["scale", "msvc/web", "--replicas=3", "-n", &namespace.name], "").await?;
+            namespace
+                .until("web", "three stable pods", |_, status| status.ready.as_deref() == Some("3/3"))
+                .await?;
+            let still = namespace.api::<Microservice>().get("web").await?.status.unwrap();
+            ensure!(revisions(&still).current.as_ref() == Some(&stable));
+
+            let mut fixed = podinfo(rollout);
+            fixed["env"] = json!([{"name": "FIXED", "value": "yes"}]);
+            namespace.apply("web", fixed).await?;
+            let done = namespace.until_ready("web").await?.status.unwrap();
+            ensure!(revisions(&done).failed.is_none() && revisions(&done).stable != Some(stable));
+            let answers = prober.end().await?;
+            ensure!(answers > 50, "{answers} answers are too few to say anything");
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Pain 1, its sharper half: the configuration comes back with the image. And pain 12: scaling makes no version.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_pinned_revision_brings_its_configuration_back() -> Result<()> {
+    in_namespace("pin", |namespace| async move {
+        let versioned = |color: &str, rollout: Value| {
+            let mut spec = podinfo(rollout);
+            spec["replicas"] = json!(1);
+            spec["command"] = json!(["./podinfo", "--config-path=/etc/shop"]);
+            spec["config"] = json!({"data": {"color.txt": color}, "mountPath": "/etc/shop"});
+            spec
+        };
+        let path = format!("/api/v1/namespaces/{}/services/web:http/proxy/configs", namespace.name);
+        let place = &namespace;
+        let shows = |color: &'static str| {
+            let path = path.clone();
+            async move {
+                eventually(&format!("the pod has {color}"), || async {
+                    let answer = kubectl(&["get", "--raw", &path], "").await;
+                    Ok(answer
+                        .map_err(|error| error.to_string())
+                        .and_then(|text| if text.contains(color) { Ok(()) } else { Err(text) }))
+                })
+                .await
+            }
+        };
+        place.apply("web", versioned("red", json!({}))).await?;
+        let red = revisions(&place.until_ready("web").await?.status.unwrap()).stable.unwrap();
+        shows("red").await?;
+        place.apply("web", versioned("blue", json!({}))).await?;
+        let blue = revisions(&place.until_ready("web").await?.status.unwrap()).stable.unwrap();
+        shows("blue").await?;
+        ensure!(red != blue);
+
+        place.apply("web", versioned("blue", json!({"revision": red}))).await?;
+        place.until("web", "pinned", |_, status| revisions(status).current.as_ref() == Some(&red)).await?;
+        place.until_ready("web").await?;
+        shows("red").await?;
+        let unknown = versioned("blue", json!({"revision": "web-0123456789"}));
+        place.apply("web", unknown).await?;
+        let blocked = place
+            .until("web", "an unknown pin", |_, status| stalled(status) == Some("RevisionUnavailable"))
+            .await?;
+        let status = blocked.status.unwrap();
+        ensure!(condition(&status, "Stalled").unwrap().message.contains(&red), "{status:?}");
+        place.apply("web", versioned("blue", json!({}))).await?;
+        place.until("web", "unpinned", |_, status| revisions(status).current.as_ref() == Some(&blue)).await?;
+        place.until_ready("web").await?;
+        shows("blue").await?;
+
+        kubectl(&["scale", "msvc/web", "--replicas=2", "-n", &place.name], "").await?;
+        place.until("web", "two pods", |_, status| status.ready.as_deref() == Some("2/2")).await?;
+        let kept = place.api::<MicroserviceRevision>().list(&ListParams::default()).await?;
+        let mut names: Vec<_> = kept.iter().map(ResourceExt::name_any).collect();
+        let mut expected = [red, blue];
+        names.sort();
+        expected.sort();
+        ensure!(names == expected, "{names:?}");
+        let refused = kubectl(
+            &[
+                "patch",
+                "msvcrev",
+                &names[0],
+                "--type=merge",
+                "-p",
+                r#"{"spec":{"digest":"0000000000000000000000000000000000000000000000000000000000000000"}}"#,
+                "-n",
+                &place.name,
+            ],
+            "",
+        )
+        .await;
+        ensure!(refused.unwrap_err().to_string().contains("a MicroserviceRevision never changes"));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_paused_rollout_waits() -> Result<()> {
+    in_namespace("pause", |namespace| async move {
+        namespace.apply("web", podinfo(json!({}))).await?;
+        let first = revisions(&namespace.until_ready("web").await?.status.unwrap()).current;
+        let mut next = podinfo(json!({"paused": true}));
+        next["env"] = json!([{"name": "NEXT", "value": "1"}]);
+        namespace.apply("web", next.clone()).await?;
+        let held = namespace
+            .until("web", "a version waits", |_, status| revisions(status).latest != first)
+            .await?
+            .status
+            .unwrap();
+        ensure!(revisions(&held).current == first, "{held:?}");
+        next["rollout"] = json!({"paused": false});
+        namespace.apply("web", next).await?;
+        namespace.until("web", "it goes on", |_, status| revisions(status).stable != first).await?;
+        namespace.until_ready("web").await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Pain 1: a change of what pods refer to replaces them, without a look at the data.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_changed_secret_or_config_map_replaces_the_pods() -> Result<()> {
+    in_namespace("reload", |namespace| async move {
+        let make = |kind: &'static str, literal: &'static str| {
+            let name = namespace.name.clone();
+            async move {
+                let arguments = [
+                    &["create"],
+                    kind.split(' ').collect::<Vec<_>>().as_slice(),
+                    &["settings", literal, "-n", &name, "--dry-run=client", "-o", "yaml"],
+                ]
+                .concat();
+                let object = kubectl(&arguments, "").await?;
+                kubectl(&["apply", "-n", &name, "-f", "-"], &object).await
+            }
+        };
+        make("secret generic", "--from-literal=SECRET=one").await?;
+        make("configmap", "--from-literal=COLOR=red").await?;
+        let mut spec = podinfo(json!({}));
+        spec["replicas"] = json!(1);
+        spec["envFrom"] =
+            json!([{"secretRef": {"name": "settings"}}, {"configMapRef": {"name": "settings"}}]);
+        namespace.apply("web", spec.clone()).await?;
+        namespace.until_ready("web").await?;
+        let path = format!("/api/v1/namespaces/{}/services/web:http/proxy/env", namespace.name);
+        let shows = |text: &'static str| {
+            let path = path.clone();
+            async move {
+                eventually(&format!("the pod has {text}"), || async {
+                    let answer = kubectl(&["get", "--raw", &path], "").await;
+                    Ok(answer
+                        .map_err(|error| error.to_string())
+                        .and_then(|all| if all.contains(text) { Ok(()) } else { Err(all) }))
+                })
+                .await
+            }
+        };
+        shows("SECRET=one").await?;
+        make("secret generic", "--from-literal=SECRET=two").await?;
+        shows("SECRET=two").await?;
+        make("configmap", "--from-literal=COLOR=green").await?;
+        shows("COLOR=green").await?;
+        namespace.until_ready("web").await?;
+
+        spec["config"] = json!({"reload": "None"});
+        namespace.apply("web", spec).await?;
+        namespace.until_ready("web").await?;
+        let before = namespace.deployment("web").await?.metadata.generation;
+        make("secret generic", "--from-literal=SECRET=three").await?;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        ensure!(namespace.deployment("web").await?.metadata.generation == before);
+        Ok(())
+    })
+    .await
+}
