@@ -31,7 +31,10 @@ fn fields(path: &str, schema: &Value) {
         if required.contains(&name.as_str()) {
             type_ += ", required";
         }
-        println!("| `{path}` | {type_} | {} |", cell(field));
+        // A block that repeats another one is described there.
+        if field["description"].is_string() {
+            println!("| `{path}` | {type_} | {} |", cell(field));
+        }
         fields(&path, field);
         fields(&format!("{path}[]"), &field["items"]);
     }

@@ -19,6 +19,7 @@ pub fn all() -> Result<Vec<Value>, serde_json::Error> {
         .map(|crd| {
             let mut value = serde_json::to_value(crd)?;
             tidy(&mut value);
+            shorten(&mut value);
             Ok(value)
         })
         .collect()
@@ -46,6 +47,46 @@ fn tidy(value: &mut Value) {
                 *number = whole;
             }
         }
+        _ => {}
+    }
+}
+
+/// Blocks below `spec` that repeat another one, and what they repeat.
+const REPEATED: [(&str, &[&str]); 4] = [
+    ("initContainers", &["env", "envFrom", "volumeMounts", "resources"]),
+    ("sidecars", &["env", "envFrom", "volumeMounts", "resources", "readiness", "liveness", "startup"]),
+    ("migrations", &["resources"]),
+    ("schedules", &["resources"]),
+];
+
+/// Drops the descriptions inside of blocks that are described elsewhere: the definition has to stay small.
+fn shorten(crd: &mut Value) {
+    for version in crd["spec"]["versions"].as_array_mut().into_iter().flatten() {
+        for (block, fields) in REPEATED {
+            for field in fields {
+                let path = format!(
+                    "/schema/openAPIV3Schema/properties/spec/properties/{block}/items/properties/{field}"
+                );
+                if let Some(schema) = version.pointer_mut(&path) {
+                    let description = schema["description"].take();
+                    undescribe(schema);
+                    schema["description"] = description;
+                }
+            }
+        }
+    }
+}
+
+fn undescribe(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            // A field of that name is an object, a description a text.
+            if map.get("description").is_some_and(|text| text.is_string() || text.is_null()) {
+                map.remove("description");
+            }
+            map.values_mut().for_each(undescribe);
+        }
+        Value::Array(items) => items.iter_mut().for_each(undescribe),
         _ => {}
     }
 }

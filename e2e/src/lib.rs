@@ -1,11 +1,13 @@
 //! What the tests against a real cluster share: a namespace each, waiting, kubectl, and the audit log.
 
 mod audit;
+mod fault;
 mod kubectl;
 mod namespace;
 mod wait;
 
 pub use audit::{AuditLog, Request};
+pub use fault::{Fault, Faults, Faulty};
 pub use kubectl::kubectl;
 pub use namespace::{TEST_LABEL, TestNamespace, allow_callers, condition, in_namespace};
 pub use wait::{eventually, eventually_within, stays};

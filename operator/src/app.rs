@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, signal::unix, sync::watch, task::JoinSet};
 
 use crate::{
     admin,
-    cluster::{client, writer::Writer},
+    cluster::{capability::Capabilities, client, writer::Writer},
     config::Config,
     leader::{Election, Identity, Leadership},
     metrics::Metrics,
@@ -90,9 +90,24 @@ impl Operator {
         metrics.reconcile.concurrency(config.concurrency);
 
         let mut tasks = JoinSet::new();
+        let capabilities = Arc::new(Capabilities::default());
+        if config.scopes() == [None] {
+            let follow = Arc::clone(&capabilities).follow(client.clone());
+            let stopped = stopped.clone();
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = follow => {}
+                    () = wait(stopped) => {}
+                }
+                Error::Controller
+            });
+        } else {
+            // Definitions belong to the cluster, and this operator has rights in its namespaces only.
+            capabilities.discover(&client).await;
+        }
         let mut all_caches = Vec::new();
         for namespace in config.scopes() {
-            let caches = Arc::new(Caches::new(config.watch_references));
+            let caches = Arc::new(Caches::new(config.watch_references, Arc::clone(&capabilities)));
             let context = Context::new(
                 client.clone(),
                 Arc::clone(&caches),

@@ -4,9 +4,9 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Autoscaling, Config, Dependency, Disruption, EnvFromSource, EnvVar, FileSource, InitContainer, Lifecycle,
-    LocalObjectReference, MicroserviceStatus, Network, Placement, Port, Probes, Resources, Rollout, Security,
-    ServiceAccount, Sidecar, Volume, VolumeMount,
+    Autoscaling, Binding, Config, Dependency, Disruption, EnvFromSource, EnvVar, FileSource, InitContainer,
+    Lifecycle, LocalObjectReference, MicroserviceStatus, Migration, Network, Observability, Placement, Port,
+    Probes, Resources, Rollout, Route, Schedule, Security, ServiceAccount, Sidecar, Volume, VolumeMount,
 };
 
 /// The longest name of a `Microservice`: names of children carry it with a suffix, and the shortest limit
@@ -80,6 +80,9 @@ pub const NAME_MAX_LENGTH: usize = 52;
     validation = Rule::new(
         "(has(self.ports) && size(self.ports) > 0) || !has(self.probes) || !has(self.probes.startup) || ((!has(self.probes.startup.http) || has(self.probes.startup.http.port)) && (!has(self.probes.startup.grpc) || has(self.probes.startup.grpc.port)) && (!has(self.probes.startup.tcp) || has(self.probes.startup.tcp.port)))"
     ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes.startup"),
+    validation = Rule::new("!has(self.routes) || size(self.routes) == 0 || (has(self.ports) && size(self.ports) > 0)").message("a route leads to a port, and there is none: write spec.ports").field_path(".routes"),
+    validation = Rule::new("!has(self.routes) || self.routes.all(r, !has(r.port) || type(r.port) != string || (has(self.ports) && self.ports.exists(p, p.name == r.port)))").message("a route names a port that is not in spec.ports").field_path(".routes"),
+    validation = Rule::new("!has(self.observability) || !has(self.observability.metrics) || has(self.observability.metrics.port) || (has(self.ports) && size(self.ports) > 0)").message("metrics without a port are read from the first of spec.ports, and there is none: write observability.metrics.port").field_path(".observability.metrics"),
     validation = Rule::new("!(has(self.replicas) && has(self.autoscaling))").message("replicas and autoscaling both say how many pods run: remove one of them; bounds are autoscaling.min and autoscaling.max").field_path(".replicas"),
     validation = Rule::new("!has(self.volumeMounts) || self.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name))").message("a volumeMount names a volume that is not in spec.volumes").field_path(".volumeMounts"),
     validation = Rule::new("!has(self.initContainers) || self.initContainers.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name)))").message("a volumeMount of an init container names a volume that is not in spec.volumes").field_path(".initContainers"),
@@ -199,6 +202,30 @@ pub struct MicroserviceSpec {
     /// The identity of the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<ServiceAccount>,
+
+    /// Ways in from outside, through gateways. Left out: it is reached inside the cluster only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub routes: Vec<Route>,
+
+    /// Programs that must succeed before a new version runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub migrations: Vec<Migration>,
+
+    /// Programs that run by the clock.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub schedules: Vec<Schedule>,
+
+    /// Secrets with the credentials of what the service uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub bindings: Vec<Binding>,
+
+    /// What is measured and traced, and when somebody is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observability: Option<Observability>,
 
     /// What the service calls. Each gives it an address and opens the way on both sides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -6,21 +6,25 @@
 )]
 
 mod autoscaling;
+mod binding;
 mod config;
 mod container;
 mod dependency;
 mod disruption;
 mod env;
 mod file;
+mod job;
 mod lifecycle;
 mod microservice;
 mod network;
+mod observability;
 mod placement;
 mod port;
 mod probe;
 mod resources;
 mod revision;
 mod rollout;
+mod route;
 mod schema;
 mod security;
 mod service_account;
@@ -31,6 +35,7 @@ pub use autoscaling::{
     Autoscaling, DescribedObject, ExternalMetric, ObjectMetric, PodsMetric, ScalingBehavior, ScalingMetric,
     ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy, Trigger,
 };
+pub use binding::{Binding, BindingForm};
 pub use config::{Config, Reload};
 pub use container::{InitContainer, Sidecar, SidecarPort};
 pub use dependency::{
@@ -43,15 +48,23 @@ pub use env::{
     ResourceFieldSelector, SourceReference,
 };
 pub use file::FileSource;
+pub use job::{ConcurrencyPolicy, Migration, Schedule};
 pub use lifecycle::Lifecycle;
 pub use microservice::{ImagePullPolicy, Microservice, MicroserviceSpec, NAME_MAX_LENGTH};
 pub use network::{AllowedPeer, Egress, Network, NetworkPolicyMode};
+pub use observability::{AlertPreset, Alerts, MetricsEndpoint, Observability, Tracing};
 pub use placement::{Placement, TaintEffect, Toleration, TolerationOperator, TopologySpread};
 pub use port::{Port, Protocol};
 pub use probe::{ExecProbe, GrpcProbe, HttpHeader, HttpProbe, Probe, Probes, Scheme, StartupProbe, TcpProbe};
 pub use resources::{Quantity, Resources};
 pub use revision::{FailedRevision, MicroserviceRevision, MicroserviceRevisionSpec, Revisions};
 pub use rollout::{OnFailure, Rollout, RolloutStrategy};
+pub use route::{
+    Cors, ExtensionReference, GrpcMethodMatch, GrpcRouteMatch, GrpcRouteRule, HeaderModifier, HeaderValue,
+    HttpRouteMatch, HttpRouteRule, MirrorBackend, ParentReference, PathMatch, PathMatchType, PathModifier,
+    PathModifierType, RequestMirror, RequestRedirect, Route, RouteFilter, RouteFilterType, RouteKind,
+    RouteRetry, RouteTimeouts, UrlRewrite, ValueMatch, ValueMatchType,
+};
 pub use security::{Security, SecurityProfile};
 pub use service_account::ServiceAccount;
 pub use status::{Endpoint, InventoryEntry, MicroserviceStatus, Visibility, condition};

@@ -16,6 +16,10 @@ pub mod condition {
     pub const STALLED: &str = "Stalled";
     /// Everything in `dependsOn` can be called; present only when there is something.
     pub const DEPENDENCIES_READY: &str = "DependenciesReady";
+    /// Gateways have taken over every route; present only when there are routes.
+    pub const ROUTES_ACCEPTED: &str = "RoutesAccepted";
+    /// Every migration of the version has succeeded; present only when there are migrations.
+    pub const MIGRATIONS_COMPLETE: &str = "MigrationsComplete";
     /// The Deployment has the minimum of available pods.
     pub const AVAILABLE: &str = "Available";
     /// The Deployment is rolling out, or has done so.

@@ -110,6 +110,38 @@ const CASES: &[(&str, Option<&str>)] = &[
         "{image: app, network: {allowFrom: [{microservice: a, podLabels: {a: b}}]}}",
         Some("write microservice or podLabels, not both"),
     ),
+    ("{image: app, routes: [{name: a}]}", Some("a route leads to a port, and there is none")),
+    (
+        "{image: app, ports: [{name: web, port: 80}], routes: [{name: a, port: wbe}]}",
+        Some("a route names a port that is not in spec.ports"),
+    ),
+    (
+        "{image: app, ports: [{name: web, port: 80}], routes: [{name: a, rules: [{}], grpcRules: [{}]}]}",
+        Some("write rules for an HTTPRoute or grpcRules for a GRPCRoute"),
+    ),
+    (
+        "{image: app, ports: [{name: web, port: 80}], routes: [{name: a, kind: HTTP, grpcRules: [{}]}]}",
+        Some("grpcRules belong to kind GRPC"),
+    ),
+    (
+        "{image: app, ports: [{name: web, port: 80}], routes: [{name: a, rules: [{filters: [{type: URLRewrite, cors: {}}]}]}]}",
+        Some("a filter has its type and exactly the field of that type"),
+    ),
+    (
+        "{image: app, ports: [{name: web, port: 80}], routes: [{name: a, hostnames: [A.example.com]}]}",
+        Some("spec.routes[0].hostnames[0]"),
+    ),
+    ("{image: app, observability: {metrics: {}}}", Some("metrics without a port are read from the first")),
+    ("{image: app, observability: {metrics: {port: 9100}}}", None),
+    (
+        "{image: app, schedules: [{name: a, cron: 'CRON_TZ=UTC 0 3 * * *'}]}",
+        Some("write the time zone in timeZone"),
+    ),
+    (
+        "{image: app, bindings: [{name: a, secretRef: {name: b}, as: Files, prefix: C}]}",
+        Some("prefix is for environment"),
+    ),
+    ("{image: app, migrations: [{name: a}, {name: a}]}", Some("Duplicate value")),
     ("{image: app, replicas: -1}", Some("spec.replicas")),
     ("{image: app, replicas: null}", None),
     ("{image: app, imagePullPolicy: Sometimes}", Some("spec.imagePullPolicy")),

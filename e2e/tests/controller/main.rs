@@ -7,6 +7,7 @@
 
 mod convergence;
 mod definition;
+mod faults;
 mod foreign;
 mod leadership;
 mod scaling;

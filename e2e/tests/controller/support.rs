@@ -29,7 +29,7 @@ impl TestOperator {
         let config = Config::parse_from([&defaults, election, arguments].concat());
         let metrics = Arc::new(Metrics::default());
         let client = client::build(kube::Config::infer().await?, metrics.api.clone())?;
-        let operator = Operator::start(&config, client, metrics).await?;
+        let operator = Box::pin(Operator::start(&config, client, metrics)).await?;
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(operator.run_until(async {
             stopped.await.ok();

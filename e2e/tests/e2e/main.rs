@@ -5,9 +5,11 @@
 mod edges;
 mod foreign;
 mod install;
+mod jobs;
 mod lifecycle;
 mod many;
 mod operator_restart;
+mod optional;
 mod programs;
 mod readme;
 mod rollout;

@@ -48,7 +48,7 @@ async fn two_hundred_services_at_once() -> Result<()> {
         ensure!(all.len() == SERVICES);
         ensure!(
             all.iter()
-                .all(|service| { service.status.as_ref().is_some_and(|status| status.inventory.len() == 3) })
+                .all(|service| { service.status.as_ref().is_some_and(|status| status.inventory.len() == 5) })
         );
         Ok(())
     })

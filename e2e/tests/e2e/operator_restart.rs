@@ -72,7 +72,7 @@ async fn survives(test: &str, end: End) -> Result<()> {
         }
         for name in &names {
             let ready = namespace.until_ready(name).await?;
-            ensure!(namespace.owned(&ready).await?.len() == 3, "{name}");
+            ensure!(namespace.owned(&ready).await?.len() == 5, "{name}");
         }
         kubectl(
             &[

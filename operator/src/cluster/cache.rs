@@ -80,9 +80,22 @@ impl<K: Resource> Cache<K> {
         }
     }
 
+    /// Forgets everything: the kind is not served any more.
+    pub fn reset(&self) -> Vec<Arc<K>> {
+        let mut state = self.write();
+        self.ready.send_replace(false);
+        state.listed = None;
+        std::mem::take(&mut state.objects).into_values().collect()
+    }
+
     /// The object of this name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         self.read().objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// Every object.
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.read().objects.values().cloned().collect()
     }
 
     /// The objects of a namespace that the predicate chooses, in the order of their names.

@@ -15,12 +15,28 @@ pub enum Kind {
     NetworkPolicy,
     /// `v1/Service`.
     Service,
+    /// `batch/v1/Job`: migrations, before the Deployment that needs them.
+    Job,
     /// `apps/v1/Deployment`: when all that it needs is there.
     Deployment,
     /// `policy/v1/PodDisruptionBudget`.
     PodDisruptionBudget,
     /// `autoscaling/v2/HorizontalPodAutoscaler`: after the Deployment that it scales.
     HorizontalPodAutoscaler,
+    /// `batch/v1/CronJob`.
+    CronJob,
+    /// `gateway.networking.k8s.io/v1 HTTPRoute`, where the Gateway API is installed.
+    HttpRoute,
+    /// `gateway.networking.k8s.io/v1 GRPCRoute`, where the Gateway API is installed.
+    GrpcRoute,
+    /// `monitoring.coreos.com/v1 ServiceMonitor`, where the Prometheus operator is installed.
+    ServiceMonitor,
+    /// `monitoring.coreos.com/v1 PodMonitor`, where the Prometheus operator is installed.
+    PodMonitor,
+    /// `monitoring.coreos.com/v1 PrometheusRule`, where the Prometheus operator is installed.
+    PrometheusRule,
+    /// `keda.sh/v1alpha1 ScaledObject`, where KEDA is installed.
+    ScaledObject,
 }
 
 /// How a kind is named and served.
@@ -33,15 +49,23 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of apply.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 16] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Revision,
         Self::NetworkPolicy,
         Self::Service,
+        Self::Job,
         Self::Deployment,
         Self::PodDisruptionBudget,
         Self::HorizontalPodAutoscaler,
+        Self::CronJob,
+        Self::HttpRoute,
+        Self::GrpcRoute,
+        Self::ServiceMonitor,
+        Self::PodMonitor,
+        Self::PrometheusRule,
+        Self::ScaledObject,
     ];
 
     const fn names(self) -> Names {
@@ -56,6 +80,14 @@ impl Kind {
             Self::HorizontalPodAutoscaler => {
                 ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
             }
+            Self::Job => ("batch", "v1", "Job", "jobs"),
+            Self::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
+            Self::HttpRoute => ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+            Self::GrpcRoute => ("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes"),
+            Self::ServiceMonitor => ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
+            Self::PodMonitor => ("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors"),
+            Self::PrometheusRule => ("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"),
+            Self::ScaledObject => ("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"),
         };
         Names { group, version, kind, plural }
     }
@@ -86,10 +118,17 @@ impl Kind {
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
     }
 
+    /// The name of its definition; `None` for a kind that every cluster of ours has.
+    pub fn definition(self) -> Option<String> {
+        let Names { group, plural, .. } = self.names();
+        let optional = matches!(group, "gateway.networking.k8s.io" | "monitoring.coreos.com" | "keda.sh");
+        optional.then(|| format!("{plural}.{group}"))
+    }
+
     /// Whether the children of a service are all known by their label, so that only those are watched. Of the
     /// others each object may be in the way by its name.
     pub const fn is_labelled(self) -> bool {
-        matches!(self, Self::ConfigMap | Self::Revision)
+        matches!(self, Self::ConfigMap | Self::Revision | Self::Job)
     }
 }
 

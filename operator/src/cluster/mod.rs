@@ -1,6 +1,7 @@
 //! The edge to the API server: a metered client, caches fed by watches, and the only writer.
 
 pub mod cache;
+pub mod capability;
 pub mod client;
 pub mod drift;
 pub mod kind;
@@ -15,6 +16,9 @@ pub const MANAGED_BY: &str = "flotilla";
 
 /// The label that carries the name of the `Microservice` on its children and its pods.
 pub const MICROSERVICE_LABEL: &str = "flotilla.dev/microservice";
+
+/// The label that carries the name of the `Microservice` on every pod of it, those of its jobs too.
+pub const PART_OF_LABEL: &str = "flotilla.dev/part-of";
 
 /// The annotation of a workload that names the revision which it runs.
 pub const REVISION_ANNOTATION: &str = "flotilla.dev/revision";

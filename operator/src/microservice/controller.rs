@@ -1,11 +1,17 @@
 //! The controller of one scope: its watches, what they trigger, and its end.
 
+mod optional;
 mod references;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use flotilla_crds::v1alpha1::Microservice;
-use futures::{Stream, StreamExt, channel::mpsc, future, stream};
+use futures::{
+    Stream, StreamExt,
+    channel::mpsc,
+    future,
+    stream::{self, BoxStream},
+};
 use k8s_openapi::{
     api::core::v1::Pod,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
@@ -23,11 +29,11 @@ use kube::{
 
 use super::{
     dereference::Caches,
-    edges::{self, Edges},
+    edges::Key,
     reconcile::{Context, reconcile, retry},
 };
 use crate::{
-    cluster::{FIELD_MANAGER, MICROSERVICE_LABEL, ownership},
+    cluster::{FIELD_MANAGER, MICROSERVICE_LABEL, kind::Kind, ownership},
     leader::Leadership,
 };
 
@@ -93,7 +99,7 @@ fn microservices(
         .inspect(move |event| match event {
             Ok(event) => {
                 let gone = caches.microservices.observe(event);
-                for (namespace, name) in concerned(event, &gone, &caches.edges) {
+                for (namespace, name) in concerned(event, &gone, &caches) {
                     // Nobody listens any more when the controller ends.
                     announce.unbounded_send(ObjectRef::new(&name).within(&namespace)).ok();
                 }
@@ -104,20 +110,25 @@ fn microservices(
         })
 }
 
-/// The services at the other ends of the edges of those that have news.
+/// The services that are concerned by the news of others: at the other ends of edges, or with the same claims.
 fn concerned(
     event: &watcher::Event<Microservice>,
     gone: &[Arc<Microservice>],
-    edges: &Edges,
-) -> BTreeSet<edges::Key> {
-    let key = |service: &Microservice| (service.namespace().unwrap_or_default(), service.name_any());
-    let mut concerned = match event {
-        watcher::Event::Apply(service) | watcher::Event::InitApply(service) => edges.update(service),
-        watcher::Event::Delete(service) => edges.remove(&key(service)),
-        watcher::Event::Init | watcher::Event::InitDone => BTreeSet::new(),
+    caches: &Caches,
+) -> BTreeSet<Key> {
+    let mut concerned = BTreeSet::new();
+    let deleted = match event {
+        watcher::Event::Delete(service) => Some(service),
+        _ => None,
     };
-    for service in gone {
-        concerned.extend(edges.remove(&key(service)));
+    for service in gone.iter().map(AsRef::as_ref).chain(deleted) {
+        let key = (service.namespace().unwrap_or_default(), service.name_any());
+        concerned.extend(caches.edges.remove(&key));
+        concerned.extend(caches.claims.remove(&key));
+    }
+    if let watcher::Event::Apply(service) | watcher::Event::InitApply(service) = event {
+        concerned.extend(caches.edges.update(service));
+        concerned.extend(caches.claims.update(service));
     }
     concerned
 }
@@ -155,20 +166,14 @@ fn children(
 ) -> impl Stream<Item = ObjectRef<Microservice>> + Send + 'static {
     let mut streams = Vec::new();
     for kind in caches.children().map(|(kind, _)| kind) {
-        let api = match namespace {
-            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind.api_resource()),
-            None => Api::all_with(client.clone(), &kind.api_resource()),
-        };
-        let feed = Arc::clone(caches);
-        let known = Arc::clone(caches);
-        // No selector: an object of somebody else is in the way when it has the name of a service, and the way is
-        // free as soon as it goes.
-        let config = watcher::Config::default();
-        let config = if kind.is_labelled() { config.labels(MICROSERVICE_LABEL) } else { config };
-        let news = observed(watcher(api, config), kind.name(), reduce, move |event| {
-            feed.of(kind).map(|cache| cache.observe(event)).unwrap_or_default()
+        let (client, namespace, caches) = (client.clone(), namespace.map(str::to_owned), Arc::clone(caches));
+        streams.push(match caches.capabilities.subscribe(kind) {
+            None => child(&client, namespace.as_deref(), &caches, kind),
+            Some(served) => optional::switched(served, Arc::clone(&caches), kind, move || {
+                child(&client, namespace.as_deref(), &caches, kind)
+            })
+            .boxed(),
         });
-        streams.push(news.filter_map(move |meta| future::ready(service_of(&meta, &known))).boxed());
     }
     let pods = Arc::clone(caches);
     let config = watcher::Config::default().labels(MICROSERVICE_LABEL);
@@ -180,6 +185,28 @@ fn children(
         streams.push(references::news(client, namespace, caches).boxed());
     }
     stream::select_all(streams)
+}
+
+/// The services whose children of one kind have news.
+fn child(
+    client: &Client,
+    namespace: Option<&str>,
+    caches: &Arc<Caches>,
+    kind: Kind,
+) -> BoxStream<'static, ObjectRef<Microservice>> {
+    let api = match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind.api_resource()),
+        None => Api::all_with(client.clone(), &kind.api_resource()),
+    };
+    let (feed, known) = (Arc::clone(caches), Arc::clone(caches));
+    // No selector: an object of somebody else is in the way when it has the name of a service, and the way is free as
+    // soon as it goes.
+    let config = watcher::Config::default();
+    let config = if kind.is_labelled() { config.labels(MICROSERVICE_LABEL) } else { config };
+    let news = observed(watcher(api, config), kind.name(), reduce, move |event| {
+        feed.of(kind).map(|cache| cache.observe(event)).unwrap_or_default()
+    });
+    news.filter_map(move |meta| future::ready(service_of(&meta, &known))).boxed()
 }
 
 /// The metadata of what a watch reports, after the cache has taken it in; what a new list no longer has is

@@ -1,6 +1,9 @@
 //! Step 1: what the caches know of a `Microservice`. Reads memory only, never the API server.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use flotilla_crds::v1alpha1::{Microservice, Revisions};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
@@ -10,11 +13,12 @@ use kube::{
 };
 
 use super::{
+    claims::{Claims, Rival},
     edges::{self, Edges},
     peers::{self, Caller, Peer},
     validate::{Reference, references},
 };
-use crate::cluster::{MICROSERVICE_LABEL, cache::Cache, kind::Kind, ownership};
+use crate::cluster::{MICROSERVICE_LABEL, cache::Cache, capability::Capabilities, kind::Kind, ownership};
 
 /// The caches of one scope: a namespace, or the whole cluster.
 #[derive(Debug, Default)]
@@ -25,6 +29,10 @@ pub struct Caches {
     children: BTreeMap<Kind, Cache<DynamicObject>>,
     /// Who calls whom.
     pub edges: Edges,
+    /// Who claims which hosts and paths.
+    pub claims: Claims,
+    /// Which optional kinds the cluster serves.
+    pub capabilities: Arc<Capabilities>,
     /// Pods of services.
     pub pods: Cache<Pod>,
     /// Metadata of ConfigMaps and Secrets, whose versions tell when pods must be replaced; `None` when the operator
@@ -43,8 +51,9 @@ pub struct References {
 
 impl Caches {
     /// Empty caches.
-    pub fn new(watch_references: bool) -> Self {
+    pub fn new(watch_references: bool, capabilities: Arc<Capabilities>) -> Self {
         Self {
+            capabilities,
             children: Kind::ALL.into_iter().map(|kind| (kind, Cache::default())).collect(),
             references: watch_references.then(References::default),
             ..Self::default()
@@ -71,7 +80,8 @@ impl Caches {
     /// Waits until the first list of each cache is complete.
     pub async fn wait_until_ready(&self) {
         self.microservices.wait_until_ready().await;
-        for (_, cache) in self.children() {
+        self.capabilities.wait_until_known().await;
+        for (_, cache) in self.children().filter(|(kind, _)| self.capabilities.is_served(*kind)) {
             cache.wait_until_ready().await;
         }
         self.pods.wait_until_ready().await;
@@ -83,13 +93,17 @@ impl Caches {
 
     /// The names of the caches whose first list is not complete.
     pub fn waiting(&self) -> Vec<&'static str> {
-        let mut waiting: Vec<_> =
-            self.children().filter(|(_, cache)| !cache.is_ready()).map(|(kind, _)| kind.name()).collect();
+        let mut waiting: Vec<_> = self
+            .children()
+            .filter(|(kind, cache)| self.capabilities.is_served(*kind) && !cache.is_ready())
+            .map(|(kind, _)| kind.name())
+            .collect();
         let mut ask = |is_ready: bool, name| {
             if !is_ready {
                 waiting.push(name);
             }
         };
+        ask(self.capabilities.are_known(), "CustomResourceDefinition");
         ask(self.microservices.is_ready(), "Microservice");
         ask(self.pods.is_ready(), "Pod");
         if let Some(references) = &self.references {
@@ -127,6 +141,10 @@ pub struct Observed {
     pub peers: Vec<Peer>,
     /// Who calls it.
     pub callers: Vec<Caller>,
+    /// Who claims the same hosts and paths.
+    pub rivals: Vec<Rival>,
+    /// Optional kinds that the cluster does not serve.
+    pub unserved: BTreeSet<Kind>,
     /// What is known of its versions.
     pub revisions: Revisions,
 }
@@ -168,6 +186,8 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
     let find = |(namespace, name): &edges::Key| caches.microservices.get(namespace, name);
     observed.peers = peers::peers(microservice, find);
     observed.callers = peers::callers(microservice, caches.edges.callers(&(namespace, name)), find);
+    observed.rivals = caches.claims.rivals(microservice);
+    observed.unserved = Kind::ALL.into_iter().filter(|kind| !caches.capabilities.is_served(*kind)).collect();
     observed.revisions =
         microservice.status.as_ref().and_then(|status| status.revisions.clone()).unwrap_or_default();
     observed

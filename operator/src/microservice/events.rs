@@ -32,7 +32,18 @@ impl Events {
     /// Publishes the transition between two states, if there is one. An event that cannot be published is
     /// logged: it must not stop the service from being made.
     pub(super) async fn transition(&self, microservice: &Microservice, next: &MicroserviceStatus) {
-        let before = microservice.status.as_ref().and_then(|status| ready(&status.conditions));
+        let former = microservice.status.as_ref();
+        let find = |status: &MicroserviceStatus, type_| {
+            status.conditions.iter().find(|condition| condition.type_ == type_).cloned()
+        };
+        if let Some(stalled) = find(next, condition::STALLED) {
+            let before = former.and_then(|status| find(status, condition::STALLED));
+            let said = ready(&next.conditions).is_some_and(|ready| ready.reason == stalled.reason);
+            if !said && before.is_none_or(|before| before.reason != stalled.reason) {
+                self.publish(microservice, EventType::Warning, &stalled.reason, &stalled.message).await;
+            }
+        }
+        let before = former.and_then(|status| ready(&status.conditions));
         let Some(now) = ready(&next.conditions) else {
             return;
         };

@@ -1,6 +1,7 @@
 //! The `Microservice` reconciler: five steps, one module each.
 
 pub mod apply;
+pub mod claims;
 pub mod controller;
 pub mod dereference;
 mod digest;

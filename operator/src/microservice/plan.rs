@@ -89,6 +89,8 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
                 owner: ownership::describe(&live.metadata),
             }),
             Some(live) if live.metadata.deletion_timestamp.is_some() => plan.waits_for_deletion = true,
+            // What a Job runs cannot be changed, and it runs once.
+            Some(_) if object.kind == Kind::Job => {}
             Some(live) => {
                 let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
                 let value = as_json(object.kind, live).map_err(|error| Error::Compare {

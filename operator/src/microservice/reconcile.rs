@@ -169,10 +169,10 @@ async fn converge(microservice: &Microservice, namespace: &str, context: &Contex
     }
     let observed: Observed = dereference(microservice, &context.caches);
     let validated = validate(microservice)?;
-    let Rendered { objects, latest, waits } = render(&validated, &observed)?;
+    let Rendered { objects, latest, waits, unmet } = render(&validated, &observed)?;
     let plan = plan(&objects, &observed, &validated.uid)?;
     apply(plan, namespace, &context.writer, &context.caches).await?;
-    Ok(Outcome::Applied { latest, waits })
+    Ok(Outcome::Applied { latest, waits, unmet })
 }
 
 /// Step 5: writes the status when it is not what it shall be. Returns whether it says for the first time that the

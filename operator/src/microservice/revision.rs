@@ -51,6 +51,8 @@ pub struct Choice {
     pub run: Option<Revision>,
     /// What the version of `spec` waits for.
     pub waits: Option<Wait>,
+    /// The version that the workload has, for as long as the next one must wait.
+    pub held: Option<Revision>,
     /// Whether the workload's rollout stands still.
     pub paused: bool,
     /// The version that `spec` asks for, and former ones that are kept.
@@ -64,6 +66,37 @@ pub struct Wait {
     pub reason: &'static str,
     /// For people.
     pub message: String,
+    /// Whether nothing will happen until somebody does something.
+    pub is_failure: bool,
+}
+
+/// How a Job ended, if it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobOutcome {
+    /// It has not, or there is none yet.
+    Running,
+    /// Its program exited with 0.
+    Succeeded,
+    /// It is not tried again.
+    Failed(String),
+}
+
+/// How a Job ended, by its conditions.
+pub fn job_outcome(job: Option<&DynamicObject>) -> JobOutcome {
+    let conditions = job.and_then(|job| job.data.pointer("/status/conditions")?.as_array());
+    let find = |type_: &str| {
+        conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition["type"] == type_ && condition["status"] == "True")
+    };
+    if find("Complete").is_some() {
+        return JobOutcome::Succeeded;
+    }
+    match find("Failed") {
+        Some(failed) => JobOutcome::Failed(failed["message"].as_str().unwrap_or("it failed").to_owned()),
+        None => JobOutcome::Running,
+    }
 }
 
 /// What the version of `spec` has to wait for. Only what was asked for blocks anything.
@@ -82,6 +115,7 @@ fn gate(observed: &Observed, is_first: bool) -> Option<Wait> {
     (!waiting.is_empty()).then(|| Wait {
         reason: "WaitingForDependencies",
         message: format!("waiting: {}", waiting.join("; ")),
+        is_failure: false,
     })
 }
 
@@ -98,6 +132,7 @@ pub fn choose(service: &Validated, latest: Revision, observed: &Observed) -> Res
     let paused = rollout.paused.unwrap_or(false);
     let current = current(service, observed);
     let current = current.as_deref().and_then(find);
+    let held = current.cloned();
 
     let run = if let Some(wanted) = &rollout.revision {
         find(wanted).ok_or_else(|| Error::Unknown {
@@ -120,7 +155,7 @@ pub fn choose(service: &Validated, latest: Revision, observed: &Observed) -> Res
         (Some(_), Some(current)) => current.clone(),
         (Some(_), None) => {
             let kept = kept(rollout, &latest, None, recorded.stable.as_deref(), former);
-            return Ok(Choice { run: None, waits, paused: false, kept });
+            return Ok(Choice { run: None, waits, held, paused: false, kept });
         }
     };
     if run != latest && run.spec.digest != run.spec.content_digest() {
@@ -128,7 +163,7 @@ pub fn choose(service: &Validated, latest: Revision, observed: &Observed) -> Res
     }
     let paused = paused || (has_failed && on_failure == OnFailure::Pause && run == latest);
     let kept = kept(rollout, &latest, Some(&run), recorded.stable.as_deref(), former);
-    Ok(Choice { run: Some(run), waits, paused, kept })
+    Ok(Choice { run: Some(run), waits, held, paused, kept })
 }
 
 /// The latest and the newest of the former ones, and in any case those that run or ran well.
@@ -283,7 +318,13 @@ mod tests {
         let choice = choose(&service, new.clone(), &observed).unwrap();
         assert_eq!(
             choice,
-            Choice { run: Some(new.clone()), waits: None, paused: false, kept: vec![new, old] }
+            Choice {
+                run: Some(new.clone()),
+                waits: None,
+                held: Some(old.clone()),
+                paused: false,
+                kept: vec![new, old]
+            }
         );
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flotilla_crds::v1alpha1::{self as api, ImagePullPolicy, SecurityProfile, SidecarPort};
+use flotilla_crds::v1alpha1::{
+    self as api, Binding, BindingForm, ImagePullPolicy, SecurityProfile, SidecarPort,
+};
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapEnvSource, ConfigMapKeySelector, Container, ContainerPort, EnvFromSource,
@@ -12,7 +14,7 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 
-use super::{Error, probe, volume};
+use super::{Error, pod::Program, probe, volume};
 use crate::microservice::{
     peers::Peer,
     validate::{CanonicalQuantity, ContainerResources, ExtraContainer, Validated},
@@ -28,8 +30,8 @@ pub(super) fn main(service: &Validated, peers: &[Peer]) -> Result<Container, Err
         args: some(service.args.clone()),
         // Those of sidecars too: it is the pod that has an address.
         ports: some(service.ports.iter().map(port).collect()),
-        env: some(addresses(service, peers).chain(service.env.iter().map(env)).collect()),
-        env_from: some(service.env_from.iter().map(env_from).collect()),
+        env: some(environment(service, peers)),
+        env_from: some(env_from_all(service)),
         resources: Some(resources(&service.resources)),
         readiness_probe: service.probes.readiness.as_ref().map(probe::render),
         liveness_probe: service.probes.liveness.as_ref().map(probe::render),
@@ -42,6 +44,23 @@ pub(super) fn main(service: &Validated, peers: &[Peer]) -> Result<Container, Err
             }),
             ..Lifecycle::default()
         }),
+        security_context: security(service),
+        volume_mounts: some(volume::mounts(service)?),
+        ..Container::default()
+    })
+}
+
+/// The container of a job: the image, environment and volumes of the service, with another program.
+pub(super) fn job(service: &Validated, peers: &[Peer], program: &Program<'_>) -> Result<Container, Error> {
+    Ok(Container {
+        name: service.name.clone(),
+        image: Some(service.image.clone()),
+        image_pull_policy: service.image_pull_policy.map(|policy| pull_policy(policy).to_owned()),
+        command: some(program.command.to_vec()),
+        args: some(program.args.to_vec()),
+        env: some(environment(service, peers)),
+        env_from: some(env_from_all(service)),
+        resources: Some(resources(program.resources)),
         security_context: security(service),
         volume_mounts: some(volume::mounts(service)?),
         ..Container::default()
@@ -83,16 +102,60 @@ fn extra(container: &ExtraContainer, service: &Validated) -> Result<Container, E
     })
 }
 
-/// Addresses of what the service calls: first, so that its own variables can use them. What it writes itself wins.
-fn addresses(service: &Validated, peers: &[Peer]) -> impl Iterator<Item = EnvVar> {
-    let mut taken: BTreeSet<_> = service.env.iter().map(|variable| variable.name.as_str()).collect();
+/// What the service is told beside what it writes itself: first, so that its own variables can use it. What it writes
+/// itself wins.
+fn environment(service: &Validated, peers: &[Peer]) -> Vec<EnvVar> {
+    let taken: BTreeSet<_> = service.env.iter().map(|variable| variable.name.as_str()).collect();
     let mut variables = Vec::new();
-    for (name, value) in peers.iter().flat_map(|peer| &peer.env) {
-        if taken.insert(name) {
-            variables.push(EnvVar { name: name.clone(), value: Some(value.clone()), value_from: None });
+    let addresses = peers.iter().flat_map(|peer| peer.env.clone());
+    let root = volume::file_bindings(service)
+        .next()
+        .map(|_| ("SERVICE_BINDING_ROOT".to_owned(), Binding::ROOT.to_owned()));
+    for (name, value) in addresses.chain(root).chain(tracing(service)) {
+        if !taken.contains(name.as_str()) {
+            variables.push(EnvVar { name, value: Some(value), value_from: None });
         }
     }
-    variables.into_iter()
+    // The first of two peers that are given one name has it.
+    let mut seen = BTreeSet::new();
+    variables.retain(|variable| seen.insert(variable.name.clone()));
+    variables.extend(service.env.iter().map(env));
+    variables
+}
+
+/// Variables of the OpenTelemetry specification, which its libraries read.
+fn tracing(service: &Validated) -> Vec<(String, String)> {
+    let Some(tracing) = &service.observability.tracing else {
+        return Vec::new();
+    };
+    if !tracing.enabled.unwrap_or(true) {
+        return Vec::new();
+    }
+    let attributes =
+        format!("service.namespace={},k8s.namespace.name={}", service.namespace, service.namespace);
+    let mut variables =
+        vec![("OTEL_SERVICE_NAME", service.name.clone()), ("OTEL_RESOURCE_ATTRIBUTES", attributes)];
+    if let Some(endpoint) = &tracing.endpoint {
+        variables.push(("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.clone()));
+    }
+    if let Some(ratio) = &tracing.sample_ratio {
+        variables.push(("OTEL_TRACES_SAMPLER", "parentbased_traceidratio".to_owned()));
+        variables.push(("OTEL_TRACES_SAMPLER_ARG", ratio.clone()));
+    }
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Whole objects that become variables: those that are written, and bindings.
+fn env_from_all(service: &Validated) -> Vec<EnvFromSource> {
+    let bindings =
+        service.bindings.iter().filter(|binding| binding.as_.unwrap_or_default() == BindingForm::Env).map(
+            |binding| EnvFromSource {
+                prefix: binding.prefix.clone(),
+                secret_ref: Some(SecretEnvSource { name: binding.secret_ref.name.clone(), optional: None }),
+                config_map_ref: None,
+            },
+        );
+    service.env_from.iter().map(env_from).chain(bindings).collect()
 }
 
 fn resources(resources: &ContainerResources) -> ResourceRequirements {

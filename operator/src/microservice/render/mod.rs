@@ -6,11 +6,15 @@ mod config_map;
 mod container;
 mod deployment;
 mod disruption_budget;
+mod job;
 mod labels;
+mod monitor;
 mod network_policy;
 mod pod;
 mod probe;
 mod revision;
+mod route;
+mod scaled_object;
 mod service;
 mod service_account;
 #[cfg(test)]
@@ -26,7 +30,7 @@ pub use self::labels::selector;
 use super::{
     dereference::Observed,
     digest,
-    revision::{Wait, choose},
+    revision::{Choice, JobOutcome, Wait, choose},
     scale::Replicas,
     validate::{Reference, Validated},
 };
@@ -73,6 +77,30 @@ pub struct Rendered {
     pub latest: String,
     /// What that revision waits for before it runs.
     pub waits: Option<Wait>,
+    /// What `spec` asks for and cannot be made.
+    pub unmet: Vec<Unmet>,
+}
+
+/// Something that `spec` asks for and that cannot be made, although the rest can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// From a fixed list, for conditions.
+    pub reason: &'static str,
+    /// The field, and what to do.
+    pub message: String,
+}
+
+impl Unmet {
+    /// The cluster does not serve a kind that a field needs.
+    fn missing_kind(kind: Kind, field: &str, advice: &str) -> Self {
+        Self {
+            reason: "MissingCapability",
+            message: format!(
+                "{field} needs the kind {kind} ({}), which this cluster does not have: {advice}, or remove {field}",
+                kind.api_version()
+            ),
+        }
+    }
 }
 
 /// Every object that a `Microservice` becomes in a cluster that has what was observed. Without a cluster that is
@@ -106,9 +134,29 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
     if let Some(cluster_service) = service::render(service) {
         objects.push(object(Kind::Service, &cluster_service)?);
     }
-    let waits = choice.waits;
-    let Some(run) = choice.run else {
-        return Ok(Rendered { objects, latest: latest_name, waits });
+    let mut unmet = Vec::new();
+    for schedule in &service.schedules {
+        objects.push(object(Kind::CronJob, &job::scheduled(service, observed, schedule)?)?);
+    }
+    let (routes, missing) = route::render(service, observed)?;
+    objects.extend(routes);
+    unmet.extend(missing);
+    let (monitors, missing) = monitor::render(service, observed);
+    objects.extend(monitors);
+    unmet.extend(missing);
+    let (jobs, migrating) = migrations(service, observed, &choice, &latest_name)?;
+    objects.extend(jobs);
+    let finish = |mut objects: Vec<Object>, waits, unmet| {
+        objects.sort_by_key(|object| object.kind);
+        Ok(Rendered { objects, latest: latest_name.clone(), waits, unmet })
+    };
+    let (run, waits) = match migrating {
+        // What runs goes on until the database is ready for the next version.
+        Some(wait) => (choice.held.clone(), Some(wait)),
+        None => (choice.run, choice.waits),
+    };
+    let Some(run) = run else {
+        return finish(objects, waits, unmet);
     };
     let workload = deployment::render(service, &run.name, choice.paused, &replicas);
     let mut deployment = object(Kind::Deployment, &workload)?;
@@ -123,7 +171,53 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
     if let Some(autoscaler) = autoscaler::render(service) {
         objects.push(object(Kind::HorizontalPodAutoscaler, &autoscaler)?);
     }
-    Ok(Rendered { objects, latest: latest_name, waits })
+    match scaled_object::render(service, observed) {
+        Some(Ok(scaled)) => objects.push(scaled),
+        Some(Err(missing)) => unmet.push(missing),
+        None => {}
+    }
+    finish(objects, waits, unmet)
+}
+
+/// The Jobs of the version that `spec` asks for, as far as it is their turn, and what that version waits for.
+///
+/// A version that already runs needs none of them: those that are there stay as a record, and one that somebody has
+/// deleted is not run again.
+fn migrations(
+    service: &Validated,
+    observed: &Observed,
+    choice: &Choice,
+    latest: &str,
+) -> Result<(Vec<Object>, Option<Wait>), Error> {
+    let runs_already = super::revision::current(service, observed).as_deref() == Some(latest);
+    let comes_next = choice.run.as_ref().is_some_and(|run| run.name == latest) && !runs_already;
+    let mut jobs = Vec::new();
+    for migration in &service.migrations {
+        let name = job::migration_name(service, migration, latest);
+        let live = observed.get(Kind::Job, &name);
+        if live.is_none() && !comes_next {
+            continue;
+        }
+        jobs.push(object(Kind::Job, &job::migration(service, observed, migration, latest)?)?);
+        if !comes_next {
+            continue;
+        }
+        match super::revision::job_outcome(live.map(AsRef::as_ref)) {
+            JobOutcome::Succeeded => {}
+            JobOutcome::Running => {
+                let message = format!("migration {:?} runs (Job {name})", migration.name);
+                return Ok((jobs, Some(Wait { reason: "Migrating", message, is_failure: false })));
+            }
+            JobOutcome::Failed(why) => {
+                let message = format!(
+                    "migration {:?} failed: {why}; its log: kubectl logs job/{name}; correct spec, or delete the Job to try again",
+                    migration.name
+                );
+                return Ok((jobs, Some(Wait { reason: "MigrationFailed", message, is_failure: true })));
+            }
+        }
+    }
+    Ok((jobs, None))
 }
 
 /// The hash of the versions of everything that the pods refer to; `None` when there is nothing.

@@ -1,6 +1,6 @@
 //! The NetworkPolicy: what is not declared does not pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flotilla_crds::v1alpha1::{AllowedPeer, NetworkPolicyMode};
 use k8s_openapi::{
@@ -13,7 +13,7 @@ use k8s_openapi::{
 
 use super::{labels, metadata};
 use crate::{
-    cluster::MICROSERVICE_LABEL,
+    cluster::PART_OF_LABEL,
     microservice::{
         dereference::Observed,
         edges::Key,
@@ -31,6 +31,9 @@ const DNS: [(&str, &str, &str); 2] = [
     ("openshift-dns", "dns.operator.openshift.io/daemonset-dns", "default"),
 ];
 
+/// The label of the pods of a gateway, with its name (GEP-1762).
+const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
+
 /// Ports of API servers, behind and before their Service.
 const API_SERVER_PORTS: [u16; 2] = [443, 6443];
 
@@ -43,7 +46,7 @@ pub(super) fn render(service: &Validated, observed: &Observed) -> Option<Network
         metadata: metadata(service),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(LabelSelector {
-                match_labels: Some(labels::selector(&service.name)),
+                match_labels: Some(labels::part_of(&service.name)),
                 ..LabelSelector::default()
             }),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
@@ -63,7 +66,26 @@ fn ingress(service: &Validated, observed: &Observed) -> Vec<NetworkPolicyIngress
     let allowed: Vec<_> = service.network.allow_from.iter().map(|peer| allowed_peer(service, peer)).collect();
     let allowed =
         (!allowed.is_empty()).then_some(NetworkPolicyIngressRule { from: Some(allowed), ports: None });
-    callers.chain(allowed).collect()
+    callers.chain(allowed).chain(gateways(service)).collect()
+}
+
+/// The pods of the gateways that routes are attached to, by the label that such pods have (GEP-1762).
+fn gateways(service: &Validated) -> Option<NetworkPolicyIngressRule> {
+    let parents: BTreeSet<_> = service
+        .routes
+        .iter()
+        .flat_map(|route| &route.parent_refs)
+        .map(|parent| (parent.namespace.as_ref().unwrap_or(&service.namespace), &parent.name))
+        .collect();
+    if parents.is_empty() {
+        return None;
+    }
+    let from = parents.into_iter().map(|(namespace, name)| NetworkPolicyPeer {
+        namespace_selector: (*namespace != service.namespace).then(|| named(NAMESPACE_LABEL, namespace)),
+        pod_selector: Some(named(GATEWAY_LABEL, name)),
+        ip_block: None,
+    });
+    Some(NetworkPolicyIngressRule { from: Some(from.collect()), ports: None })
 }
 
 fn egress(service: &Validated, observed: &Observed) -> Vec<NetworkPolicyEgressRule> {
@@ -130,7 +152,7 @@ fn allowed_peer(service: &Validated, peer: &AllowedPeer) -> NetworkPolicyPeer {
     }
     let other = peer.namespace.as_ref().filter(|namespace| **namespace != service.namespace);
     let pods = match &peer.microservice {
-        Some(name) => labels::selector(name),
+        Some(name) => labels::part_of(name),
         None => peer.pod_labels.clone(),
     };
     NetworkPolicyPeer {
@@ -147,7 +169,7 @@ fn allowed_peer(service: &Validated, peer: &AllowedPeer) -> NetworkPolicyPeer {
 fn pods_of(service: &Validated, (namespace, name): &Key) -> NetworkPolicyPeer {
     NetworkPolicyPeer {
         namespace_selector: (*namespace != service.namespace).then(|| named(NAMESPACE_LABEL, namespace)),
-        pod_selector: Some(named(MICROSERVICE_LABEL, name)),
+        pod_selector: Some(named(PART_OF_LABEL, name)),
         ip_block: None,
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     cluster::REFERENCES_ANNOTATION,
     microservice::{
         dereference::Observed,
-        validate::{Identity, Validated},
+        validate::{ContainerResources, Identity, Validated},
     },
 };
 
@@ -38,6 +38,30 @@ pub(super) fn template(
             ..ObjectMeta::default()
         }),
         spec: Some(spec(service, observed)?),
+    })
+}
+
+/// What a job runs in place of the service.
+pub(super) struct Program<'p> {
+    /// Entrypoint; that of the image when empty.
+    pub(super) command: &'p [String],
+    /// Arguments.
+    pub(super) args: &'p [String],
+    /// Resources.
+    pub(super) resources: &'p ContainerResources,
+}
+
+/// A pod of a job: as one of the service, with another program, which is not started again in it.
+pub(super) fn of_job(
+    service: &Validated,
+    observed: &Observed,
+    program: &Program<'_>,
+) -> Result<PodSpec, Error> {
+    Ok(PodSpec {
+        restart_policy: Some("Never".to_owned()),
+        containers: vec![container::job(service, &observed.peers, program)?],
+        topology_spread_constraints: None,
+        ..spec(service, observed)?
     })
 }
 

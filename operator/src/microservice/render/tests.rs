@@ -169,6 +169,41 @@ spec:
 }
 
 #[test]
+fn routes_monitors_jobs_and_bindings() {
+    golden(
+        "routes_monitors_jobs_and_bindings",
+        r"
+spec:
+  image: app
+  ports:
+  - {name: http, port: 8080, protocol: HTTP, servicePort: 80}
+  - {name: grpc, port: 9090, protocol: GRPC}
+  routes:
+  - name: public
+    hostnames: [orders.example.com]
+    parentRefs: [{name: gateway, namespace: infra, sectionName: https}]
+    rules:
+    - matches: [{path: {type: PathPrefix, value: /v1}, headers: [{name: x-tenant, value: a}], method: GET}]
+      filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-from, value: edge}]}}]
+      timeouts: {request: 10s}
+    - matches: [{path: {type: Exact, value: /old}}]
+      filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplaceFullPath, replaceFullPath: /v1}, statusCode: 301}}]
+  - {name: calls, port: grpc, parentRefs: [{name: gateway}], grpcRules: [{matches: [{method: {service: shop.Orders}}]}]}
+  observability:
+    metrics: {interval: 30s}
+    tracing: {endpoint: 'http://collector.observability.svc:4317', sampleRatio: '0.1'}
+    alerts: {}
+  bindings:
+  - {name: smtp, secretRef: {name: smtp-creds}, prefix: SMTP_}
+  - {name: db, secretRef: {name: db-creds}, as: Files}
+  migrations: [{name: schema, command: [/app/migrate]}]
+  schedules: [{name: nightly, cron: '0 3 * * *', timeZone: Europe/Madrid, command: [/app/report], timeoutSeconds: 3600}]
+  autoscaling: {min: 0, max: 5, cpu: 70, triggers: [{type: rabbitmq, metadata: {queueName: orders}, authentication: broker}]}
+",
+    );
+}
+
+#[test]
 fn the_baseline_profile() {
     golden(
         "the_baseline_profile",

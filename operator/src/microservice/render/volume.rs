@@ -1,6 +1,6 @@
 //! The volumes of the pods and where the container that runs the image has them.
 
-use flotilla_crds::v1alpha1::{FileSource, Volume as ApiVolume};
+use flotilla_crds::v1alpha1::{Binding, BindingForm, FileSource, Volume as ApiVolume};
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, EmptyDirVolumeSource, PersistentVolumeClaimVolumeSource, SecretVolumeSource,
     Volume, VolumeMount,
@@ -27,6 +27,16 @@ pub(super) fn volumes(service: &Validated) -> Result<Vec<Volume>, Error> {
     }
     for (index, file) in service.files.iter().enumerate() {
         volumes.push(of_file(index, file)?);
+    }
+    for binding in file_bindings(service) {
+        volumes.push(Volume {
+            name: binding_name(binding),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(binding.secret_ref.name.clone()),
+                ..SecretVolumeSource::default()
+            }),
+            ..Volume::default()
+        });
     }
     for volume in &service.volumes {
         volumes.push(of_volume(volume)?);
@@ -60,6 +70,14 @@ pub(super) fn mounts(service: &Validated) -> Result<Vec<VolumeMount>, Error> {
             ..VolumeMount::default()
         });
     }
+    for binding in file_bindings(service) {
+        mounts.push(VolumeMount {
+            name: binding_name(binding),
+            mount_path: format!("{}/{}", Binding::ROOT, binding.name),
+            read_only: Some(true),
+            ..VolumeMount::default()
+        });
+    }
     for mount in &service.volume_mounts {
         mounts.push(core_shape(mount)?);
     }
@@ -70,6 +88,15 @@ pub(super) fn mounts(service: &Validated) -> Result<Vec<VolumeMount>, Error> {
         ..VolumeMount::default()
     }));
     Ok(mounts)
+}
+
+/// The bindings that are files.
+pub(super) fn file_bindings(service: &Validated) -> impl Iterator<Item = &Binding> {
+    service.bindings.iter().filter(|binding| binding.as_.unwrap_or_default() == BindingForm::Files)
+}
+
+fn binding_name(binding: &Binding) -> String {
+    format!("flotilla-binding-{}", binding.name)
 }
 
 /// What a sidecar or an init container has of them: its own mounts, and a writable folder of its own at each path.

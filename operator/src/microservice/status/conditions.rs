@@ -28,7 +28,7 @@ impl Wanted {
 }
 
 /// The order of conditions in `status`: the summary first.
-const ORDER: [&str; 7] = [
+const ORDER: [&str; 9] = [
     condition::READY,
     condition::RECONCILING,
     condition::STALLED,
@@ -36,6 +36,8 @@ const ORDER: [&str; 7] = [
     condition::AVAILABLE,
     condition::PROGRESSING,
     condition::DEPENDENCIES_READY,
+    condition::ROUTES_ACCEPTED,
+    condition::MIGRATIONS_COMPLETE,
 ];
 
 /// The wanted conditions, each with the time of its last transition: that of before when its status is the same.

@@ -3,6 +3,7 @@
 mod conditions;
 mod pods;
 mod rollout;
+mod routes;
 
 use flotilla_crds::v1alpha1::{
     DependencyState, Dependent, Endpoint, FailedRevision, InventoryEntry, Microservice, MicroserviceStatus,
@@ -19,7 +20,7 @@ use self::{
 use super::{
     dereference::Observed,
     peers::Peer,
-    render,
+    render::{self, Unmet},
     revision::{self, Wait},
 };
 use crate::cluster::{kind::Kind, ownership};
@@ -33,6 +34,8 @@ pub enum Outcome {
         latest: String,
         /// What that revision waits for.
         waits: Option<Wait>,
+        /// What `spec` asks for and cannot be made.
+        unmet: Vec<Unmet>,
     },
     /// `spec.suspend` is true and nothing was written.
     Suspended,
@@ -100,6 +103,8 @@ pub fn compute(
     };
     let mut wanted = wanted(outcome, rollout.as_ref(), problem.as_ref(), &revisions);
     wanted.extend(dependencies(&observed.peers));
+    wanted.extend(routes::accepted(microservice, observed, &uid));
+    wanted.extend(migrations(microservice, outcome));
     let before = microservice.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let ports = &microservice.spec.ports;
     let host = format!("{}.{}.svc", microservice.name_any(), microservice.namespace().unwrap_or_default());
@@ -110,7 +115,7 @@ pub fn compute(
         ready_replicas: rollout.as_ref().map(|rollout| rollout.ready),
         ready: rollout.as_ref().map(|rollout| format!("{}/{}", rollout.ready, rollout.desired)),
         selector: Some(selector(microservice)),
-        url: ports.iter().find_map(|port| url(port, &host)),
+        url: routes::url(microservice).or_else(|| ports.iter().find_map(|port| url(port, &host))),
         endpoints: ports.iter().map(|port| endpoint(port, &host)).collect(),
         dependencies: observed.peers.iter().map(Peer::status).collect(),
         dependents: observed
@@ -157,9 +162,13 @@ fn wanted(
     let mut reconciling = (!settled && !deadline).then(|| (reason, message.clone()));
     let mut stalled = deadline.then(|| ("ProgressDeadlineExceeded", message.clone()));
     match outcome {
-        Outcome::Applied { waits, .. } => {
-            if let Some(Wait { reason: why, message: text }) = waits {
-                reconciling = Some((why, text.clone()));
+        Outcome::Applied { waits, unmet, .. } => {
+            if let Some(Wait { reason: why, message: text, is_failure }) = waits {
+                if *is_failure {
+                    (reconciling, stalled) = (None, Some((*why, text.clone())));
+                } else {
+                    reconciling = Some((why, text.clone()));
+                }
                 if phase == Phase::Unknown {
                     (ready, reason, message) = (Some(false), why, text.clone());
                 }
@@ -167,6 +176,12 @@ fn wanted(
             if let Some(failed) = &revisions.failed {
                 let (why, text) = failure(failed, revisions);
                 stalled = Some((why, text));
+            }
+            if let Some(first) = unmet.first() {
+                let all: Vec<_> = unmet.iter().map(|unmet| &*unmet.message).collect();
+                (ready, reason, message) = (Some(false), first.reason, all.join("; "));
+                stalled = Some((first.reason, message.clone()));
+                reconciling = None;
             }
         }
         Outcome::Suspended => {
@@ -218,6 +233,22 @@ fn dependencies(peers: &[Peer]) -> Option<Wanted> {
         };
         Wanted::new(condition::DEPENDENCIES_READY, Some(false), reason, wrong.join("; "))
     })
+}
+
+/// Whether every migration of the version has succeeded; `None` when there is none.
+fn migrations(microservice: &Microservice, outcome: &Outcome) -> Option<Wanted> {
+    let Outcome::Applied { waits, .. } = outcome else {
+        return None;
+    };
+    if microservice.spec.migrations.is_empty() {
+        return None;
+    }
+    let migrating = waits.as_ref().filter(|wait| wait.reason.starts_with("Migrati"));
+    let (status, reason, message) = migrating.map_or_else(
+        || (true, "Complete", "every migration of the version has succeeded".to_owned()),
+        |wait| (false, wait.reason, wait.message.clone()),
+    );
+    Some(Wanted::new(condition::MIGRATIONS_COMPLETE, Some(status), reason, message))
 }
 
 /// Why the way is blocked after a version has failed.

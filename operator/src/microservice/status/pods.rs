@@ -73,6 +73,12 @@ fn of_container(container: &ContainerStatus) -> Option<Problem> {
             _ => return None,
         }
     }
+    // It runs again and has not come as far as to be ready: most likely it is about to end once more.
+    if state.running.is_some() && !container.ready && container.restart_count > 0 {
+        let last = container.last_state.as_ref();
+        let failed = last.and_then(|last| last.terminated.as_ref()).is_some_and(|ended| ended.exit_code != 0);
+        return if failed { crash(name, last) } else { None };
+    }
     // Between the crash and the next start there is no waiting state.
     if state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code != 0) {
         return crash(name, Some(state));
@@ -164,7 +170,10 @@ mod tests {
     #[test]
     fn a_pod_that_starts_or_runs_has_no_problem() {
         assert_eq!(one(container(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}))), None);
-        assert_eq!(one(container(json!({"running": {}}), json!({"terminated": {"exitCode": 1}}))), None);
+        let mut again = container(json!({"running": {}}), json!({"terminated": {"exitCode": 1}}));
+        assert_eq!(one(again.clone()).unwrap().reason, "CrashLoop");
+        again["containerStatuses"][0]["ready"] = json!(true);
+        assert_eq!(one(again), None);
         assert_eq!(one(container(json!({"terminated": {"exitCode": 0}}), json!({}))), None);
     }
 

@@ -5,6 +5,7 @@
 //! `render`.
 
 mod extra;
+mod job;
 mod probes;
 mod quantity;
 mod references;
@@ -15,13 +16,14 @@ mod security;
 use std::collections::BTreeMap;
 
 use flotilla_crds::v1alpha1::{
-    EnvFromSource, EnvVar, FileSource, ImagePullPolicy, Lifecycle, LocalObjectReference, Microservice,
-    Network, Placement, Port, Rollout, Volume, VolumeMount,
+    Binding, EnvFromSource, EnvVar, FileSource, ImagePullPolicy, Lifecycle, LocalObjectReference,
+    Microservice, Network, Observability, Placement, Port, Rollout, Route, Volume, VolumeMount,
 };
 use kube::ResourceExt;
 
 pub use self::{
     extra::ExtraContainer,
+    job::{MigrationJob, ScheduledJob},
     probes::{Check, ProbeSet, TimedCheck},
     quantity::{CanonicalQuantity, QuantityError},
     references::{Reference, references},
@@ -141,6 +143,16 @@ pub struct Validated {
     pub init_containers: Vec<ExtraContainer>,
     /// Containers that run beside the one that runs the image.
     pub sidecars: Vec<ExtraContainer>,
+    /// Credentials.
+    pub bindings: Vec<Binding>,
+    /// Ways in from outside.
+    pub routes: Vec<Route>,
+    /// Jobs that must succeed before a version runs.
+    pub migrations: Vec<MigrationJob>,
+    /// Jobs that run by the clock.
+    pub schedules: Vec<ScheduledJob>,
+    /// What is measured and traced.
+    pub observability: Observability,
     /// Who says how many pods run.
     pub scale: Scale,
     /// How many pods may be missing.
@@ -215,6 +227,11 @@ pub fn validate(microservice: &Microservice) -> Result<Validated, Error> {
         volume_mounts: spec.volume_mounts.clone(),
         init_containers,
         sidecars,
+        bindings: spec.bindings.clone(),
+        routes: spec.routes.clone(),
+        migrations: job::migrations(spec)?,
+        schedules: job::schedules(spec)?,
+        observability: spec.observability.clone().unwrap_or_default(),
         scale: scale::resolve(spec),
         budget: scale::budget(spec.disruption.as_ref()),
         network: spec.network.clone().unwrap_or_default(),

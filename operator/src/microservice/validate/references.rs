@@ -27,6 +27,9 @@ pub fn references(spec: &MicroserviceSpec) -> BTreeSet<Reference> {
     for container in &spec.sidecars {
         found.env(&container.env, &container.env_from);
     }
+    for binding in &spec.bindings {
+        found.secret(Some(&binding.secret_ref.name));
+    }
     for file in &spec.files {
         found.config_map(file.config_map.as_ref().map(|source| &source.name));
         found.secret(file.secret.as_ref().map(|source| &source.secret_name));

@@ -1,0 +1,200 @@
+//! Whatever goes wrong at whichever request, the cluster ends as `render` says, and then nothing is written any more.
+//!
+//! One run counts the writes and watch events of a service's life. Then that life is lived once for each of them and
+//! each way in which it can go wrong.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use flotilla_crds::v1alpha1::Microservice;
+use flotilla_e2e::{Fault, Faults, TestNamespace, eventually, in_namespace};
+use flotilla_operator::{
+    app::{Error, Operator},
+    cluster::kind::Kind,
+    config::Config,
+    metrics::Metrics,
+    microservice::{
+        dereference::{Caches, dereference},
+        plan::{Plan, plan},
+        render::render,
+        validate::validate,
+    },
+};
+use futures::{StreamExt, stream};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, DynamicObject, ListParams},
+    client::ClientBuilder,
+};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+/// How many lives are lived at once.
+const AT_ONCE: usize = 6;
+
+/// Of so many faults one is tried, unless `FLOTILLA_FAULTS=all`. It shares no divisor with the number of faults of a
+/// write, so that all of them come up.
+const PART: usize = 9;
+
+/// What `spec` is, one after the other: made, changed and partly pruned, scaled by an autoscaler and back, and set back
+/// to the first version.
+fn life() -> Vec<Value> {
+    let service = |more: Value| {
+        let mut spec = json!({"image": "registry.invalid/orders:1"});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    let ports = json!([{"name": "http", "port": 8080}]);
+    vec![
+        service(
+            json!({"ports": ports, "replicas": 2, "config": {"data": {"a": "1"}, "mountPath": "/etc/a"}}),
+        ),
+        service(json!({"image": "registry.invalid/orders:2", "replicas": 0})),
+        service(json!({"image": "registry.invalid/orders:2", "autoscaling": {"min": 2, "max": 4}})),
+        service(
+            json!({"ports": ports, "replicas": 1, "config": {"data": {"a": "1"}, "mountPath": "/etc/a"}}),
+        ),
+    ]
+}
+
+/// An operator whose requests go through faults.
+async fn operator(namespace: &TestNamespace, faults: &Faults) -> Result<JoinHandle<Result<(), Error>>> {
+    let config = Config::parse_from([
+        "flotilla-operator",
+        "--watch-namespaces",
+        &namespace.name,
+        "--listen",
+        "127.0.0.1:0",
+        "--leader-election",
+        "false",
+    ]);
+    let client = ClientBuilder::try_from(kube::Config::infer().await?)?.with_layer(faults).build();
+    let operator = Box::pin(Operator::start(&config, client, Metrics::default().into())).await?;
+    Ok(tokio::spawn(operator.run_until(std::future::pending())))
+}
+
+/// Keeps an operator running: when it crashes, another takes its place.
+async fn supervise(namespace: &TestNamespace, faults: &Faults) -> Result<()> {
+    loop {
+        let running = operator(namespace, faults).await?;
+        faults.crashed().await;
+        running.abort();
+        running.await.ok();
+    }
+}
+
+/// What the operator would write now, computed anew from what the API server has.
+async fn left_to_do(namespace: &TestNamespace, client: &Client) -> Result<Option<Plan>> {
+    let Some(service) = namespace.api::<Microservice>().get_opt("orders").await? else {
+        return Ok(None);
+    };
+    let caches = Caches::default();
+    let caches = Caches::new(false, caches.capabilities);
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.definition().is_none()) {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), &namespace.name, &kind.api_resource());
+        for object in api.list(&ListParams::default()).await? {
+            caches.wrote(kind, object);
+        }
+    }
+    let validated = validate(&service)?;
+    let observed = dereference(&service, &caches);
+    let desired = render(&validated, &observed)?.objects;
+    Ok(Some(plan(&desired, &observed, &validated.uid)?))
+}
+
+/// Lives the life. Returns how many writes and watch events it took.
+async fn live(namespace: &TestNamespace, faults: &Faults) -> Result<()> {
+    let client = flotilla_e2e::client().await?;
+    for (step, spec) in life().into_iter().enumerate() {
+        namespace.apply("orders", spec).await?;
+        let client = &client;
+        eventually(&format!("step {step}: the cluster is as it was rendered"), || async move {
+            let Some(plan) = left_to_do(namespace, client).await? else {
+                return Ok(Err("there is no Microservice".to_owned()));
+            };
+            let service: Microservice = namespace.api().get("orders").await?;
+            let seen = service.status.as_ref().and_then(|status| status.observed_generation);
+            let done = plan == Plan::default() && seen == service.metadata.generation;
+            Ok(if done { Ok(()) } else { Err(format!("{plan:#?} {:#?}", service.status)) })
+        })
+        .await?;
+    }
+    // Conditions may follow the Deployment for a moment; then it must be quiet.
+    let mut before = faults.writes();
+    let quiet = &mut before;
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = faults.writes();
+        if now == *quiet {
+            break;
+        }
+        *quiet = now;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    ensure!(faults.writes() == before, "the operator goes on writing: {} after {before}", faults.writes());
+
+    let service: Microservice = namespace.api().get("orders").await?;
+    namespace.api::<Microservice>().delete("orders", &DeleteParams::background()).await?;
+    let service = &service;
+    eventually("everything is gone", || async move {
+        let left = namespace.owned(service).await?;
+        Ok(if left.is_empty() { Ok(()) } else { Err(left) })
+    })
+    .await
+}
+
+/// Lives a life with a fault. Returns whether the fault came.
+async fn survives(faults: Faults) -> Result<bool> {
+    let seen = faults.clone();
+    in_namespace("fault", |namespace| {
+        Box::pin(async move {
+            tokio::select! {
+                ended = supervise(&namespace, &faults) => ended.context("the operator cannot be started"),
+                lived = live(&namespace, &faults) => lived.with_context(|| format!("{faults:?}")),
+            }
+        })
+    })
+    .await?;
+    Ok(seen.happened().is_some())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a cluster: cargo xtask test operator"]
+async fn every_fault_at_every_request_is_survived() -> Result<()> {
+    let counted = Faults::default();
+    let count = counted.clone();
+    in_namespace("count", |namespace| {
+        Box::pin(async move {
+            tokio::select! {
+                ended = supervise(&namespace, &count) => ended,
+                lived = live(&namespace, &count) => lived,
+            }
+        })
+    })
+    .await?;
+    let (writes, events) = (counted.writes(), counted.events());
+    ensure!(writes > 15 && events > 15, "{writes} writes, {events} events");
+    let of_writes = (0..writes).flat_map(|at| Fault::OF_WRITES.map(|fault| (fault, at)));
+    let of_watches = (0..events).flat_map(|at| Fault::OF_WATCHES.map(|fault| (fault, at)));
+    let mut all: Vec<_> = of_writes.chain(of_watches).collect();
+    // All of them take ten minutes. A part goes through every write, every event and every fault.
+    if std::env::var("FLOTILLA_FAULTS").as_deref() != Ok("all") {
+        all =
+            all.into_iter().enumerate().filter(|(index, _)| index % PART == 0).map(|(_, one)| one).collect();
+    }
+    let lived: Vec<_> = stream::iter(all.clone())
+        .map(|(fault, at)| async move { (fault, at, survives(Faults::plan(fault, at)).await) })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let mut happened = 0;
+    for (fault, at, outcome) in lived {
+        // A life that takes fewer requests than the first ends before its fault.
+        happened += usize::from(outcome.with_context(|| format!("{fault:?} at {at}"))?);
+    }
+    println!("{happened} faults survived, of {} planned ({writes} writes, {events} watch events)", all.len());
+    ensure!(happened * 10 >= all.len() * 7, "{happened} of {} faults happened at all", all.len());
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Kinds that a cluster has or has not: routes of the Gateway API, monitors of Prometheus.
+
+use anyhow::{Context, Result, ensure};
+use flotilla_crds::v1alpha1::Microservice;
+use flotilla_e2e::{OPERATOR_NAMESPACE, PODINFO, client, condition, eventually, in_namespace, kubectl};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, api::ListParams};
+use serde_json::{Value, json};
+
+fn podinfo(more: Value) -> Value {
+    let mut spec = json!({
+        "image": PODINFO,
+        "ports": [{"name": "http", "port": 9898, "protocol": "HTTP"}],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "lifecycle": {"drainSeconds": 1},
+    });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    spec
+}
+
+/// A definition with the name and version that the operator looks for, and any fields.
+fn definition(kind: &str, plural: &str) -> String {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.monitoring.coreos.com")},
+        "spec": {
+            "group": "monitoring.coreos.com",
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    })
+    .to_string()
+}
+
+async fn restarts() -> Result<i32> {
+    let pods: Api<Pod> = Api::namespaced(client().await?, OPERATOR_NAMESPACE);
+    let pods = pods.list(&ListParams::default()).await?;
+    let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()?.first());
+    Ok(statuses.map(|status| status.restart_count).sum())
+}
+
+/// Pain 24: nothing crashes, nothing is silent, and it is made as soon as it can be.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_missing_definition_is_named_and_its_coming_is_noticed() -> Result<()> {
+    in_namespace("optional", |namespace| async move {
+        let before = restarts().await?;
+        let asks = podinfo(json!({"observability": {"metrics": {"interval": "30s"}}}));
+        namespace.apply("web", asks).await?;
+        let missing = |status: &flotilla_crds::v1alpha1::MicroserviceStatus| {
+            condition(status, "Ready").is_some_and(|ready| {
+                ready.status == "False"
+                    && ready.reason == "MissingCapability"
+                    && ready.message.contains("spec.observability.metrics needs the kind ServiceMonitor")
+            }) && condition(status, "Stalled").is_some()
+        };
+        namespace.until("web", "the kind is missing", |_, status| missing(status)).await?;
+        let events = kubectl(&["events", "--for", "msvc/web", "-n", &namespace.name], "").await?;
+        ensure!(events.contains("MissingCapability"), "{events}");
+        ensure!(namespace.deployment("web").await.is_ok(), "the rest is made");
+
+        kubectl(&["apply", "-f", "-"], &definition("ServiceMonitor", "servicemonitors")).await?;
+        namespace.until_ready("web").await?;
+        let monitor = kubectl(
+            &[
+                "get",
+                "servicemonitor",
+                "web",
+                "-n",
+                &namespace.name,
+                "-o",
+                "jsonpath={.spec.endpoints[0].port}",
+            ],
+            "",
+        )
+        .await?;
+        ensure!(monitor == "http", "{monitor}");
+
+        kubectl(&["delete", "crd", "servicemonitors.monitoring.coreos.com"], "").await?;
+        namespace.until("web", "the kind is missing again", |_, status| missing(status)).await?;
+        ensure!(restarts().await? == before, "the operator was restarted");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn routes_keep_their_rules_and_two_claims_are_told() -> Result<()> {
+    in_namespace("routes", |namespace| async move {
+        let host = format!("{}.example.com", namespace.name);
+        let rules = json!([{"matches": [{"path": {"type": "PathPrefix", "value": "/v1"}}],
+            "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "x", "value": "y"}]}}],
+            "timeouts": {"request": "10s"}}]);
+        let route = json!([{"name": "public", "hostnames": [host], "parentRefs": [{"name": "edge"}], "rules": rules}]);
+        namespace.apply("first", podinfo(json!({"routes": route}))).await?;
+        let made = namespace
+            .until("first", "no gateway has answered", |_, status| {
+                condition(status, "RoutesAccepted").is_some_and(|found| found.reason == "Pending")
+            })
+            .await?;
+        ensure!(made.status.unwrap().url.as_deref() == Some(&*format!("http://{host}")));
+        let live = kubectl(&["get", "httproute", "first-public", "-n", &namespace.name, "-o", "json"], "").await?;
+        let live: Value = serde_json::from_str(&live)?;
+        let rule = &live["spec"]["rules"][0];
+        ensure!(rule["backendRefs"][0]["name"] == "first" && rule["backendRefs"][0]["port"] == 9898, "{rule}");
+        for field in ["matches", "filters", "timeouts"] {
+            ensure!(rule[field] == rules[0][field], "{field}: {rule}");
+        }
+
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        namespace.apply("second", podinfo(json!({"routes": route}))).await?;
+        let second = namespace
+            .until("second", "the claim is taken", |_, status| {
+                condition(status, "Stalled").is_some_and(|found| found.reason == "RouteConflict")
+            })
+            .await?;
+        let status = second.status.unwrap();
+        let said = &condition(&status, "Stalled").unwrap().message;
+        ensure!(said.contains(&format!("{}/first", namespace.name)) && said.contains(&host), "{said}");
+        namespace
+            .until("first", "the other is named", |_, status| {
+                condition(status, "RoutesAccepted").is_some_and(|found| found.message.contains("/second wants"))
+            })
+            .await?;
+        ensure!(kubectl(&["get", "httproute", "second-public", "-n", &namespace.name], "").await.is_err());
+
+        namespace.api::<Microservice>().delete("first", &kube::api::DeleteParams::background()).await?;
+        let place = &namespace.name;
+        eventually("the second has its route", || async move {
+            let found = kubectl(&["get", "httproute", "second-public", "-n", place], "").await;
+            Ok(found.map(drop).map_err(|error| error.to_string()))
+        })
+        .await
+        .context("the way is free as soon as the first goes")
+    })
+    .await
+}
+
+/// A gateway's refusal is on the object, in its own words.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn what_a_gateway_says_is_shown() -> Result<()> {
+    in_namespace("refused", |namespace| async move {
+        let route = json!([{"name": "public", "parentRefs": [{"name": "edge"}]}]);
+        namespace.apply("web", podinfo(json!({"routes": route}))).await?;
+        let place = &namespace.name;
+        eventually("the route is made", || async move {
+            let found = kubectl(&["get", "httproute", "web-public", "-n", place], "").await;
+            Ok(found.map(drop).map_err(|error| error.to_string()))
+        })
+        .await?;
+        let answer = |accepted: &str, message: &str| {
+            json!({"status": {"parents": [{"parentRef": {"name": "edge"}, "controllerName": "example.com/test",
+                "conditions": [{"type": "Accepted", "status": accepted, "reason": "Test", "message": message,
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"}]}]}})
+            .to_string()
+        };
+        let say = |text: String| async move {
+            kubectl(&["patch", "httproute", "web-public", "--subresource=status", "--type=merge", "-p", &text, "-n", place], "").await
+        };
+        say(answer("False", "no listener has that port")).await?;
+        namespace
+            .until("web", "the refusal", |_, status| {
+                condition(status, "RoutesAccepted").is_some_and(|found| {
+                    found.status == "False" && found.message.contains("gateway edge: no listener has that port")
+                })
+            })
+            .await?;
+        say(answer("True", "")).await?;
+        namespace
+            .until("web", "the consent", |_, status| {
+                condition(status, "RoutesAccepted").is_some_and(|found| found.status == "True")
+            })
+            .await?;
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,71 @@
+//! What gateways say of the routes of a service.
+
+use flotilla_crds::v1alpha1::{Microservice, condition};
+use serde_json::Value;
+
+use super::conditions::Wanted;
+use crate::{
+    cluster::{kind::Kind, ownership},
+    microservice::dereference::Observed,
+};
+
+/// The first host of the first route that has one. Which scheme a gateway speaks it alone knows, so this is the plain
+/// one.
+pub(super) fn url(microservice: &Microservice) -> Option<String> {
+    let mut hosts = microservice.spec.routes.iter().flat_map(|route| &route.hostnames);
+    hosts.find(|host| !host.starts_with('*')).map(|host| format!("http://{host}"))
+}
+
+/// Whether gateways have taken over every route; `None` when there are no routes.
+pub(super) fn accepted(microservice: &Microservice, observed: &Observed, uid: &str) -> Option<Wanted> {
+    if microservice.spec.routes.is_empty() {
+        return None;
+    }
+    let (mut refused, mut silent, mut taken) = (Vec::new(), Vec::new(), 0_usize);
+    for ((kind, name), live) in &observed.objects {
+        let is_route = matches!(kind, Kind::HttpRoute | Kind::GrpcRoute);
+        if !is_route || !ownership::is_controlled_by(&live.metadata, uid) {
+            continue;
+        }
+        let parents = live.data.pointer("/status/parents").and_then(Value::as_array);
+        match parents.map(Vec::as_slice).unwrap_or_default() {
+            [] => silent.push(format!("no gateway has answered to {kind} {name} yet")),
+            parents => match parents.iter().find_map(refusal) {
+                Some(why) => refused.push(format!("{kind} {name}: {why}")),
+                None => taken += 1,
+            },
+        }
+    }
+    let rivals = observed.rivals.iter().filter(|rival| !rival.comes_first).map(|rival| {
+        let (namespace, other) = &rival.other;
+        format!("the Microservice {namespace}/{other} wants {} too, and waits", rival.what)
+    });
+    let rivals: Vec<_> = rivals.collect();
+    let waiting = observed.rivals.iter().any(|rival| rival.comes_first);
+    let type_ = condition::ROUTES_ACCEPTED;
+    let beside =
+        |message: String| std::iter::once(message).chain(rivals.clone()).collect::<Vec<_>>().join("; ");
+    Some(if !refused.is_empty() {
+        Wanted::new(type_, Some(false), "Refused", refused.join("; "))
+    } else if waiting {
+        let message = "another Microservice has the same host and path".to_owned();
+        Wanted::new(type_, Some(false), "RouteConflict", message)
+    } else if !silent.is_empty() {
+        Wanted::new(type_, None, "Pending", beside(silent.join("; ")))
+    } else if taken == 0 {
+        Wanted::new(type_, Some(false), "NotMade", "no route could be made".to_owned())
+    } else {
+        Wanted::new(type_, Some(true), "Accepted", beside(format!("{taken} routes are taken over")))
+    })
+}
+
+/// Why a gateway does not take the route over.
+fn refusal(parent: &Value) -> Option<String> {
+    let conditions = parent["conditions"].as_array()?;
+    let refused = conditions.iter().find(|condition| {
+        matches!(condition["type"].as_str(), Some("Accepted" | "ResolvedRefs"))
+            && condition["status"] == "False"
+    })?;
+    let gateway = parent["parentRef"]["name"].as_str().unwrap_or_default();
+    Some(format!("gateway {gateway}: {}", refused["message"].as_str().unwrap_or_default()))
+}
