@@ -48,12 +48,14 @@ fn life() -> Vec<Value> {
     let ports = json!([{"name": "http", "port": 8080}]);
     vec![
         service(
-            json!({"ports": ports, "replicas": 2, "config": {"data": {"a": "1"}, "mountPath": "/etc/a"}}),
+            json!({"ports": ports, "replicas": 0, "config": {"data": {"a": "1"}, "mountPath": "/etc/a"}}),
         ),
-        service(json!({"image": "registry.invalid/orders:2", "replicas": 0})),
+        service(
+            json!({"image": "registry.invalid/orders:2", "replicas": 0, "disruption": {"disabled": true}}),
+        ),
         service(json!({"image": "registry.invalid/orders:2", "autoscaling": {"min": 2, "max": 4}})),
         service(
-            json!({"ports": ports, "replicas": 1, "config": {"data": {"a": "1"}, "mountPath": "/etc/a"}}),
+            json!({"ports": ports, "replicas": 0, "config": {"data": {"a": "1"}, "mountPath": "/etc/a"}}),
         ),
     ]
 }
