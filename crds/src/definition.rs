@@ -4,7 +4,7 @@
 use kube::CustomResourceExt;
 use serde_json::{Number, Value};
 
-use crate::v1alpha1::{Microservice, MicroserviceRevision};
+use crate::v1alpha1::{Microservice, MicroserviceClass, MicroserviceRevision};
 
 /// Numeric formats that schemars writes and the API server warns about as unknown.
 const RUST_ONLY_FORMATS: [&str; 6] = ["int8", "uint8", "int16", "uint16", "uint32", "uint64"];
@@ -14,7 +14,7 @@ const RUST_ONLY_FORMATS: [&str; 6] = ["int8", "uint8", "int16", "uint16", "uint3
 /// # Errors
 /// When a definition cannot be written as JSON: a defect of this crate that its tests would show.
 pub fn all() -> Result<Vec<Value>, serde_json::Error> {
-    [Microservice::crd(), MicroserviceRevision::crd()]
+    [Microservice::crd(), MicroserviceRevision::crd(), MicroserviceClass::crd()]
         .into_iter()
         .map(|crd| {
             let mut value = serde_json::to_value(crd)?;

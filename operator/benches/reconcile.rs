@@ -9,7 +9,12 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use flotilla_crds::v1alpha1::Microservice;
 use flotilla_operator::{
     cluster::FIELD_MANAGER,
-    microservice::{dereference::Observed, plan::plan, render::render, validate::validate},
+    microservice::{
+        dereference::Observed,
+        plan::plan,
+        render::render,
+        validate::{Class, validate},
+    },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use serde_json::json;
@@ -36,7 +41,9 @@ fn service() -> Microservice {
 /// The cluster after everything was applied.
 fn converged(service: &Microservice) -> Observed {
     let mut observed = Observed::default();
-    for object in render(&validate(service).unwrap(), &Observed::default()).unwrap().objects {
+    for object in
+        render(&validate(service, &Class::default()).unwrap(), &Observed::default()).unwrap().objects
+    {
         let mut live: kube::api::DynamicObject = serde_json::from_value(object.manifest.clone()).unwrap();
         live.metadata.uid = Some("uid".to_owned());
         live.metadata.managed_fields = Some(vec![ManagedFieldsEntry {
@@ -53,7 +60,8 @@ fn converged(service: &Microservice) -> Observed {
 fn reconcile(criterion: &mut Criterion) {
     let service = service();
     let steps = |observed: &Observed| {
-        let desired = render(&validate(black_box(&service)).unwrap(), observed).unwrap().objects;
+        let desired =
+            render(&validate(black_box(&service), &Class::default()).unwrap(), observed).unwrap().objects;
         plan(&desired, observed, UID).unwrap()
     };
     let (new, steady) = (Observed::default(), converged(&service));

@@ -107,7 +107,11 @@ impl Operator {
         }
         let mut all_caches = Vec::new();
         for namespace in config.scopes() {
-            let caches = Arc::new(Caches::new(config.watch_references, Arc::clone(&capabilities)));
+            let caches = Arc::new(Caches::new(
+                config.watch_references,
+                namespace.is_none(),
+                Arc::clone(&capabilities),
+            ));
             let context = Context::new(
                 client.clone(),
                 Arc::clone(&caches),

@@ -65,6 +65,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [scaledobjects]
   verbs: [list, watch, create, patch, delete]
 {{- if not .Values.watch.namespaces }}
+# It watches what the platform team decides, and never changes it.
+- apiGroups: [flotilla.dev]
+  resources: [microserviceclasses]
+  verbs: [list, watch]
 # It sees when they are installed or removed.
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]

@@ -1,5 +1,7 @@
 //! The `MicroserviceClass` kind: what the platform team decides for services.
 
+#![allow(clippy::duplicated_attributes, reason = "several columns are strings")]
+
 use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
@@ -25,7 +27,6 @@ pub const DEFAULT_CLASS_ANNOTATION: &str = "flotilla.dev/is-default-class";
     category = "microservices",
     doc = "Defaults and limits of services, for the platform team. Docs: docs/class.md",
     printcolumn(name = "Domain", type_ = "string", json_path = ".spec.gateway.domain"),
-    printcolumn(name = "Floor", type_ = "string", json_path = ".spec.security.minimumProfile"),
     printcolumn(
         name = "Default",
         type_ = "string",

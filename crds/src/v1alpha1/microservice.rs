@@ -35,6 +35,7 @@ pub const NAME_MAX_LENGTH: usize = 52;
         label_selector_path = ".status.selector"
     ),
     selectable = ".spec.suspend",
+    selectable = ".spec.className",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -55,6 +56,8 @@ pub const NAME_MAX_LENGTH: usize = 52;
         priority = 1,
         json_path = ".status.conditions[?(@.type==\"Ready\")].message"
     ),
+    printcolumn(name = "Class", type_ = "string", priority = 1, json_path = ".spec.className"),
+    printcolumn(name = "Revision", type_ = "string", priority = 1, json_path = ".status.revisions.current"),
     printcolumn(name = "Suspended", type_ = "boolean", priority = 1, json_path = ".spec.suspend"),
     validation = Rule::new(
         "size(self.metadata.name) <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')"
@@ -90,6 +93,11 @@ pub const NAME_MAX_LENGTH: usize = 52;
     validation = Rule::new("!has(self.sidecars) || !has(self.initContainers) || self.sidecars.all(s, !self.initContainers.exists(i, i.name == s.name))").message("a sidecar and an init container have the same name: each container of a pod has a name of its own").field_path(".sidecars")
 )]
 pub struct MicroserviceSpec {
+    /// The MicroserviceClass whose defaults and limits it has. Left out: the default class, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub class_name: Option<String>,
+
     /// Image to run, by tag or digest.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-zA-Z0-9._:/@-]*[a-zA-Z0-9])?$') && !self.contains('://')").message("image must be an image reference such as registry.example.com/team/app:1.2.3, with no spaces and no scheme"))]

@@ -7,6 +7,7 @@
 
 mod autoscaling;
 mod binding;
+mod class;
 mod config;
 mod container;
 mod dependency;
@@ -36,6 +37,10 @@ pub use autoscaling::{
     ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy, Trigger,
 };
 pub use binding::{Binding, BindingForm};
+pub use class::{
+    Capability, ClassGateway, ClassObservability, ClassRollout, ClassSecurity, DEFAULT_CLASS_ANNOTATION,
+    MicroserviceClass, MicroserviceClassSpec, MonitorKind, UrlScheme,
+};
 pub use config::{Config, Reload};
 pub use container::{InitContainer, Sidecar, SidecarPort};
 pub use dependency::{

@@ -16,6 +16,8 @@ pub mod condition {
     pub const STALLED: &str = "Stalled";
     /// Everything in `dependsOn` can be called; present only when there is something.
     pub const DEPENDENCIES_READY: &str = "DependenciesReady";
+    /// The cluster has everything that `spec` asks for; present only when it has not.
+    pub const CAPABILITIES_AVAILABLE: &str = "CapabilitiesAvailable";
     /// Gateways have taken over every route; present only when there are routes.
     pub const ROUTES_ACCEPTED: &str = "RoutesAccepted";
     /// Every migration of the version has succeeded; present only when there are migrations.

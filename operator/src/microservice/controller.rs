@@ -1,5 +1,6 @@
 //! The controller of one scope: its watches, what they trigger, and its end.
 
+mod classes;
 mod optional;
 mod references;
 
@@ -181,6 +182,9 @@ fn children(
         pods.pods.observe(event)
     });
     streams.push(news.filter_map(|meta| future::ready(labelled(&meta))).boxed());
+    if caches.classes.is_some() {
+        streams.push(classes::news(client, caches).boxed());
+    }
     if caches.references.is_some() {
         streams.push(references::news(client, namespace, caches).boxed());
     }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use flotilla_crds::v1alpha1::{Microservice, Revisions};
+use flotilla_crds::v1alpha1::{DEFAULT_CLASS_ANNOTATION, Microservice, MicroserviceClass, Revisions};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::{
     ResourceExt,
@@ -16,7 +16,7 @@ use super::{
     claims::{Claims, Rival},
     edges::{self, Edges},
     peers::{self, Caller, Peer},
-    validate::{Reference, references},
+    validate::{self, Class, Reference, references},
 };
 use crate::cluster::{MICROSERVICE_LABEL, cache::Cache, capability::Capabilities, kind::Kind, ownership};
 
@@ -31,6 +31,8 @@ pub struct Caches {
     pub edges: Edges,
     /// Who claims which hosts and paths.
     pub claims: Claims,
+    /// Classes; `None` when the operator may not see them.
+    pub classes: Option<Cache<MicroserviceClass>>,
     /// Which optional kinds the cluster serves.
     pub capabilities: Arc<Capabilities>,
     /// Pods of services.
@@ -51,8 +53,9 @@ pub struct References {
 
 impl Caches {
     /// Empty caches.
-    pub fn new(watch_references: bool, capabilities: Arc<Capabilities>) -> Self {
+    pub fn new(watch_references: bool, whole_cluster: bool, capabilities: Arc<Capabilities>) -> Self {
         Self {
+            classes: whole_cluster.then(Cache::default),
             capabilities,
             children: Kind::ALL.into_iter().map(|kind| (kind, Cache::default())).collect(),
             references: watch_references.then(References::default),
@@ -85,6 +88,9 @@ impl Caches {
             cache.wait_until_ready().await;
         }
         self.pods.wait_until_ready().await;
+        if let Some(classes) = &self.classes {
+            classes.wait_until_ready().await;
+        }
         if let Some(references) = &self.references {
             references.config_maps.wait_until_ready().await;
             references.secrets.wait_until_ready().await;
@@ -106,11 +112,38 @@ impl Caches {
         ask(self.capabilities.are_known(), "CustomResourceDefinition");
         ask(self.microservices.is_ready(), "Microservice");
         ask(self.pods.is_ready(), "Pod");
+        ask(self.classes.as_ref().is_none_or(Cache::is_ready), "MicroserviceClass");
         if let Some(references) = &self.references {
             ask(references.config_maps.is_ready(), "ConfigMap (metadata)");
             ask(references.secrets.is_ready(), "Secret (metadata)");
         }
         waiting
+    }
+
+    /// The class of a service: the one that it names, or the default one.
+    fn class(&self, named: Option<&str>) -> ClassOf {
+        let Some(classes) = &self.classes else {
+            return named.map_or_else(ClassOf::default, |_| ClassOf::NotWatched);
+        };
+        let all = classes.all();
+        let is_default = |class: &MicroserviceClass| {
+            class.annotations().get(DEFAULT_CLASS_ANNOTATION).is_some_and(|value| value == "true")
+        };
+        // Of several default classes the first by name counts, so that it is always the same.
+        let found = match named {
+            Some(name) => all.iter().find(|class| class.name_any() == name),
+            None => all.iter().find(|class| is_default(class)),
+        };
+        match (found, named) {
+            (Some(class), _) => {
+                ClassOf::Known(Box::new(Class { name: Some(class.name_any()), spec: class.spec.clone() }))
+            }
+            (None, None) => ClassOf::default(),
+            (None, Some(wanted)) => ClassOf::Unknown {
+                wanted: wanted.to_owned(),
+                known: all.iter().map(|class| class.name_any()).collect::<Vec<_>>().join(", "),
+            },
+        }
     }
 
     /// The version of something that a service refers to: `None` when it does not exist.
@@ -125,6 +158,41 @@ impl Caches {
             metadata.uid.unwrap_or_default(),
             metadata.resource_version.unwrap_or_default()
         ))
+    }
+}
+
+/// The class of a service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClassOf {
+    /// It is known, or it is what is built in.
+    Known(Box<Class>),
+    /// There is none of that name.
+    Unknown {
+        /// What is wanted.
+        wanted: String,
+        /// What there is.
+        known: String,
+    },
+    /// Classes are not watched.
+    NotWatched,
+}
+
+impl Default for ClassOf {
+    fn default() -> Self {
+        Self::Known(Box::default())
+    }
+}
+
+impl ClassOf {
+    /// The class, or what is wrong with the service.
+    pub fn get(&self) -> Result<&Class, validate::Error> {
+        match self {
+            Self::Known(class) => Ok(class),
+            Self::Unknown { wanted, known } => {
+                Err(validate::Error::UnknownClass { wanted: wanted.clone(), known: known.clone() })
+            }
+            Self::NotWatched => Err(validate::Error::NoClasses),
+        }
     }
 }
 
@@ -145,6 +213,8 @@ pub struct Observed {
     pub rivals: Vec<Rival>,
     /// Optional kinds that the cluster does not serve.
     pub unserved: BTreeSet<Kind>,
+    /// Its class, or why it has none.
+    pub class: ClassOf,
     /// What is known of its versions.
     pub revisions: Revisions,
 }
@@ -186,9 +256,51 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
     let find = |(namespace, name): &edges::Key| caches.microservices.get(namespace, name);
     observed.peers = peers::peers(microservice, find);
     observed.callers = peers::callers(microservice, caches.edges.callers(&(namespace, name)), find);
+    observed.class = caches.class(microservice.spec.class_name.as_deref());
     observed.rivals = caches.claims.rivals(microservice);
     observed.unserved = Kind::ALL.into_iter().filter(|kind| !caches.capabilities.is_served(*kind)).collect();
     observed.revisions =
         microservice.status.as_ref().and_then(|status| status.revisions.clone()).unwrap_or_default();
     observed
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::watcher::Event;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn class(name: &str, annotations: Value) -> MicroserviceClass {
+        serde_json::from_value(json!({
+            "apiVersion": "flotilla.dev/v1alpha1", "kind": "MicroserviceClass",
+            "metadata": {"name": name, "annotations": annotations}, "spec": {},
+        }))
+        .unwrap()
+    }
+
+    fn name(of: &ClassOf) -> Option<String> {
+        of.get().unwrap().name.clone()
+    }
+
+    #[test]
+    fn a_class_is_found_by_its_name_or_as_the_default_one() {
+        let caches = Caches::new(false, true, Arc::default());
+        assert_eq!(name(&caches.class(None)), None);
+        let classes = caches.classes.as_ref().unwrap();
+        classes.observe(&Event::Apply(class("small", json!({}))));
+        assert_eq!(name(&caches.class(None)), None);
+        classes.observe(&Event::Apply(class("usual", json!({DEFAULT_CLASS_ANNOTATION: "true"}))));
+        assert_eq!(name(&caches.class(None)).as_deref(), Some("usual"));
+        assert_eq!(name(&caches.class(Some("small"))).as_deref(), Some("small"));
+        let error = caches.class(Some("huge")).get().unwrap_err().to_string();
+        assert_eq!(error, "spec.className: there is no MicroserviceClass \"huge\"; there are: small, usual");
+    }
+
+    #[test]
+    fn an_operator_of_some_namespaces_has_no_classes() {
+        let caches = Caches::new(false, false, Arc::default());
+        assert_eq!(name(&caches.class(None)), None);
+        assert!(caches.class(Some("small")).get().is_err());
+    }
 }

@@ -168,7 +168,7 @@ async fn converge(microservice: &Microservice, namespace: &str, context: &Contex
         return Ok(Outcome::Suspended);
     }
     let observed: Observed = dereference(microservice, &context.caches);
-    let validated = validate(microservice)?;
+    let validated = validate(microservice, observed.class.get()?)?;
     let Rendered { objects, latest, waits, unmet } = render(&validated, &observed)?;
     let plan = plan(&objects, &observed, &validated.uid)?;
     apply(plan, namespace, &context.writer, &context.caches).await?;

@@ -269,10 +269,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::microservice::{render::tests::microservice, validate::validate};
+    use crate::microservice::{
+        render::tests::microservice,
+        validate::{Class, validate},
+    };
 
     fn service(spec: &str) -> Validated {
-        validate(&microservice(&format!("spec: {{image: app, {spec}}}"))).unwrap()
+        validate(&microservice(&format!("spec: {{image: app, {spec}}}")), &Class::default()).unwrap()
     }
 
     fn version(service: &Validated, number: u32) -> Revision {

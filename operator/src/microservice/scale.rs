@@ -94,7 +94,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::microservice::{render::tests::microservice, validate::validate};
+    use crate::microservice::{
+        render::tests::microservice,
+        validate::{Class, validate},
+    };
 
     fn live(manager: &str, autoscaled: bool) -> DynamicObject {
         let annotations = if autoscaled { json!({AUTOSCALED_ANNOTATION: "true"}) } else { json!({}) };
@@ -108,7 +111,8 @@ mod tests {
     }
 
     fn decided(spec: &str, live: Option<&DynamicObject>) -> Replicas {
-        let service = validate(&microservice(&format!("spec: {{image: app, {spec}}}"))).unwrap();
+        let service =
+            validate(&microservice(&format!("spec: {{image: app, {spec}}}")), &Class::default()).unwrap();
         Replicas::decide(&service, live)
     }
 

@@ -21,6 +21,7 @@ mod service_account;
 pub(crate) mod tests;
 mod volume;
 
+use flotilla_crds::v1alpha1::Capability;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
@@ -88,12 +89,21 @@ pub struct Unmet {
     pub reason: &'static str,
     /// The field, and what to do.
     pub message: String,
+    /// Whether the service is not Ready for it.
+    pub is_fatal: bool,
 }
 
 impl Unmet {
     /// The cluster does not serve a kind that a field needs.
-    fn missing_kind(kind: Kind, field: &str, advice: &str) -> Self {
+    fn missing_kind(service: &Validated, kind: Kind, field: &str, advice: &str) -> Self {
+        let capability = match kind {
+            Kind::HttpRoute | Kind::GrpcRoute => Some(Capability::Routes),
+            Kind::ServiceMonitor | Kind::PodMonitor | Kind::PrometheusRule => Some(Capability::Monitoring),
+            Kind::ScaledObject => Some(Capability::EventScaling),
+            _ => None,
+        };
         Self {
+            is_fatal: !capability.is_some_and(|capability| service.class.is_optional(capability)),
             reason: "MissingCapability",
             message: format!(
                 "{field} needs the kind {kind} ({}), which this cluster does not have: {advice}, or remove {field}",

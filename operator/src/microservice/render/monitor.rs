@@ -1,9 +1,7 @@
 //! What Prometheus reads and when it calls somebody: `ServiceMonitor` or `PodMonitor`, and `PrometheusRule`.
 
-use flotilla_crds::v1alpha1::{AlertPreset, MetricsEndpoint};
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::ObjectMeta, apimachinery::pkg::util::intstr::IntOrString,
-};
+use flotilla_crds::v1alpha1::{AlertPreset, MetricsEndpoint, MonitorKind};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
 use super::{Object, Unmet, labels, metadata};
@@ -19,14 +17,14 @@ pub(super) fn render(service: &Validated, observed: &Observed) -> (Vec<Object>, 
     let (mut objects, mut unmet) = (Vec::new(), Vec::new());
     let mut add = |kind: Kind, field: &str, spec: Value| {
         if observed.unserved.contains(&kind) {
-            unmet.push(Unmet::missing_kind(kind, field, INSTALL));
+            unmet.push(Unmet::missing_kind(service, kind, field, INSTALL));
         } else {
             objects.push(object(service, kind, &spec));
         }
     };
     if let Some(endpoint) = &service.observability.metrics {
         // A worker has no Service that could be monitored.
-        if service.ports.is_empty() {
+        if service.ports.is_empty() || service.class.monitor() == MonitorKind::PodMonitor {
             add(Kind::PodMonitor, "spec.observability.metrics", pod_monitor(service, endpoint));
         } else {
             add(Kind::ServiceMonitor, "spec.observability.metrics", service_monitor(service, endpoint));
@@ -41,7 +39,9 @@ pub(super) fn render(service: &Validated, observed: &Observed) -> (Vec<Object>, 
 }
 
 fn object(service: &Validated, kind: Kind, spec: &Value) -> Object {
-    let metadata = ObjectMeta { name: Some(service.name.clone()), ..metadata(service) };
+    let mut metadata = metadata(service);
+    let labels = service.class.spec.observability.iter().flat_map(|block| block.labels.clone());
+    metadata.labels.get_or_insert_default().extend(labels);
     let manifest = json!({
         "apiVersion": kind.api_version(), "kind": kind.name(), "metadata": metadata, "spec": spec,
     });

@@ -30,6 +30,7 @@ fn one(service: &Validated, observed: &Observed, route: &Route) -> Result<Result
     let Some(port) = find_port(&service.ports, route.port.as_ref()) else {
         let known: Vec<_> = service.ports.iter().map(|port| &*port.name).collect();
         return Ok(Err(Unmet {
+            is_fatal: true,
             reason: "NoPort",
             message: format!("{field}: its port is not in spec.ports, which has: {}", known.join(", ")),
         }));
@@ -41,17 +42,21 @@ fn one(service: &Validated, observed: &Observed, route: &Route) -> Result<Result
         Some(RouteKind::Http) | None => Kind::HttpRoute,
     };
     if observed.unserved.contains(&kind) {
-        return Ok(Err(Unmet::missing_kind(kind, &field, "install the Gateway API")));
+        return Ok(Err(Unmet::missing_kind(service, kind, &field, "install the Gateway API")));
     }
     if route.parent_refs.is_empty() {
         return Ok(Err(Unmet {
+            is_fatal: true,
             reason: "NoGateway",
-            message: format!("{field}: there is no gateway to attach to: write parentRefs"),
+            message: format!(
+                "{field}: there is no gateway to attach to: write parentRefs, or let the class have them"
+            ),
         }));
     }
     if let Some(rival) = observed.rivals.iter().find(|rival| rival.route == route.name && rival.comes_first) {
         let (namespace, name) = &rival.other;
         return Ok(Err(Unmet {
+            is_fatal: true,
             reason: "RouteConflict",
             message: format!(
                 "{field}: {} belongs to the Microservice {namespace}/{name}, which was there first: choose another host or path",

@@ -22,7 +22,7 @@ pub(super) fn render(service: &Validated, observed: &Observed) -> Option<Result<
     }
     let kind = Kind::ScaledObject;
     if observed.unserved.contains(&kind) {
-        return Some(Err(Unmet::missing_kind(kind, "spec.autoscaling.triggers", "install KEDA")));
+        return Some(Err(Unmet::missing_kind(service, kind, "spec.autoscaling.triggers", "install KEDA")));
     }
     let manifest = json!({
         "apiVersion": kind.api_version(),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::microservice::validate::validate;
+use crate::microservice::validate::{Class, validate};
 
 pub(crate) const UID: &str = "6f0c3f5e-0000-4000-8000-000000000001";
 
@@ -20,7 +20,7 @@ pub(crate) fn microservice(yaml: &str) -> Microservice {
 
 /// What such a `Microservice` becomes.
 pub(crate) fn rendered(yaml: &str) -> Vec<Object> {
-    render(&validate(&microservice(yaml)).unwrap(), &Observed::default()).unwrap().objects
+    render(&validate(&microservice(yaml), &Class::default()).unwrap(), &Observed::default()).unwrap().objects
 }
 
 /// Compares what a `Microservice` becomes with the golden file of that name.
@@ -266,7 +266,7 @@ proptest! {
     fn every_object_stays_in_its_place(spec in spec()) {
         let mut service = microservice("spec: {image: app}");
         service.spec = serde_json::from_value(spec).unwrap();
-        for object in render(&validate(&service).unwrap(), &Observed::default()).unwrap().objects {
+        for object in render(&validate(&service, &Class::default()).unwrap(), &Observed::default()).unwrap().objects {
             let manifest = &object.manifest;
             prop_assert_eq!(&manifest["metadata"]["namespace"], "shop");
             let kind = manifest["kind"].as_str().unwrap();
@@ -285,7 +285,7 @@ proptest! {
         let mut service = microservice("spec: {image: app}");
         service.spec = serde_json::from_value(spec).unwrap();
         service.spec.security.get_or_insert_default().profile = None;
-        let objects = render(&validate(&service).unwrap(), &Observed::default()).unwrap().objects;
+        let objects = render(&validate(&service, &Class::default()).unwrap(), &Observed::default()).unwrap().objects;
         let deployment = objects.iter().find(|object| object.kind == Kind::Deployment).unwrap();
         let pod = &deployment.manifest["spec"]["template"]["spec"];
         prop_assert_eq!(&pod["securityContext"]["runAsNonRoot"], true);

@@ -28,7 +28,7 @@ impl Wanted {
 }
 
 /// The order of conditions in `status`: the summary first.
-const ORDER: [&str; 9] = [
+const ORDER: [&str; 10] = [
     condition::READY,
     condition::RECONCILING,
     condition::STALLED,
@@ -38,6 +38,7 @@ const ORDER: [&str; 9] = [
     condition::DEPENDENCIES_READY,
     condition::ROUTES_ACCEPTED,
     condition::MIGRATIONS_COMPLETE,
+    condition::CAPABILITIES_AVAILABLE,
 ];
 
 /// The wanted conditions, each with the time of its last transition: that of before when its status is the same.

@@ -115,7 +115,7 @@ pub fn compute(
         ready_replicas: rollout.as_ref().map(|rollout| rollout.ready),
         ready: rollout.as_ref().map(|rollout| format!("{}/{}", rollout.ready, rollout.desired)),
         selector: Some(selector(microservice)),
-        url: routes::url(microservice).or_else(|| ports.iter().find_map(|port| url(port, &host))),
+        url: routes::url(observed, &uid).or_else(|| ports.iter().find_map(|port| url(port, &host))),
         endpoints: ports.iter().map(|port| endpoint(port, &host)).collect(),
         dependencies: observed.peers.iter().map(Peer::status).collect(),
         dependents: observed
@@ -179,6 +179,12 @@ fn wanted(
             }
             if let Some(first) = unmet.first() {
                 let all: Vec<_> = unmet.iter().map(|unmet| &*unmet.message).collect();
+                let text = all.join("; ");
+                wanted.push(Wanted::new(condition::CAPABILITIES_AVAILABLE, Some(false), first.reason, text));
+            }
+            let fatal: Vec<_> = unmet.iter().filter(|unmet| unmet.is_fatal).collect();
+            if let Some(first) = fatal.first() {
+                let all: Vec<_> = fatal.iter().map(|unmet| &*unmet.message).collect();
                 (ready, reason, message) = (Some(false), first.reason, all.join("; "));
                 stalled = Some((first.reason, message.clone()));
                 reconciling = None;

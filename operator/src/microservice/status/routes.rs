@@ -6,14 +6,23 @@ use serde_json::Value;
 use super::conditions::Wanted;
 use crate::{
     cluster::{kind::Kind, ownership},
-    microservice::dereference::Observed,
+    microservice::{dereference::Observed, validate::Class},
 };
 
-/// The first host of the first route that has one. Which scheme a gateway speaks it alone knows, so this is the plain
-/// one.
-pub(super) fn url(microservice: &Microservice) -> Option<String> {
-    let mut hosts = microservice.spec.routes.iter().flat_map(|route| &route.hostnames);
-    hosts.find(|host| !host.starts_with('*')).map(|host| format!("http://{host}"))
+/// The first host of the first route that was made and has one. Which scheme a gateway speaks the class knows.
+pub(super) fn url(observed: &Observed, uid: &str) -> Option<String> {
+    let scheme = observed.class.get().map_or("http", Class::scheme);
+    let routes = observed
+        .objects
+        .iter()
+        .filter(|((kind, _), live)| is_route(*kind) && ownership::is_controlled_by(&live.metadata, uid));
+    let hosts = routes.filter_map(|(_, live)| live.data.pointer("/spec/hostnames")?.as_array());
+    let mut hosts = hosts.flatten().filter_map(Value::as_str);
+    hosts.find(|host| !host.starts_with('*')).map(|host| format!("{scheme}://{host}"))
+}
+
+fn is_route(kind: Kind) -> bool {
+    matches!(kind, Kind::HttpRoute | Kind::GrpcRoute)
 }
 
 /// Whether gateways have taken over every route; `None` when there are no routes.
@@ -23,8 +32,7 @@ pub(super) fn accepted(microservice: &Microservice, observed: &Observed, uid: &s
     }
     let (mut refused, mut silent, mut taken) = (Vec::new(), Vec::new(), 0_usize);
     for ((kind, name), live) in &observed.objects {
-        let is_route = matches!(kind, Kind::HttpRoute | Kind::GrpcRoute);
-        if !is_route || !ownership::is_controlled_by(&live.metadata, uid) {
+        if !is_route(*kind) || !ownership::is_controlled_by(&live.metadata, uid) {
             continue;
         }
         let parents = live.data.pointer("/status/parents").and_then(Value::as_array);

@@ -1,6 +1,8 @@
 //! What the platform team has decided: defaults that a service may overrule, and limits that it may not.
 
-use flotilla_crds::v1alpha1::{Capability, MicroserviceClassSpec, MonitorKind, Route, SecurityProfile, UrlScheme};
+use flotilla_crds::v1alpha1::{
+    Capability, MicroserviceClassSpec, MonitorKind, Route, SecurityProfile, UrlScheme,
+};
 
 use super::Error;
 
@@ -17,9 +19,8 @@ impl Class {
     /// A service's routes with the gateways and hosts of the class.
     pub(super) fn routes(&self, routes: &[Route], name: &str, namespace: &str) -> Vec<Route> {
         let gateway = self.spec.gateway.clone().unwrap_or_default();
-        let host = gateway.domain.map(|domain| {
-            domain.replace("{name}", name).replace("{namespace}", namespace)
-        });
+        let host =
+            gateway.domain.map(|domain| domain.replace("{name}", name).replace("{namespace}", namespace));
         let filled = |route: &Route| {
             let mut route = route.clone();
             if route.parent_refs.is_empty() {
@@ -42,11 +43,9 @@ impl Class {
             SecurityProfile::Custom => 0,
         };
         match minimum {
-            Some(minimum) if strictness(profile) < strictness(minimum) => Err(Error::Profile {
-                profile,
-                minimum,
-                class: self.name.clone().unwrap_or_default(),
-            }),
+            Some(minimum) if strictness(profile) < strictness(minimum) => {
+                Err(Error::Profile { profile, minimum, class: self.name.clone().unwrap_or_default() })
+            }
             _ => Ok(()),
         }
     }
@@ -67,5 +66,54 @@ impl Class {
             UrlScheme::Http => "http",
             UrlScheme::Https => "https",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::microservice::{
+        render::tests::microservice,
+        validate::{Validated, validate},
+    };
+
+    fn validated(spec: &str, class: Value) -> Result<Validated, Error> {
+        let class = Class { name: Some("usual".into()), spec: serde_json::from_value(class).unwrap() };
+        validate(&microservice(&format!("spec: {{image: app, {spec}}}")), &class)
+    }
+
+    #[test]
+    fn what_a_service_leaves_out_is_that_of_the_class() {
+        let class = json!({
+            "gateway": {"parentRefs": [{"name": "edge", "namespace": "infra"}], "domain": "{name}.{namespace}.example.com"},
+            "resources": {"requests": {"memory": "64Mi"}},
+            "rollout": {"progressDeadlineSeconds": 60, "onFailure": "Pause"},
+            "observability": {"tracingEndpoint": "http://collector:4317"},
+        });
+        let spec =
+            "ports: [{name: http, port: 80}], routes: [{name: a}, {name: b, hostnames: [b.example.org]}],
+            rollout: {onFailure: None}, observability: {tracing: {}}";
+        let service = validated(spec, class).unwrap();
+        assert_eq!(service.routes[0].hostnames, ["orders.shop.example.com"]);
+        assert_eq!(service.routes[0].parent_refs[0].name, "edge");
+        assert_eq!(service.routes[1].hostnames, ["b.example.org"]);
+        assert_eq!(service.resources.limits["memory"], "64Mi");
+        assert_eq!(service.rollout.progress_deadline_seconds, Some(60));
+        assert_eq!(service.rollout.on_failure, Some(flotilla_crds::v1alpha1::OnFailure::None));
+        let endpoint = service.observability.tracing.and_then(|tracing| tracing.endpoint);
+        assert_eq!(endpoint.as_deref(), Some("http://collector:4317"));
+    }
+
+    #[test]
+    fn a_limit_holds_whatever_the_service_says() {
+        let class = json!({"security": {"minimumProfile": "Baseline"}});
+        assert!(validated("security: {profile: Baseline}", class.clone()).is_ok());
+        let error = validated("security: {profile: Custom}", class).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "spec.security.profile: class \"usual\" allows nothing less strict than Baseline, and this is Custom"
+        );
     }
 }

@@ -30,7 +30,10 @@ pub struct ScheduledJob {
     pub resources: ContainerResources,
 }
 
-pub(super) fn migrations(spec: &MicroserviceSpec) -> Result<Vec<MigrationJob>, Error> {
+pub(super) fn migrations(
+    spec: &MicroserviceSpec,
+    service: Option<&Resources>,
+) -> Result<Vec<MigrationJob>, Error> {
     let of = |written: &Migration| {
         Ok(MigrationJob {
             name: written.name.clone(),
@@ -38,20 +41,19 @@ pub(super) fn migrations(spec: &MicroserviceSpec) -> Result<Vec<MigrationJob>, E
             args: written.args.clone(),
             backoff_limit: written.backoff_limit,
             timeout_seconds: written.timeout_seconds,
-            resources: own_or_service(written.resources.as_ref(), spec)?,
+            resources: resources::resolve(written.resources.as_ref().or(service))?,
         })
     };
     spec.migrations.iter().map(of).collect()
 }
 
-pub(super) fn schedules(spec: &MicroserviceSpec) -> Result<Vec<ScheduledJob>, Error> {
+pub(super) fn schedules(
+    spec: &MicroserviceSpec,
+    service: Option<&Resources>,
+) -> Result<Vec<ScheduledJob>, Error> {
     let of = |written: &Schedule| {
-        let resources = own_or_service(written.resources.as_ref(), spec)?;
+        let resources = resources::resolve(written.resources.as_ref().or(service))?;
         Ok(ScheduledJob { written: written.clone(), resources })
     };
     spec.schedules.iter().map(of).collect()
-}
-
-fn own_or_service(own: Option<&Resources>, spec: &MicroserviceSpec) -> Result<ContainerResources, Error> {
-    resources::resolve(own.or(spec.resources.as_ref()))
 }

@@ -4,6 +4,7 @@
 //! left are objects from before a rule existed, and what the schema cannot say. `Validated` is the only input of
 //! `render`.
 
+mod class;
 mod extra;
 mod job;
 mod probes;
@@ -17,11 +18,13 @@ use std::collections::BTreeMap;
 
 use flotilla_crds::v1alpha1::{
     Binding, EnvFromSource, EnvVar, FileSource, ImagePullPolicy, Lifecycle, LocalObjectReference,
-    Microservice, Network, Observability, Placement, Port, Rollout, Route, Volume, VolumeMount,
+    Microservice, Network, Observability, Placement, Port, Rollout, Route, SecurityProfile, Volume,
+    VolumeMount,
 };
 use kube::ResourceExt;
 
 pub use self::{
+    class::Class,
     extra::ExtraContainer,
     job::{MigrationJob, ScheduledJob},
     probes::{Check, ProbeSet, TimedCheck},
@@ -89,6 +92,31 @@ pub enum Error {
         /// The limit.
         limit: String,
     },
+    /// The class that is named does not exist.
+    #[error("spec.className: there is no MicroserviceClass {wanted:?}; there are: {known}")]
+    UnknownClass {
+        /// What is wanted.
+        wanted: String,
+        /// What there is.
+        known: String,
+    },
+    /// Classes are not watched.
+    #[error(
+        "spec.className: this operator works in some namespaces only and may not read MicroserviceClass objects, which belong to the cluster: remove spec.className"
+    )]
+    NoClasses,
+    /// The profile is less strict than the class allows.
+    #[error(
+        "spec.security.profile: class {class:?} allows nothing less strict than {minimum:?}, and this is {profile:?}"
+    )]
+    Profile {
+        /// The profile.
+        profile: SecurityProfile,
+        /// The least strict one.
+        minimum: SecurityProfile,
+        /// The class.
+        class: String,
+    },
     /// Two containers of the pod have one name.
     #[error(
         "two containers are named {0:?}: the one that runs the image is named like the service; give each sidecar and init container a name of its own"
@@ -115,6 +143,8 @@ pub struct Validated {
     pub namespace: String,
     /// UID of the object, for owner references.
     pub uid: String,
+    /// The class, or what is built in.
+    pub class: Class,
     /// Image.
     pub image: String,
     /// Pull policy; left to Kubernetes when not written.
@@ -197,18 +227,30 @@ pub enum Identity {
     Existing(String),
 }
 
-/// Checks a `Microservice` and makes its defaults explicit.
-pub fn validate(microservice: &Microservice) -> Result<Validated, Error> {
+/// Checks a `Microservice` and makes its defaults explicit: those of the class, then those that are built in.
+pub fn validate(microservice: &Microservice, class: &Class) -> Result<Validated, Error> {
     let spec = &microservice.spec;
     let metadata = &microservice.metadata;
     let account = spec.service_account.clone().unwrap_or_default();
     let (drain_seconds, termination_grace_period_seconds) = lifecycle(spec.lifecycle.as_ref(), &spec.ports)?;
     let name = microservice.name_any();
+    let namespace = metadata.namespace.clone().ok_or(Error::NotStored("namespace"))?;
+    let security = security::resolve(spec.security.as_ref());
+    class.check_profile(security.profile)?;
+    let own_resources = spec.resources.as_ref().or(class.spec.resources.as_ref());
+    let mut observability = spec.observability.clone().unwrap_or_default();
+    if let Some(tracing) = &mut observability.tracing {
+        let default = class.spec.observability.as_ref().and_then(|block| block.tracing_endpoint.clone());
+        tracing.endpoint = tracing.endpoint.take().or(default);
+    }
+    let rollout = spec.rollout.clone().unwrap_or_default();
     let (init_containers, sidecars) = (extra::init(spec)?, extra::sidecars(spec)?);
     extra::refuse_same_names(&name, &[&init_containers, &sidecars])?;
     Ok(Validated {
+        routes: class.routes(&spec.routes, &name, &namespace),
         name,
-        namespace: metadata.namespace.clone().ok_or(Error::NotStored("namespace"))?,
+        namespace,
+        class: class.clone(),
         uid: metadata.uid.clone().ok_or(Error::NotStored("uid"))?,
         image: spec.image.clone(),
         image_pull_policy: spec.image_pull_policy,
@@ -228,20 +270,23 @@ pub fn validate(microservice: &Microservice) -> Result<Validated, Error> {
         init_containers,
         sidecars,
         bindings: spec.bindings.clone(),
-        routes: spec.routes.clone(),
-        migrations: job::migrations(spec)?,
-        schedules: job::schedules(spec)?,
-        observability: spec.observability.clone().unwrap_or_default(),
+        migrations: job::migrations(spec, own_resources)?,
+        schedules: job::schedules(spec, own_resources)?,
+        observability,
         scale: scale::resolve(spec),
         budget: scale::budget(spec.disruption.as_ref()),
         network: spec.network.clone().unwrap_or_default(),
         placement: spec.placement.clone().unwrap_or_default(),
-        rollout: spec.rollout.clone().unwrap_or_default(),
+        rollout: class
+            .spec
+            .rollout
+            .as_ref()
+            .map_or_else(|| rollout.clone(), |block| block.fill(rollout.clone())),
         probes: probes::resolve(spec.probes.as_ref(), &spec.ports)?,
-        resources: resources::resolve(spec.resources.as_ref())?,
+        resources: resources::resolve(own_resources)?,
         drain_seconds,
         termination_grace_period_seconds,
-        security: security::resolve(spec.security.as_ref()),
+        security,
         service_account: account.name.map_or(Identity::Own(account.annotations), Identity::Existing),
         mount_token: account.mount_token.unwrap_or(false),
     })
@@ -265,8 +310,11 @@ mod tests {
 
     #[test]
     fn defaults_are_explicit() {
-        let validated =
-            validate(&microservice("spec: {image: app:1, ports: [{name: http, port: 80}]}")).unwrap();
+        let validated = validate(
+            &microservice("spec: {image: app:1, ports: [{name: http, port: 80}]}"),
+            &Class::default(),
+        )
+        .unwrap();
         assert_eq!(validated.scale, Scale::Unwritten);
         assert_eq!((validated.drain_seconds, validated.termination_grace_period_seconds), (5, 30));
         assert_eq!(validated.service_account, Identity::Own(BTreeMap::new()));
@@ -275,9 +323,12 @@ mod tests {
 
     #[test]
     fn a_worker_does_not_drain_unless_asked() {
-        assert_eq!(validate(&microservice("spec: {image: app:1}")).unwrap().drain_seconds, 0);
+        assert_eq!(
+            validate(&microservice("spec: {image: app:1}"), &Class::default()).unwrap().drain_seconds,
+            0
+        );
         let asked = microservice("spec: {image: app:1, lifecycle: {drainSeconds: 3}}");
-        assert_eq!(validate(&asked).unwrap().drain_seconds, 3);
+        assert_eq!(validate(&asked, &Class::default()).unwrap().drain_seconds, 3);
     }
 
     #[test]
@@ -285,6 +336,6 @@ mod tests {
         let short = microservice(
             "spec: {image: app:1, ports: [{name: http, port: 80}], lifecycle: {terminationGracePeriodSeconds: 5}}",
         );
-        assert_eq!(validate(&short), Err(Error::Drain { drain: 5, grace: 5 }));
+        assert_eq!(validate(&short, &Class::default()), Err(Error::Drain { drain: 5, grace: 5 }));
     }
 }
