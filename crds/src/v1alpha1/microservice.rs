@@ -4,9 +4,10 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Autoscaling, Binding, Config, Dependency, Disruption, EnvFromSource, EnvVar, FileSource, InitContainer,
-    Lifecycle, LocalObjectReference, MicroserviceStatus, Migration, Network, Observability, Placement, Port,
-    Probes, Resources, Rollout, Route, Schedule, Security, ServiceAccount, Sidecar, Volume, VolumeMount,
+    Autoscaling, Binding, Config, DeletionPolicy, Dependency, Disruption, EnvFromSource, EnvVar, FileSource,
+    InitContainer, Lifecycle, LocalObjectReference, MicroserviceStatus, Migration, Network, Observability,
+    Placement, Port, Probes, Resources, Rollout, Route, Schedule, Security, ServiceAccount, Sidecar, Volume,
+    VolumeMount, Workload,
 };
 
 /// The longest name of a `Microservice`: names of children carry it with a suffix, and the shortest limit
@@ -86,10 +87,13 @@ pub const NAME_MAX_LENGTH: usize = 52;
     validation = Rule::new("!has(self.routes) || size(self.routes) == 0 || (has(self.ports) && size(self.ports) > 0)").message("a route leads to a port, and there is none: write spec.ports").field_path(".routes"),
     validation = Rule::new("!has(self.routes) || self.routes.all(r, !has(r.port) || type(r.port) != string || (has(self.ports) && self.ports.exists(p, p.name == r.port)))").message("a route names a port that is not in spec.ports").field_path(".routes"),
     validation = Rule::new("!has(self.observability) || !has(self.observability.metrics) || has(self.observability.metrics.port) || (has(self.ports) && size(self.ports) > 0)").message("metrics without a port are read from the first of spec.ports, and there is none: write observability.metrics.port").field_path(".observability.metrics"),
+    validation = Rule::new("self.?workload.?kind.orValue('Deployment') == oldSelf.?workload.?kind.orValue('Deployment')").message("workload.kind cannot be changed: delete the service and write it anew").field_path(".workload.kind"),
+    validation = Rule::new("self.?workload.?volumeClaimTemplates.orValue([]) == oldSelf.?workload.?volumeClaimTemplates.orValue([])").message("volumeClaimTemplates cannot be changed, as in a StatefulSet: delete the service, which keeps its data, and write it anew").field_path(".workload"),
+    validation = Rule::new("self.?workload.?kind.orValue('Deployment') == 'Deployment' || !has(self.rollout) || (!has(self.rollout.strategy) && !has(self.rollout.maxSurge) && !has(self.rollout.maxUnavailable))").message("a StatefulSet replaces its pods one after the other: remove rollout.strategy, maxSurge and maxUnavailable").field_path(".rollout"),
     validation = Rule::new("!(has(self.replicas) && has(self.autoscaling))").message("replicas and autoscaling both say how many pods run: remove one of them; bounds are autoscaling.min and autoscaling.max").field_path(".replicas"),
-    validation = Rule::new("!has(self.volumeMounts) || self.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name))").message("a volumeMount names a volume that is not in spec.volumes").field_path(".volumeMounts"),
-    validation = Rule::new("!has(self.initContainers) || self.initContainers.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name)))").message("a volumeMount of an init container names a volume that is not in spec.volumes").field_path(".initContainers"),
-    validation = Rule::new("!has(self.sidecars) || self.sidecars.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name)))").message("a volumeMount of a sidecar names a volume that is not in spec.volumes").field_path(".sidecars"),
+    validation = Rule::new("!has(self.volumeMounts) || self.volumeMounts.all(m, (has(self.volumes) && self.volumes.exists(v, v.name == m.name)) || (has(self.workload) && has(self.workload.volumeClaimTemplates) && self.workload.volumeClaimTemplates.exists(t, t.name == m.name)))").message("a volumeMount names a volume that is neither in spec.volumes nor in spec.workload.volumeClaimTemplates").field_path(".volumeMounts"),
+    validation = Rule::new("!has(self.initContainers) || self.initContainers.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, (has(self.volumes) && self.volumes.exists(v, v.name == m.name)) || (has(self.workload) && has(self.workload.volumeClaimTemplates) && self.workload.volumeClaimTemplates.exists(t, t.name == m.name))))").message("a volumeMount of an init container names a volume that is neither in spec.volumes nor in spec.workload.volumeClaimTemplates").field_path(".initContainers"),
+    validation = Rule::new("!has(self.sidecars) || self.sidecars.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, (has(self.volumes) && self.volumes.exists(v, v.name == m.name)) || (has(self.workload) && has(self.workload.volumeClaimTemplates) && self.workload.volumeClaimTemplates.exists(t, t.name == m.name))))").message("a volumeMount of a sidecar names a volume that is neither in spec.volumes nor in spec.workload.volumeClaimTemplates").field_path(".sidecars"),
     validation = Rule::new("!has(self.sidecars) || !has(self.initContainers) || self.sidecars.all(s, !self.initContainers.exists(i, i.name == s.name))").message("a sidecar and an init container have the same name: each container of a pod has a name of its own").field_path(".sidecars")
 )]
 pub struct MicroserviceSpec {
@@ -169,6 +173,14 @@ pub struct MicroserviceSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub sidecars: Vec<Sidecar>,
+
+    /// What kind of workload runs the pods. Left out: a Deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Workload>,
+
+    /// What stays when the service is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
 
     /// How many pods to run. Left out: 1. `kubectl scale` writes it; with `autoscaling` it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,6 +31,7 @@ mod security;
 mod service_account;
 mod status;
 mod volume;
+mod workload;
 
 pub use autoscaling::{
     Autoscaling, DescribedObject, ExternalMetric, ObjectMetric, PodsMetric, ScalingBehavior, ScalingMetric,
@@ -77,3 +78,4 @@ pub use volume::{
     ClaimVolume, ConfigMapVolume, CsiVolume, DownwardFile, DownwardVolume, EmptyDirVolume, KeyToPath, Medium,
     ObjectProjection, ProjectedVolume, Projection, SecretVolume, TokenProjection, Volume, VolumeMount,
 };
+pub use workload::{AccessMode, DataPolicy, DeletionPolicy, VolumeClaimTemplate, Workload, WorkloadKind};

@@ -142,6 +142,18 @@ const CASES: &[(&str, Option<&str>)] = &[
         Some("prefix is for environment"),
     ),
     ("{image: app, migrations: [{name: a}, {name: a}]}", Some("Duplicate value")),
+    (
+        "{image: app, workload: {volumeClaimTemplates: [{name: a, storage: 1Gi}]}}",
+        Some("volumeClaimTemplates need kind StatefulSet"),
+    ),
+    (
+        "{image: app, workload: {kind: StatefulSet, volumeClaimTemplates: [{name: a, storage: 1Gi}]}, volumeMounts: [{name: a, mountPath: /a}]}",
+        None,
+    ),
+    (
+        "{image: app, workload: {kind: StatefulSet}, rollout: {maxSurge: 1}}",
+        Some("a StatefulSet replaces its pods one after the other"),
+    ),
     ("{image: app, replicas: -1}", Some("spec.replicas")),
     ("{image: app, replicas: null}", None),
     ("{image: app, imagePullPolicy: Sometimes}", Some("spec.imagePullPolicy")),

@@ -14,3 +14,4 @@ mod optional;
 mod programs;
 mod readme;
 mod rollout;
+mod stateful;

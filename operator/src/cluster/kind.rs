@@ -19,6 +19,8 @@ pub enum Kind {
     Job,
     /// `apps/v1/Deployment`: when all that it needs is there.
     Deployment,
+    /// `apps/v1/StatefulSet`: in place of the Deployment.
+    StatefulSet,
     /// `policy/v1/PodDisruptionBudget`.
     PodDisruptionBudget,
     /// `autoscaling/v2/HorizontalPodAutoscaler`: after the Deployment that it scales.
@@ -49,7 +51,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of apply.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Revision,
@@ -57,6 +59,7 @@ impl Kind {
         Self::Service,
         Self::Job,
         Self::Deployment,
+        Self::StatefulSet,
         Self::PodDisruptionBudget,
         Self::HorizontalPodAutoscaler,
         Self::CronJob,
@@ -76,6 +79,7 @@ impl Kind {
             Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
             Self::Service => ("", "v1", "Service", "services"),
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
+            Self::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),
             Self::PodDisruptionBudget => ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
             Self::HorizontalPodAutoscaler => {
                 ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")

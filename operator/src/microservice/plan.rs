@@ -99,8 +99,8 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
                     message: error.to_string(),
                 })?;
                 if drift::differs(&object.manifest, &value, managed) {
-                    let handover =
-                        scale::handover(&object.manifest, live).filter(|_| object.kind == Kind::Deployment);
+                    let handover = scale::handover(&object.manifest, live)
+                        .filter(|_| matches!(object.kind, Kind::Deployment | Kind::StatefulSet));
                     plan.writes.push(Write { object: object.clone(), uid: live.uid(), handover });
                 }
             }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus};
+use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus, condition};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt, runtime::controller::Action};
 
@@ -133,7 +133,21 @@ pub async fn reconcile(object: Arc<Microservice>, context: Arc<Context>) -> Resu
     if result.is_ok() {
         context.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
     }
-    result.map(|()| Action::requeue(RESYNC))
+    result.map(|()| Action::requeue(next_look(&context, &namespace, &microservice.name_any())))
+}
+
+/// When a service is looked at again although nothing is reported: at the latest when a version that is on its way has
+/// taken too long.
+fn next_look(context: &Context, namespace: &str, name: &str) -> Duration {
+    let Some(microservice) = context.caches.microservices.get(namespace, name) else {
+        return RESYNC;
+    };
+    let conditions = microservice.status.iter().flat_map(|status| &status.conditions);
+    if !conditions.into_iter().any(|found| found.type_ == condition::RECONCILING) {
+        return RESYNC;
+    }
+    let deadline = u64::try_from(status::progress_deadline(&microservice)).unwrap_or_default();
+    RESYNC.min(Duration::from_secs(deadline + 1))
 }
 
 async fn steps(microservice: &Microservice, namespace: &str, context: &Context) -> Result<(), Error> {

@@ -139,7 +139,8 @@ pub fn choose(service: &Validated, latest: Revision, observed: &Observed) -> Res
             wanted: wanted.clone(),
             known: former.iter().map(|revision| &*revision.name).collect::<Vec<_>>().join(", "),
         })?
-    } else if has_failed && on_failure == OnFailure::Rollback {
+    } else if has_failed && on_failure == OnFailure::Rollback && service.workload == Kind::Deployment {
+        // A StatefulSet waits for its broken pod whatever template it has, so going back would not help.
         recorded.stable.as_deref().and_then(find).unwrap_or(&latest)
     } else if paused {
         current.unwrap_or(&latest)
@@ -211,7 +212,7 @@ fn read(live: &Arc<DynamicObject>) -> Option<Revision> {
 
 /// The name of the revision that the workload has.
 pub fn current(service: &Validated, observed: &Observed) -> Option<String> {
-    let live = observed.get(Kind::Deployment, &service.name)?;
+    let live = observed.get(service.workload, &service.name)?;
     ownership::is_controlled_by(&live.metadata, &service.uid).then(|| annotated(live))?
 }
 

@@ -15,10 +15,7 @@ use k8s_openapi::{
 };
 
 use super::{container::canonical, metadata};
-use crate::{
-    cluster::kind::Kind,
-    microservice::validate::{Scale, Validated},
-};
+use crate::microservice::validate::{Scale, Validated};
 
 /// `None` without autoscaling, and with triggers, which are KEDA's.
 pub(super) fn render(service: &Validated) -> Option<HorizontalPodAutoscaler> {
@@ -32,8 +29,8 @@ pub(super) fn render(service: &Validated) -> Option<HorizontalPodAutoscaler> {
         metadata: metadata(service),
         spec: Some(HorizontalPodAutoscalerSpec {
             scale_target_ref: CrossVersionObjectReference {
-                api_version: Some(Kind::Deployment.api_version()),
-                kind: Kind::Deployment.name().to_owned(),
+                api_version: Some(service.workload.api_version()),
+                kind: service.workload.name().to_owned(),
                 name: service.name.clone(),
             },
             min_replicas: Some(autoscaling.min()),

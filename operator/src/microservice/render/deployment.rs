@@ -19,13 +19,9 @@ use crate::{
 
 /// The Deployment without its template, which is that of the revision.
 pub(super) fn render(service: &Validated, revision: &str, paused: bool, replicas: &Replicas) -> Deployment {
-    let mut annotations = BTreeMap::from([(REVISION_ANNOTATION.to_owned(), revision.to_owned())]);
-    if replicas.is_handed_over() {
-        annotations.insert(AUTOSCALED_ANNOTATION.to_owned(), "true".to_owned());
-    }
     let rollout = &service.rollout;
     Deployment {
-        metadata: ObjectMeta { annotations: Some(annotations), ..metadata(service) },
+        metadata: ObjectMeta { annotations: Some(annotations(revision, replicas)), ..metadata(service) },
         spec: Some(DeploymentSpec {
             replicas: replicas.applied(),
             paused: paused.then_some(true),
@@ -42,6 +38,15 @@ pub(super) fn render(service: &Validated, revision: &str, paused: bool, replicas
         }),
         status: None,
     }
+}
+
+/// What a workload says of itself: its revision, and whether its replicas are others'.
+pub(super) fn annotations(revision: &str, replicas: &Replicas) -> BTreeMap<String, String> {
+    let mut annotations = BTreeMap::from([(REVISION_ANNOTATION.to_owned(), revision.to_owned())]);
+    if replicas.is_handed_over() {
+        annotations.insert(AUTOSCALED_ANNOTATION.to_owned(), "true".to_owned());
+    }
+    annotations
 }
 
 fn strategy(rollout: &Rollout) -> DeploymentStrategy {

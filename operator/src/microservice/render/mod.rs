@@ -17,6 +17,7 @@ mod route;
 mod scaled_object;
 mod service;
 mod service_account;
+mod stateful_set;
 #[cfg(test)]
 pub(crate) mod tests;
 mod volume;
@@ -116,7 +117,7 @@ impl Unmet {
 /// Every object that a `Microservice` becomes in a cluster that has what was observed. Without a cluster that is
 /// nothing.
 pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Error> {
-    let live = observed.get(Kind::Deployment, &service.name);
+    let live = observed.get(service.workload, &service.name);
     let replicas = Replicas::decide(service, live.map(AsRef::as_ref));
     let template = pod::template(service, observed, references_digest(observed))?;
     let template = serde_json::to_value(template).map_err(Error::Shape)?;
@@ -168,13 +169,17 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
     let Some(run) = run else {
         return finish(objects, waits, unmet);
     };
-    let workload = deployment::render(service, &run.name, choice.paused, &replicas);
-    let mut deployment = object(Kind::Deployment, &workload)?;
-    deployment.manifest["spec"]["template"] = run.spec.template;
+    let mut workload = if service.workload == Kind::StatefulSet {
+        objects.push(object(Kind::Service, &stateful_set::governing_service(service))?);
+        object(Kind::StatefulSet, &stateful_set::render(service, &run.name, choice.paused, &replicas))?
+    } else {
+        object(Kind::Deployment, &deployment::render(service, &run.name, choice.paused, &replicas))?
+    };
+    workload.manifest["spec"]["template"] = run.spec.template;
     if let Replicas::Automatic { first } = replicas {
-        deployment.first_replicas = Some(first);
+        workload.first_replicas = Some(first);
     }
-    objects.push(deployment);
+    objects.push(workload);
     if let Some(budget) = disruption_budget::render(service, &replicas) {
         objects.push(object(Kind::PodDisruptionBudget, &budget)?);
     }

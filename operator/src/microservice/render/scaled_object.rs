@@ -29,7 +29,7 @@ pub(super) fn render(service: &Validated, observed: &Observed) -> Option<Result<
         "kind": kind.name(),
         "metadata": metadata(service),
         "spec": {
-            "scaleTargetRef": {"apiVersion": Kind::Deployment.api_version(), "kind": "Deployment", "name": service.name},
+            "scaleTargetRef": {"apiVersion": service.workload.api_version(), "kind": service.workload.name(), "name": service.name},
             "minReplicaCount": autoscaling.min(),
             "maxReplicaCount": autoscaling.max,
             "triggers": triggers(autoscaling),

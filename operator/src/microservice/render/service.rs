@@ -26,7 +26,7 @@ pub(super) fn render(service: &Validated) -> Option<Service> {
     })
 }
 
-fn port(port: &Port) -> ServicePort {
+pub(super) fn port(port: &Port) -> ServicePort {
     ServicePort {
         name: Some(port.name.clone()),
         port: port.service_port().into(),

@@ -204,6 +204,23 @@ spec:
 }
 
 #[test]
+fn a_stateful_set() {
+    golden(
+        "a_stateful_set",
+        r"
+spec:
+  image: app
+  ports: [{name: db, port: 5432}]
+  workload:
+    kind: StatefulSet
+    volumeClaimTemplates: [{name: data, storage: 10240Mi, storageClassName: fast}]
+  volumeMounts: [{name: data, mountPath: /data}]
+  replicas: 3
+",
+    );
+}
+
+#[test]
 fn the_baseline_profile() {
     golden(
         "the_baseline_profile",

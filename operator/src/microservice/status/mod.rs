@@ -6,10 +6,11 @@ mod rollout;
 mod routes;
 
 use flotilla_crds::v1alpha1::{
-    DependencyState, Dependent, Endpoint, FailedRevision, InventoryEntry, Microservice, MicroserviceStatus,
-    Port, Protocol, Revisions, Visibility, condition,
+    self as api, DependencyState, Dependent, Endpoint, FailedRevision, InventoryEntry, Microservice,
+    MicroserviceStatus, Port, Protocol, Revisions, Visibility, condition,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use self::{
@@ -22,6 +23,7 @@ use super::{
     peers::Peer,
     render::{self, Unmet},
     revision::{self, Wait},
+    validate::workload_kind,
 };
 use crate::cluster::{kind::Kind, ownership};
 
@@ -55,6 +57,9 @@ pub enum Outcome {
     },
 }
 
+/// The reason of a version that makes no progress.
+const DEADLINE_REASON: &str = "ProgressDeadlineExceeded";
+
 /// How many callers the status shows.
 const DEPENDENTS_SHOWN: usize = 64;
 
@@ -84,9 +89,15 @@ pub fn compute(
 ) -> MicroserviceStatus {
     let uid = microservice.uid().unwrap_or_default();
     let deployment = observed
-        .get(Kind::Deployment, &microservice.name_any())
+        .get(workload_kind(&microservice.spec), &microservice.name_any())
         .filter(|live| ownership::is_controlled_by(&live.metadata, &uid));
-    let rollout = deployment.and_then(|live| Rollout::of(live));
+    let before = microservice.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let mut rollout = deployment.and_then(|live| Rollout::of(live));
+    if let Some(rollout) = &mut rollout {
+        // A StatefulSet has no deadline of its own.
+        rollout.overdue =
+            workload_kind(&microservice.spec) == Kind::StatefulSet && is_overdue(microservice, before, now);
+    }
     let problem = pods::problem(&observed.pods).or_else(|| rollout.as_ref().and_then(Rollout::problem));
     let recorded = &observed.revisions;
     let revisions = match outcome {
@@ -105,7 +116,6 @@ pub fn compute(
     wanted.extend(dependencies(&observed.peers));
     wanted.extend(routes::accepted(microservice, observed, &uid));
     wanted.extend(migrations(microservice, outcome));
-    let before = microservice.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let ports = &microservice.spec.ports;
     let host = format!("{}.{}.svc", microservice.name_any(), microservice.namespace().unwrap_or_default());
     MicroserviceStatus {
@@ -133,6 +143,26 @@ pub fn compute(
     }
 }
 
+/// Whether this version has been on its way for longer than it may, or was found to be so.
+fn is_overdue(microservice: &Microservice, before: &[Condition], now: Timestamp) -> bool {
+    let find = |type_: &str| before.iter().find(|condition| condition.type_ == type_);
+    let deadline = progress_deadline(microservice);
+    let late = find(condition::RECONCILING).is_some_and(|condition| {
+        now.duration_since(condition.last_transition_time.0) > SignedDuration::from_secs(deadline)
+    });
+    let said = find(condition::STALLED).is_some_and(|condition| {
+        condition.reason == DEADLINE_REASON
+            && condition.observed_generation == microservice.metadata.generation
+    });
+    late || said
+}
+
+/// Seconds without progress after which a version has failed.
+pub fn progress_deadline(microservice: &Microservice) -> i64 {
+    let written = microservice.spec.rollout.as_ref().and_then(|rollout| rollout.progress_deadline_seconds);
+    written.unwrap_or(api::Rollout::DEFAULT_PROGRESS_DEADLINE_SECONDS).into()
+}
+
 /// The conditions that the status shall have; those that are left out are removed.
 fn wanted(
     outcome: &Outcome,
@@ -143,7 +173,7 @@ fn wanted(
     let mut wanted = Vec::new();
     let phase = rollout.map_or(Phase::Unknown, Rollout::phase);
     let (ready, mut reason, mut message) = match (&phase, problem) {
-        (Phase::Unknown, None) => (None, "Progressing", "waiting for the Deployment".to_owned()),
+        (Phase::Unknown, None) => (None, "Progressing", "waiting for the workload".to_owned()),
         (Phase::ScaledToZero, _) => (Some(true), "ScaledToZero", "no pods are wanted".to_owned()),
         (Phase::Complete(summary), None) => (Some(true), "Available", summary.clone()),
         (Phase::RollingOut(summary), None) => (Some(true), "RollingOut", summary.clone()),
@@ -160,7 +190,7 @@ fn wanted(
     let settled = matches!(phase, Phase::Complete(_) | Phase::ScaledToZero);
     let deadline = rollout.is_some_and(Rollout::deadline_exceeded);
     let mut reconciling = (!settled && !deadline).then(|| (reason, message.clone()));
-    let mut stalled = deadline.then(|| ("ProgressDeadlineExceeded", message.clone()));
+    let mut stalled = deadline.then(|| (DEADLINE_REASON, message.clone()));
     match outcome {
         Outcome::Applied { waits, unmet, .. } => {
             if let Some(Wait { reason: why, message: text, is_failure }) = waits {
@@ -267,7 +297,7 @@ fn failure(failed: &FailedRevision, revisions: &Revisions) -> (&'static str, Str
                 "revision {name} failed: {message}; {current} runs again until spec asks for another version"
             ),
         ),
-        None => ("ProgressDeadlineExceeded", format!("revision {name} makes no progress: {message}")),
+        None => (DEADLINE_REASON, format!("revision {name} makes no progress: {message}")),
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Rollout {
     updated: i32,
     /// Whether its controller has seen the newest `spec`.
     current: bool,
+    /// Whether it takes too long, for a workload that does not say so itself.
+    pub(super) overdue: bool,
     conditions: Vec<DeploymentCondition>,
 }
 
@@ -48,6 +50,7 @@ impl Rollout {
             available: status.available_replicas.unwrap_or(0),
             updated: status.updated_replicas.unwrap_or(0),
             current: status.observed_generation >= deployment.metadata.generation,
+            overdue: false,
             conditions: status.conditions.unwrap_or_default(),
         })
     }
@@ -86,6 +89,9 @@ impl Rollout {
     }
 
     pub(super) fn deadline_exceeded(&self) -> bool {
+        if self.overdue && !matches!(self.phase(), Phase::Complete(_) | Phase::ScaledToZero) {
+            return true;
+        }
         self.current
             && self.condition("Progressing").is_some_and(|condition| {
                 condition.status == "False" && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")

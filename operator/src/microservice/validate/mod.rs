@@ -17,11 +17,13 @@ mod security;
 use std::collections::BTreeMap;
 
 use flotilla_crds::v1alpha1::{
-    Binding, EnvFromSource, EnvVar, FileSource, ImagePullPolicy, Lifecycle, LocalObjectReference,
-    Microservice, Network, Observability, Placement, Port, Rollout, Route, SecurityProfile, Volume,
-    VolumeMount,
+    Binding, DataPolicy, EnvFromSource, EnvVar, FileSource, ImagePullPolicy, Lifecycle, LocalObjectReference,
+    Microservice, MicroserviceSpec, Network, Observability, Placement, Port, Rollout, Route, SecurityProfile,
+    Volume, VolumeClaimTemplate, VolumeMount, WorkloadKind,
 };
 use kube::ResourceExt;
+
+use crate::cluster::kind::Kind;
 
 pub use self::{
     class::Class,
@@ -183,6 +185,12 @@ pub struct Validated {
     pub schedules: Vec<ScheduledJob>,
     /// What is measured and traced.
     pub observability: Observability,
+    /// The kind of its workload.
+    pub workload: Kind,
+    /// Volumes of their own for the pods of a StatefulSet.
+    pub claims: Vec<VolumeClaimTemplate>,
+    /// What becomes of those when the service is deleted.
+    pub data_policy: DataPolicy,
     /// Who says how many pods run.
     pub scale: Scale,
     /// How many pods may be missing.
@@ -273,6 +281,13 @@ pub fn validate(microservice: &Microservice, class: &Class) -> Result<Validated,
         migrations: job::migrations(spec, own_resources)?,
         schedules: job::schedules(spec, own_resources)?,
         observability,
+        workload: workload_kind(spec),
+        claims: spec
+            .workload
+            .as_ref()
+            .map(|workload| workload.volume_claim_templates.clone())
+            .unwrap_or_default(),
+        data_policy: spec.deletion_policy.as_ref().and_then(|policy| policy.data).unwrap_or_default(),
         scale: scale::resolve(spec),
         budget: scale::budget(spec.disruption.as_ref()),
         network: spec.network.clone().unwrap_or_default(),
@@ -290,6 +305,14 @@ pub fn validate(microservice: &Microservice, class: &Class) -> Result<Validated,
         service_account: account.name.map_or(Identity::Own(account.annotations), Identity::Existing),
         mount_token: account.mount_token.unwrap_or(false),
     })
+}
+
+/// The kind of workload that `spec` asks for.
+pub fn workload_kind(spec: &MicroserviceSpec) -> Kind {
+    match spec.workload.as_ref().and_then(|workload| workload.kind).unwrap_or_default() {
+        WorkloadKind::Deployment => Kind::Deployment,
+        WorkloadKind::StatefulSet => Kind::StatefulSet,
+    }
 }
 
 fn lifecycle(lifecycle: Option<&Lifecycle>, ports: &[Port]) -> Result<(i64, i64), Error> {
