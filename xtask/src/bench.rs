@@ -1,13 +1,42 @@
 //! `cargo xtask bench`: the benchmarks. They compare within one run; absolute times differ from machine to machine.
 
+mod operator;
+
 use std::process::Command;
 
 use anyhow::{Result, bail};
+use clap::Subcommand;
 
 use crate::workspace_root;
 
+/// Arguments of `bench`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// What one reconcile costs without an API server (the default)
+    Reconcile,
+    /// The installed operator with many services; writes docs/benchmarks.md
+    Operator {
+        /// How many services, one after the other
+        #[arg(default_values_t = [100, 1000])]
+        sizes: Vec<u32>,
+    },
+}
+
 /// Runs the verb.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
+    match args.what.unwrap_or(What::Reconcile) {
+        What::Reconcile => reconcile(),
+        What::Operator { sizes } => operator::run(&sizes),
+    }
+}
+
+fn reconcile() -> Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(workspace_root()).args([
         "bench",

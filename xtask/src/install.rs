@@ -26,19 +26,25 @@ pub(crate) fn install(cluster: &Cluster, image_names: &[&str]) -> Result<()> {
     }
     progress::during("Installing the operator with Helm", || {
         upgrade(cluster, &[])?;
-        // The image keeps its tag while it is developed, and Helm sees no change: take what was just loaded.
-        cluster.kubectl.output(&[
-            "--namespace",
-            NAMESPACE,
-            "rollout",
-            "restart",
-            "deployment/flotilla-operator",
-        ])?;
-        cluster.kubectl.rollout(
-            NAMESPACE,
-            "deployment/flotilla-operator",
-            std::time::Duration::from_secs(180),
-        )
+        restart(cluster)
+    })
+}
+
+/// The image keeps its tag while it is developed, and Helm sees no change: takes what was just loaded.
+fn restart(cluster: &Cluster) -> Result<()> {
+    let deployment = "deployment/flotilla-operator";
+    cluster.kubectl.output(&["--namespace", NAMESPACE, "rollout", "restart", deployment])?;
+    cluster.kubectl.rollout(NAMESPACE, deployment, std::time::Duration::from_secs(180))
+}
+
+/// Builds and loads the operator's image, and installs the chart with these further arguments of Helm.
+pub(crate) fn install_with(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
+    if cluster.provider != Provider::External {
+        images::load(cluster, &images::build(&["operator"])?)?;
+    }
+    progress::during("Installing the operator with Helm", || {
+        upgrade(cluster, arguments)?;
+        restart(cluster)
     })
 }
 

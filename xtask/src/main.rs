@@ -46,7 +46,7 @@ enum Verb {
     /// Check format, code, licences, generated files and charts
     Lint,
     /// Run the benchmarks
-    Bench,
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(args),
         Verb::Gen => r#gen::run(),
         Verb::Lint => lint::run(),
-        Verb::Bench => bench::run(),
+        Verb::Bench(args) => bench::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

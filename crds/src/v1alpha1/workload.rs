@@ -10,6 +10,8 @@ use super::Quantity;
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = Rule::new("(has(self.kind) && self.kind == 'StatefulSet') == (has(oldSelf.kind) && oldSelf.kind == 'StatefulSet')").message("workload.kind cannot be changed: delete the service and write it anew").field_path(".kind"),
+    validation = Rule::new("has(self.volumeClaimTemplates) == has(oldSelf.volumeClaimTemplates) && (!has(self.volumeClaimTemplates) || self.volumeClaimTemplates == oldSelf.volumeClaimTemplates)").message("volumeClaimTemplates cannot be changed, as in a StatefulSet: delete the service, which keeps its data, and write it anew").field_path(".volumeClaimTemplates"),
     validation = Rule::new("!has(self.volumeClaimTemplates) || size(self.volumeClaimTemplates) == 0 || self.?kind.orValue('Deployment') == 'StatefulSet'").message("volumeClaimTemplates need kind StatefulSet; a claim that all pods share is a volume").field_path(".volumeClaimTemplates")
 )]
 pub struct Workload {
