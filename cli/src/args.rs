@@ -1,5 +1,7 @@
 //! The arguments. Each subcommand has its own in its file; here are those that all share.
 
+#![allow(clippy::doc_markdown, reason = "these texts are printed as they stand")]
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{

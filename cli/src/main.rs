@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             // When standard error is gone too, there is nobody left to tell.
-            writeln!(io::stderr(), "error: {error:#}").ok();
+            writeln!(io::stderr(), "error: {error}").ok();
             ExitCode::from(EXIT_ERROR)
         }
     }

@@ -1,6 +1,6 @@
 //! Data on standard output, in the form that was asked for; words on standard error.
 
-use std::io::Write;
+use std::{fmt::Write as _, io::Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -116,6 +116,11 @@ impl Paint {
     pub fn place(self, text: &str) -> String {
         self.with("36", text)
     }
+}
+
+/// Adds to a text, which cannot fail.
+pub fn add(text: &mut String, words: std::fmt::Arguments<'_>) {
+    text.write_fmt(words).ok();
 }
 
 /// Rows as columns, two spaces apart, with no spaces at the end of a line.

@@ -49,7 +49,7 @@ pub fn problems(pod: &Pod) -> Vec<String> {
             found.push(format!("{reason}: {}", condition.message.as_deref().unwrap_or_default()));
         }
     }
-    found.extend(containers(pod).flat_map(of_container));
+    found.extend(containers(pod).filter_map(of_container));
     if found.is_empty()
         && pod.metadata.deletion_timestamp.is_none()
         && status.phase.as_deref() == Some("Running")

@@ -61,7 +61,7 @@ pub async fn run(
         let namespace = microservice.namespace().unwrap_or_else(|| cluster.namespace.clone());
         microservice.metadata.namespace = Some(namespace.clone());
         let here = Cluster { namespace, ..cluster.clone() };
-        for change in changes(&here, microservice, document, terminal).await? {
+        for change in Box::pin(changes(&here, microservice, document, terminal)).await? {
             let text = show::unified(&change, terminal.paint)?;
             is_same &= text.is_empty();
             terminal.data(&text)?;

@@ -28,7 +28,7 @@ pub async fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Answer, Error>
     match cli.command {
         Command::Render(arguments) => render::run(&arguments, &global, terminal),
         Command::Validate(arguments) => validate::run(&arguments, terminal),
-        Command::Diff(arguments) => diff::run(&arguments, &global, terminal).await,
+        Command::Diff(arguments) => Box::pin(diff::run(&arguments, &global, terminal)).await,
         Command::Status(arguments) => status::run(&arguments, &global, terminal).await,
         Command::Tree(arguments) => tree::run(&arguments, &global, terminal).await,
         Command::Trace(arguments) => trace::run(&arguments, &global, terminal).await,

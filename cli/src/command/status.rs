@@ -60,13 +60,11 @@ pub async fn run(
 }
 
 fn show(summary: &Summary, form: Option<Form>, terminal: &mut Terminal<'_>) -> Result<(), Error> {
-    match form {
-        Some(form) => terminal.value(form, summary),
-        None => {
-            let text = summary::detail(summary, Timestamp::now(), terminal.paint);
-            terminal.data(&text)
-        }
+    if let Some(form) = form {
+        return terminal.value(form, summary);
     }
+    let text = summary::detail(summary, Timestamp::now(), terminal.paint);
+    terminal.data(&text)
 }
 
 async fn all(arguments: &Arguments, cluster: &Cluster, terminal: &mut Terminal<'_>) -> Result<Answer, Error> {

@@ -14,7 +14,7 @@ use crate::{
     args::Global,
     cluster::Cluster,
     kind::Known,
-    output::{Paint, Terminal},
+    output::{Paint, Terminal, add},
     summary::{self, Summary},
 };
 
@@ -186,12 +186,14 @@ fn shown(way: &Way, paint: Paint) -> String {
     let mut text = String::new();
     for (depth, step) in way.steps.iter().enumerate() {
         let by = if step.by.is_empty() { String::new() } else { format!("{} ", step.by) };
-        text.push_str(&format!("{}{by}{}\n", "  ".repeat(depth), step.object));
+        add(&mut text, format_args!("{}{by}{}\n", "  ".repeat(depth), step.object));
     }
     let indent = "  ".repeat(way.steps.len());
     match &way.service {
-        Some(summary) => text.push_str(&format!("{indent}{}", summary::line(summary, paint))),
-        None => text.push_str(&format!("{indent}{}\n", paint.doubtful("which belongs to no Microservice"))),
+        Some(summary) => add(&mut text, format_args!("{indent}{}", summary::line(summary, paint))),
+        None => {
+            add(&mut text, format_args!("{indent}{}\n", paint.doubtful("which belongs to no Microservice")))
+        }
     }
     text
 }

@@ -1,13 +1,14 @@
 //! `validate`: what the API server and the operator would say, without either.
 
 use clap::Args;
+use flotilla_operator::microservice::dereference::Observed;
 
 use crate::{
     Answer, Error,
     args::Files,
     desired::{complete, desired},
     input::Document,
-    output::{Paint, Terminal},
+    output::{Paint, Terminal, add},
     schema::{Report, Schema},
 };
 
@@ -47,7 +48,7 @@ fn check(schema: &Schema, document: &Document) -> Report {
         let refused = match schema.read(document) {
             Ok(mut microservice) => {
                 complete(&mut microservice, "default");
-                desired(&microservice, &Default::default()).err().map(|error| error.to_string())
+                desired(&microservice, &Observed::default()).err().map(|error| error.to_string())
             }
             Err(error) => Some(error.to_string()),
         };
@@ -65,7 +66,7 @@ fn shown(document: &Document, report: &Report, paint: Paint) -> String {
     }
     let mut text = format!("{title} is {}\n", paint.bad("not valid"));
     for finding in &report.findings {
-        text.push_str(&format!("  {finding}\n"));
+        add(&mut text, format_args!("  {finding}\n"));
     }
     text
 }

@@ -12,7 +12,7 @@ use crate::{
     Answer, Error,
     args::Global,
     cluster::Cluster,
-    output::{Paint, Terminal},
+    output::{Paint, Terminal, add},
     pod,
     summary::{Summary, age},
 };
@@ -119,14 +119,14 @@ impl Diagnosis {
         if !self.conditions.is_empty() {
             text.push_str("\nConditions\n");
             for (condition, reason, message) in &self.conditions {
-                text.push_str(&format!("  {condition} {reason}: {message}\n"));
+                add(&mut text, format_args!("  {condition} {reason}: {message}\n"));
             }
         }
         if !self.pods.is_empty() {
             text.push_str("\nPods\n");
             for (pod, problems) in &self.pods {
                 for problem in problems {
-                    text.push_str(&format!("  {pod}: {problem}\n"));
+                    add(&mut text, format_args!("  {pod}: {problem}\n"));
                 }
             }
         }
@@ -135,12 +135,12 @@ impl Diagnosis {
             for Seen { last, times, object, reason, message } in &self.events {
                 let when = last.map(|last| format!("{} ago", age(last, now))).unwrap_or_default();
                 let times = if *times > 1 { format!(", {times} times") } else { String::new() };
-                text.push_str(&format!("  {when}{times}: {object}: {reason}: {message}\n"));
+                add(&mut text, format_args!("  {when}{times}: {object}: {reason}: {message}\n"));
             }
         }
         text.push_str("\nWhat to do\n");
         for line in &self.next {
-            text.push_str(&format!("  {line}\n"));
+            add(&mut text, format_args!("  {line}\n"));
         }
         text
     }
@@ -204,7 +204,7 @@ fn of_reason(reason: &str, name: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// The newest warnings about the service, its Deployment, its ReplicaSets and its pods that have problems.
+/// The newest warnings about the service, its Deployment, its `ReplicaSet`s and its pods that have problems.
 fn related(microservice: &Microservice, pods: &[(&Pod, Vec<String>)], events: &[Event]) -> Vec<Seen> {
     let name = microservice.name_any();
     let concerns = |event: &Event| {
@@ -238,7 +238,7 @@ fn related(microservice: &Microservice, pods: &[(&Pod, Vec<String>)], events: &[
             }
         })
         .collect();
-    seen.sort_by(|one, other| other.last.cmp(&one.last));
+    seen.sort_by_key(|seen| std::cmp::Reverse(seen.last));
     seen.truncate(EVENTS_SHOWN);
     seen
 }

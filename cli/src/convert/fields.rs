@@ -37,6 +37,7 @@ impl Fields {
     }
 
     /// Takes a field that is an object.
+    #[must_use]
     pub fn object(&mut self, name: &str) -> Self {
         let path = self.join(name);
         Self::of(path, self.take(name).unwrap_or_default())

@@ -12,6 +12,9 @@ pub use fields::{Fields, Notes};
 use flotilla_crds::GROUP;
 use serde_json::{Map, Value, json};
 
+/// What holds for every service, and held for none of its sources.
+const NETWORK: &str = "network: only what dependsOn and network name is let through, in and out; network.policy: Disabled lets everything through";
+
 /// What came of a conversion.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Converted {

@@ -11,7 +11,7 @@ use super::{Finding, Report};
 /// The rules of a schema, compiled.
 #[derive(Default)]
 pub(super) struct Rules {
-    rules: Vec<Rule>,
+    here: Vec<Rule>,
     /// Rules of the fields of an object, by name.
     properties: Vec<(String, Rules)>,
     /// Rules of the items of a list, or of the values of a map.
@@ -48,7 +48,7 @@ impl Rules {
         let items =
             [&schema["items"], &schema["additionalProperties"]].into_iter().find(|items| items.is_object());
         Self {
-            rules: rules.collect(),
+            here: rules.collect(),
             properties: properties
                 .map(|(name, schema)| (name.clone(), Self::compile(schema, env)))
                 .filter(|(_, rules)| !rules.is_empty())
@@ -58,7 +58,7 @@ impl Rules {
     }
 
     fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.properties.is_empty() && self.items.is_none()
+        self.here.is_empty() && self.properties.is_empty() && self.items.is_none()
     }
 
     /// Adds what the rules say of an object that fits its schema. Rules with `oldSelf` compare with a former object:
@@ -68,7 +68,7 @@ impl Rules {
     }
 
     fn walk(&self, value: &Value, schema: &Value, path: &str, report: &mut Report) {
-        for rule in self.rules.iter().filter(|rule| !rule.text.contains("oldSelf")) {
+        for rule in self.here.iter().filter(|rule| !rule.text.contains("oldSelf")) {
             let unknown = |why: String| Finding {
                 field: path.to_owned(),
                 message: format!("the rule {:?} cannot be evaluated here: {why}", rule.text),

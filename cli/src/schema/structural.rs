@@ -1,6 +1,6 @@
 //! A structural schema of Kubernetes, checked as the API server checks it.
 //!
-//! It is the part of OpenAPI that a definition may use, with `x-kubernetes-*`, with Go's regular expressions (whose
+//! It is the part of `OpenAPI` that a definition may use, with `x-kubernetes-*`, with Go's regular expressions (whose
 //! syntax Rust's are made after), and with an error for every field that is not in it. A checker for JSON Schema at
 //! large knows none of these three.
 

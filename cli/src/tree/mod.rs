@@ -33,7 +33,7 @@ pub struct Node {
 pub struct Found {
     /// The objects of the inventory; `None` for those that are not there.
     pub objects: Vec<(InventoryEntry, Option<DynamicObject>)>,
-    /// Its ReplicaSets.
+    /// Its `ReplicaSet`s.
     pub replica_sets: Vec<ReplicaSet>,
     /// Its pods.
     pub pods: Vec<Pod>,

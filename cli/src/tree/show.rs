@@ -1,7 +1,7 @@
 //! A tree as text and as a graph.
 
 use super::Node;
-use crate::output::{Paint, table};
+use crate::output::{Paint, add, table};
 
 /// The tree for people.
 pub fn text(root: &Node, paint: Paint) -> String {
@@ -47,10 +47,10 @@ fn nodes(node: &Node, text: &mut String) {
     };
     // `Debug` escapes quotes and backslashes in the way that Graphviz reads.
     let label = format!("{}\\n{}", node.kind, node.name);
-    text.push_str(&format!("  {} [label=\"{label}\", tooltip={:?}{colour}];\n", id(node), node.status));
+    add(text, format_args!("  {} [label=\"{label}\", tooltip={:?}{colour}];\n", id(node), node.status));
     for child in &node.children {
         nodes(child, text);
-        text.push_str(&format!("  {} -> {};\n", id(node), id(child)));
+        add(text, format_args!("  {} -> {};\n", id(node), id(child)));
     }
 }
 

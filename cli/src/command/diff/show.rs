@@ -26,11 +26,12 @@ pub(super) fn unified(change: &Change, paint: Paint) -> Result<String, Error> {
         out.push('\n');
         for line in hunk.iter_changes() {
             let value = line.value().trim_end_matches('\n');
-            out.push_str(&match line.tag() {
+            let text = match line.tag() {
                 ChangeTag::Equal => format!(" {value}"),
                 ChangeTag::Insert => paint.good(&format!("+{value}")),
                 ChangeTag::Delete => paint.bad(&format!("-{value}")),
-            });
+            };
+            out.push_str(&text);
             out.push('\n');
         }
     }

@@ -52,15 +52,12 @@ fn expression(inner: &str, variable: &dyn Fn(&str) -> Option<String>, notes: &mu
     if let Some(value) = value {
         return value;
     }
-    match operator.trim_start_matches(':').strip_prefix('-') {
-        Some(default) => default.to_owned(),
-        None => {
-            notes.add(format!(
-                "${{{name}}}: the variable is not set: it counts as empty; set it, or write its value"
-            ));
-            String::new()
-        }
+    if let Some(default) = operator.trim_start_matches(':').strip_prefix('-') {
+        return default.to_owned();
     }
+    notes
+        .add(format!("${{{name}}}: the variable is not set: it counts as empty; set it, or write its value"));
+    String::new()
 }
 
 #[cfg(test)]

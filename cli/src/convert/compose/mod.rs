@@ -39,6 +39,7 @@ pub fn convert(file: &Value, variable: &dyn Fn(&str) -> Option<String>) -> Conve
         objects.push(one(name, service.clone(), &services, &mut notes));
     }
     file.finish(&mut notes);
+    notes.add(super::NETWORK);
     Converted { objects, notes: notes.0 }
 }
 
@@ -193,6 +194,12 @@ fn deploy(fields: &mut Fields, spec: &mut Map<String, Value>, notes: &mut Notes)
         "cpu": requests.text("cpus"),
         "memory": requests.text("memory").or(fields.text("mem_reservation")).map(|text| memory(&text)),
     });
+    if most["memory"].is_null() && least["memory"].is_null() {
+        notes.add(format!(
+            "{}: no memory is written: the service gets 256Mi and no more; write what it needs",
+            fields.path
+        ));
+    }
     spec.insert("resources".to_owned(), json!({"limits": most, "requests": least}));
     limits.finish(notes);
     requests.finish(notes);

@@ -27,7 +27,7 @@ pub fn convert(deployment: &Value, services: &Value, ingresses: &Value) -> Conve
     metadata(&mut template, &deployment["spec"]["selector"]["matchLabels"], &mut notes);
     let mut pod = template.object("spec");
     template.finish(&mut notes);
-    pod.path = "pod".to_owned();
+    pod.path = String::from("pod");
 
     let mut spec = Map::new();
     spec.insert("replicas".to_owned(), fields.number("replicas").filter(|replicas| *replicas != 1).into());
@@ -53,6 +53,7 @@ pub fn convert(deployment: &Value, services: &Value, ingresses: &Value) -> Conve
     spec.insert("volumes".to_owned(), volumes(&mut pod, &mut notes));
     rest_of_pod(&mut pod, &mut spec, &mut notes);
     pod.finish(&mut notes);
+    notes.add(super::NETWORK);
     Converted { objects: vec![microservice(&own, spec)], notes: notes.0 }
 }
 

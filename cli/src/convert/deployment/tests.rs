@@ -52,7 +52,7 @@ fn what_the_api_server_fills_in_is_left_out() {
         spec,
         json!({"image": "orders:1", "resources": {"limits": {"memory": "1Gi"}}, "security": {"runAsUser": 1000}})
     );
-    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert_eq!(notes.len(), 3, "{notes:?}");
 }
 
 #[test]
