@@ -5,7 +5,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    check, completion, convert, diff, logs, render, status, trace, tree, validate, version, why,
+    check, complete, completion, convert, diff, logs, render, status, trace, tree, validate, version, why,
 };
 
 /// The command line.
@@ -90,6 +90,9 @@ pub enum Command {
     Completion(completion::Arguments),
     /// Show versions
     Version(version::Arguments),
+    /// Complete words for kubectl
+    #[command(name = "__complete", hide = true)]
+    Complete(complete::Arguments),
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub struct Arguments {
 /// Prints the script.
 pub fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Answer, Error> {
     let mut script = Vec::new();
-    // The script completes the program; kubectl completes its plugins by a protocol of its own.
+    // The script completes the program; kubectl completes its plugins by `__complete`.
     clap_complete::generate(arguments.shell, &mut Cli::command(), "kubectl-flotilla", &mut script);
     terminal.data(&String::from_utf8_lossy(&script))?;
     Ok(Answer::Yes)

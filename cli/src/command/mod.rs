@@ -1,6 +1,7 @@
 //! The subcommands, one a file.
 
 pub mod check;
+pub mod complete;
 pub mod completion;
 pub mod convert;
 pub mod diff;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Answer, Error>
         Command::Check(arguments) => check::run(&arguments, &global, terminal).await,
         Command::Convert(arguments) => convert::run(&arguments, &global, terminal).await,
         Command::Completion(arguments) => completion::run(&arguments, terminal),
+        Command::Complete(arguments) => complete::run(&arguments, terminal),
         Command::Version(arguments) => version::run(&arguments, &global, terminal).await,
     }
 }

@@ -65,11 +65,19 @@ spec:
         output::objects(Form::Yaml, &objects(&input::parse("hello.yaml", text)?, namespace)?)
     }
 
+    /// What is in the objects is the operator's matter, and held by its own golden files.
     #[test]
     fn the_service_of_the_readme() {
-        insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
-            insta::assert_snapshot!("render_hello", rendered(HELLO, "shop").unwrap());
-        });
+        let objects = objects(&input::parse("hello.yaml", HELLO).unwrap(), "shop").unwrap();
+        let titles: Vec<_> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+        assert_eq!(
+            titles,
+            ["ServiceAccount", "MicroserviceRevision", "NetworkPolicy", "Service", "Deployment"]
+        );
+        for object in &objects {
+            assert_eq!(object["metadata"]["namespace"], "shop");
+            assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], crate::desired::PLACEHOLDER_UID);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod ports;
 mod probes;
 mod security;
 
+use flotilla_operator::cluster::MICROSERVICE_LABEL;
 use serde_json::{Map, Value, json};
 
 use super::{Converted, Fields, Notes, microservice, names};
@@ -57,10 +58,15 @@ pub fn convert(deployment: &Value, services: &Value, ingresses: &Value) -> Conve
     Converted { objects: vec![microservice(&own, spec)], notes: notes.0 }
 }
 
+/// Recommended labels of Kubernetes that the operator writes.
+const OWN_LABELS: [&str; 2] = ["app.kubernetes.io/name", "app.kubernetes.io/managed-by"];
+
 fn metadata(template: &mut Fields, selector: &Value, notes: &mut Notes) {
     let mut metadata = template.object("metadata");
     let labels = metadata.take("labels").unwrap_or_default();
-    for (label, value) in labels.as_object().into_iter().flatten() {
+    // Flotilla writes these itself.
+    let is_ours = |label: &str| label == MICROSERVICE_LABEL || OWN_LABELS.contains(&label);
+    for (label, value) in labels.as_object().into_iter().flatten().filter(|(label, _)| !is_ours(label)) {
         let value = super::fields::plain(value);
         let advice = if selector[label].is_null() {
             "is not carried over: pods have Flotilla's labels"
