@@ -57,8 +57,8 @@ impl Schema {
     /// What the API server would say of this object.
     pub fn check(&self, object: &Value) -> Report {
         let mut object = object.clone();
-        // The API server drops a null before it validates, and ignores `status` on a write of the object itself.
-        drop_nulls(&mut object);
+        normalize(&mut object);
+        // It is ignored on a write of the object itself.
         if let Value::Object(fields) = &mut object {
             fields.remove("status");
         }
@@ -80,22 +80,34 @@ impl Schema {
     /// The `Microservice` of a document that the API server would take.
     pub fn read(&self, document: &Document) -> Result<Microservice, Error> {
         let invalid = |message: String| Error::Invalid { place: document.place.clone(), message };
-        let report = self.check(&document.value);
+        let mut object = document.value.clone();
+        normalize(&mut object);
+        let report = self.check(&object);
         if !report.findings.is_empty() {
             let all: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
             return Err(invalid(all.join("\n  ")));
         }
-        serde_json::from_value(document.value.clone()).map_err(|error| invalid(error.to_string()))
+        serde_json::from_value(object).map_err(|error| invalid(error.to_string()))
     }
 }
 
-fn drop_nulls(value: &mut Value) {
+/// An object as it reaches the validation of the API server: nulls are dropped, and 1.0 is 1.
+fn normalize(value: &mut Value) {
     match value {
         Value::Object(map) => {
             map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(drop_nulls);
+            map.values_mut().for_each(normalize);
         }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Array(items) => items.iter_mut().for_each(normalize),
+        Value::Number(number) => {
+            // Beyond 2^53 a float does not tell which whole number is meant.
+            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+            if let Some(whole) = whole.filter(|_| number.is_f64()) {
+                #[allow(clippy::cast_possible_truncation, reason = "the bound is checked")]
+                let whole = whole as i64;
+                *value = whole.into();
+            }
+        }
         _ => {}
     }
 }

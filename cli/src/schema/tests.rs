@@ -111,6 +111,15 @@ fn what_the_rules_refuse() {
 }
 
 #[test]
+fn an_object_is_read_as_the_api_server_reads_it() {
+    let schema = Schema::of_microservice().unwrap();
+    let value = object("{image: app, env: null, replicas: 2.0, suspend: null}");
+    let document = Document { place: "orders.yaml".to_owned(), value };
+    let read = schema.read(&document).unwrap();
+    assert_eq!((read.spec.replicas, read.spec.env.len(), read.spec.suspend), (Some(2), 0, None));
+}
+
+#[test]
 fn the_name_is_checked() {
     let schema = Schema::of_microservice().unwrap();
     let mut named = object("{image: app}");
