@@ -25,7 +25,7 @@ const fn known(
     Known { group, version, kind, plural, short }
 }
 
-const ALL: [Known; 17] = [
+const ALL: [Known; 19] = [
     known("flotilla.dev", "v1alpha1", "Microservice", "microservices", &["msvc"]),
     known("flotilla.dev", "v1alpha1", "MicroserviceRevision", "microservicerevisions", &["msvcrev"]),
     known("", "v1", "Pod", "pods", &["po"]),
@@ -36,6 +36,8 @@ const ALL: [Known; 17] = [
     known("apps", "v1", "ReplicaSet", "replicasets", &["rs"]),
     known("apps", "v1", "StatefulSet", "statefulsets", &["sts"]),
     known("batch", "v1", "Job", "jobs", &[]),
+    known("batch", "v1", "CronJob", "cronjobs", &["cj"]),
+    known("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors", &["smon"]),
     known("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", &[]),
     known("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", &["netpol"]),
     known("networking.k8s.io", "v1", "Ingress", "ingresses", &["ing"]),

@@ -65,13 +65,21 @@ fn of_entry(entry: &InventoryEntry, live: Option<&DynamicObject>, found: &Found)
     let number = |path: &str| live.data.pointer(path).and_then(serde_json::Value::as_i64);
     match entry.kind.as_str() {
         "Deployment" => {
-            let (ready, wanted) =
-                (number("/status/readyReplicas").unwrap_or(0), number("/spec/replicas").unwrap_or(1));
+            let (ready, status) = workload(number("/status/readyReplicas"), number("/spec/replicas"));
             let children =
                 found.replica_sets.iter().filter(|set| is_owned(&set.metadata, live.uid().as_deref()));
             let children =
                 children.filter(|set| !is_former(set)).map(|set| of_replica_set(set, found)).collect();
-            node(Some(ready >= wanted), format!("{ready}/{wanted} pods ready"), children)
+            node(Some(ready), status, children)
+        }
+        "StatefulSet" => {
+            let (ready, status) = workload(number("/status/readyReplicas"), number("/spec/replicas"));
+            node(Some(ready), status, pods_of(live.uid().as_deref(), found))
+        }
+        "Job" => {
+            let done = number("/status/succeeded").unwrap_or(0) > 0;
+            let status = if done { "has succeeded" } else { "has not succeeded yet" };
+            node(Some(done), status.to_owned(), pods_of(live.uid().as_deref(), found))
         }
         "HorizontalPodAutoscaler" => {
             let numbers = ["/status/currentReplicas", "/spec/minReplicas", "/spec/maxReplicas"].map(number);
@@ -86,6 +94,16 @@ fn of_entry(entry: &InventoryEntry, live: Option<&DynamicObject>, found: &Found)
     }
 }
 
+/// Whether as many pods are ready as are wanted, and how many there are.
+fn workload(ready: Option<i64>, wanted: Option<i64>) -> (bool, String) {
+    let (ready, wanted) = (ready.unwrap_or(0), wanted.unwrap_or(1));
+    (ready >= wanted, format!("{ready}/{wanted} pods ready"))
+}
+
+fn pods_of(uid: Option<&str>, found: &Found) -> Vec<Node> {
+    found.pods.iter().filter(|pod| is_owned(&pod.metadata, uid)).map(of_pod).collect()
+}
+
 /// A ReplicaSet of a former version, kept by Kubernetes with no pods.
 fn is_former(set: &ReplicaSet) -> bool {
     let wanted = set.spec.as_ref().and_then(|spec| spec.replicas);
@@ -95,13 +113,12 @@ fn is_former(set: &ReplicaSet) -> bool {
 fn of_replica_set(set: &ReplicaSet, found: &Found) -> Node {
     let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let ready = set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);
-    let pods = found.pods.iter().filter(|pod| is_owned(&pod.metadata, set.uid().as_deref()));
     Node {
         kind: "ReplicaSet".to_owned(),
         name: set.name_any(),
         ready: Some(ready >= wanted),
         status: format!("{ready}/{wanted} pods ready"),
-        children: pods.map(of_pod).collect(),
+        children: pods_of(set.uid().as_deref(), found),
     }
 }
 

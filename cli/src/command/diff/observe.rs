@@ -63,7 +63,12 @@ async fn list(cluster: &Cluster, kind: Kind, service: &str) -> Result<Vec<Dynami
     let all = ListParams::default();
     let params =
         if kind.is_labelled() { all.labels(&format!("{MICROSERVICE_LABEL}={service}")) } else { all };
-    Ok(api.list(&params).await.map_err(Error::api(format!("list objects of kind {kind}")))?.items)
+    match api.list(&params).await {
+        Ok(list) => Ok(list.items),
+        // A kind whose definition is not installed has no objects.
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(Error::api(format!("list objects of kind {kind}"))(error)),
+    }
 }
 
 /// The services of the cluster, for what calls what; those of the namespace when others may not be seen.
