@@ -73,7 +73,7 @@ async fn measure(client: &Client, audit: &AuditLog, size: usize) -> Result<Value
         .collect();
     waits.sort_by(f64::total_cmp);
     let percentile = |share: usize| waits.get((waits.len() - 1) * share / 100).copied().unwrap_or_default();
-    let writes = writes(audit, position)?;
+    let made_writes = writes(audit, position)?;
     let (after, server_after) = (operator()?, api_server()?);
 
     let changed = Instant::now();
@@ -112,7 +112,7 @@ async fn measure(client: &Client, audit: &AuditLog, size: usize) -> Result<Value
         "seconds": seconds,
         "p50": percentile(50),
         "p99": percentile(99),
-        "writes": writes as f64 / size as f64,
+        "writes": made_writes,
         "operator_cpu": after.cpu - operator_cpu,
         "server_cpu": server_after.cpu - server_cpu,
         "memory": peak,

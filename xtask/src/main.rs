@@ -18,9 +18,10 @@ mod progress;
 mod test;
 mod tool;
 
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 /// Builds, runs and tests Flotilla.
@@ -72,4 +73,12 @@ fn main() -> ExitCode {
 fn workspace_root() -> &'static Path {
     // `cargo xtask` always runs what it has just built in this clone, so the build-time path holds.
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// Where cargo puts what it builds.
+fn target_folder() -> Result<PathBuf> {
+    let mut metadata = Command::new(env!("CARGO"));
+    metadata.current_dir(workspace_root()).args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
+    let metadata: serde_json::Value = serde_json::from_str(&process::output(&mut metadata)?)?;
+    Ok(metadata["target_directory"].as_str().context("cargo metadata names no target directory")?.into())
 }

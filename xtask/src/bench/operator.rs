@@ -67,7 +67,9 @@ const ROWS: [Row; 12] = [
     ("from created to Ready, half of them / 99 of 100", |result| {
         format!("{:.2} s / {:.2} s", number(result, "p50"), number(result, "p99"))
     }),
-    ("writes to the API server for each", |result| format!("{:.1}", number(result, "writes"))),
+    ("writes to the API server for each", |result| {
+        format!("{:.1}", number(result, "writes") / number(result, "size"))
+    }),
     ("processor time meanwhile: operator / API server", |result| {
         format!("{:.1} s / {:.1} s", number(result, "operator_cpu"), number(result, "server_cpu"))
     }),

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::archive::{self, Archived};
 use crate::host::{self, Package};
 use crate::oci::{Entry, Image};
-use crate::{cache, process, progress, workspace_root};
+use crate::{cache, process, progress, target_folder, workspace_root};
 
 /// Where our images are published.
 const REGISTRY: &str = "ghcr.io/flotilla-dev";
@@ -104,11 +104,7 @@ fn compile(package: &str, features: &str) -> Result<PathBuf> {
         ])
         .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc");
     progress::during(format!("Compiling {package} for {target}"), || process::run(&mut cargo, &log))?;
-    let mut metadata = Command::new(env!("CARGO"));
-    metadata.current_dir(workspace_root()).args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
-    let metadata: serde_json::Value = serde_json::from_str(&process::output(&mut metadata)?)?;
-    let folder = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
-    let binary = PathBuf::from(folder).join(target).join("release").join(package);
+    let binary = target_folder()?.join(target).join("release").join(package);
     fs::metadata(&binary).with_context(|| format!("cargo built no {}", binary.display()))?;
     Ok(binary)
 }

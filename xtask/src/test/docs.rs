@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::cluster::{Cluster, HELM};
-use crate::{cache, process, progress, workspace_root};
+use crate::{cache, process, progress, target_folder, workspace_root};
 
 /// Where examples go that name no namespace.
 const NAMESPACE: &str = "docs-examples";
@@ -87,7 +87,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(cluster: &'a Cluster) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let tools = [HELM.build()?.folder().to_owned(), folder_of(cluster.kubectl.program())?];
+        let tools =
+            [HELM.build()?.folder().to_owned(), folder_of(cluster.kubectl.program())?, command_line()?];
         let old = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(tools.into_iter().chain(std::env::split_paths(&old)))?;
         let reader = Self { cluster, folder, path, log: cache::root()?.join("logs/docs.log") };
@@ -124,6 +125,16 @@ impl<'a> Reader<'a> {
         let arguments = ["delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s"];
         self.cluster.kubectl.output(&arguments).map(drop)
     }
+}
+
+/// Builds kubectl's plugin. Returns its folder.
+fn command_line() -> Result<PathBuf> {
+    progress::during("Building kubectl-flotilla", || {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(workspace_root()).args(["build", "--locked", "--package", "flotilla-cli"]);
+        process::run(&mut cargo, &cache::root()?.join("logs/build-kubectl-flotilla.log"))
+    })?;
+    Ok(target_folder()?.join("debug"))
 }
 
 fn folder_of(program: &Path) -> Result<PathBuf> {

@@ -50,7 +50,8 @@ pub(super) fn render(service: &Validated, observed: &Observed) -> Option<Network
                 ..LabelSelector::default()
             }),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
-            ingress: Some(ingress(service, observed)),
+            // None at all closes the way in, as an empty list does, which the API server would not store.
+            ingress: Some(ingress(service, observed)).filter(|rules| !rules.is_empty()),
             egress: Some(egress(service, observed)),
         }),
     })

@@ -1,0 +1,68 @@
+//! The subcommands, one a file.
+
+pub mod check;
+pub mod complete;
+pub mod completion;
+pub mod convert;
+pub mod diff;
+pub mod logs;
+pub mod render;
+pub mod status;
+pub mod trace;
+pub mod tree;
+pub mod validate;
+pub mod version;
+pub mod why;
+
+use flotilla_crds::GROUP;
+
+use crate::{
+    Answer, Error,
+    args::{Cli, Command, Files},
+    input::{self, Document},
+    output::Terminal,
+};
+
+/// Runs the subcommand.
+pub async fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Answer, Error> {
+    let global = cli.global;
+    match cli.command {
+        Command::Render(arguments) => render::run(&arguments, &global, terminal),
+        Command::Validate(arguments) => validate::run(&arguments, terminal),
+        Command::Diff(arguments) => Box::pin(diff::run(&arguments, &global, terminal)).await,
+        Command::Status(arguments) => status::run(&arguments, &global, terminal).await,
+        Command::Tree(arguments) => tree::run(&arguments, &global, terminal).await,
+        Command::Trace(arguments) => trace::run(&arguments, &global, terminal).await,
+        Command::Why(arguments) => why::run(&arguments, &global, terminal).await,
+        Command::Logs(arguments) => logs::run(&arguments, &global, terminal).await,
+        Command::Check(arguments) => check::run(&arguments, &global, terminal).await,
+        Command::Convert(arguments) => convert::run(&arguments, &global, terminal).await,
+        Command::Completion(arguments) => completion::run(&arguments, terminal),
+        Command::Complete(arguments) => complete::run(&arguments, terminal),
+        Command::Version(arguments) => version::run(&arguments, &global, terminal).await,
+    }
+}
+
+/// The `Microservice` objects of the files; others are named and left out.
+fn microservices(files: &Files, terminal: &mut Terminal<'_>) -> Result<Vec<Document>, Error> {
+    let mut found = Vec::new();
+    for document in input::documents(&files.files)? {
+        if document.is(GROUP, "Microservice") {
+            found.push(document);
+        } else {
+            terminal.say(&format!(
+                "{}: {} is left out: it is no Microservice",
+                document.place,
+                document.title()
+            ))?;
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::Empty {
+            path: files.files.iter().map(|path| input::shown(path)).collect::<Vec<_>>().join(", "),
+            wanted: "Microservice",
+            advice: "write apiVersion: flotilla.dev/v1alpha1 and kind: Microservice",
+        });
+    }
+    Ok(found)
+}

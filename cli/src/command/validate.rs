@@ -1,0 +1,108 @@
+//! `validate`: what the API server and the operator would say, without either.
+
+use clap::Args;
+use flotilla_operator::microservice::dereference::Observed;
+
+use crate::{
+    Answer, Error,
+    args::Files,
+    desired::{complete, desired},
+    input::Document,
+    output::{Paint, Terminal, add},
+    schema::{Report, Schema},
+};
+
+/// Arguments of `validate`.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    files: Files,
+
+    /// Say nothing of objects that are valid
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Checks what the files have.
+pub fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Answer, Error> {
+    let documents = super::microservices(&arguments.files, terminal)?;
+    let schema = Schema::of_microservice()?;
+    let mut valid = true;
+    for document in &documents {
+        let report = check(&schema, document);
+        valid &= report.findings.is_empty();
+        if !report.findings.is_empty() || !arguments.quiet {
+            terminal.data(&shown(document, &report, terminal.paint))?;
+        }
+        for unknown in &report.unknown {
+            terminal.say(&format!("{}: {unknown}", document.place))?;
+        }
+    }
+    Ok(Answer::from(valid))
+}
+
+/// The schema, its rules, and then the operator's own checks, which take an object that fits the schema.
+fn check(schema: &Schema, document: &Document) -> Report {
+    let mut report = schema.check(&document.value);
+    if report.findings.is_empty() {
+        let refused = match schema.read(document) {
+            Ok(mut microservice) => {
+                complete(&mut microservice, "default");
+                desired(&microservice, &Observed::default()).err().map(|error| error.to_string())
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        report
+            .findings
+            .extend(refused.map(|message| crate::schema::Finding { field: String::new(), message }));
+    }
+    report
+}
+
+fn shown(document: &Document, report: &Report, paint: Paint) -> String {
+    let title = format!("{}: {}", document.place, document.title());
+    if report.findings.is_empty() {
+        return format!("{title} is {}\n", paint.good("valid"));
+    }
+    let mut text = format!("{title} is {}\n", paint.bad("not valid"));
+    for finding in &report.findings {
+        add(&mut text, format_args!("  {finding}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input;
+
+    fn validated(text: &str) -> String {
+        let schema = Schema::of_microservice().unwrap();
+        let documents = input::parse("orders.yaml", text).unwrap();
+        documents
+            .iter()
+            .map(|document| shown(document, &check(&schema, document), Paint::default()))
+            .collect()
+    }
+
+    #[test]
+    fn every_finding_is_a_line() {
+        let text = r"
+apiVersion: flotilla.dev/v1alpha1
+kind: Microservice
+metadata: {name: orders}
+spec: {image: app, replicas: -1, prots: []}
+---
+apiVersion: flotilla.dev/v1alpha1
+kind: Microservice
+metadata: {name: payments}
+spec: {image: app}
+---
+apiVersion: flotilla.dev/v1alpha1
+kind: Microservice
+metadata: {name: stock}
+spec: {image: app, resources: {requests: {memory: 2Gi}, limits: {memory: 1Gi}}}
+";
+        insta::assert_snapshot!(validated(text));
+    }
+}
