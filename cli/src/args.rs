@@ -5,7 +5,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    check, complete, completion, convert, diff, logs, render, status, trace, tree, validate, version, why,
+    check, complete, completion, convert, diff, history, logs, render, rollback, status, trace, tree,
+    validate, version, why,
 };
 
 /// The command line.
@@ -82,6 +83,10 @@ pub enum Command {
     Why(why::Arguments),
     /// Show the logs of all pods of a service
     Logs(logs::Arguments),
+    /// Show the versions of a service
+    History(history::Arguments),
+    /// Run a former version again, its configuration included
+    Rollback(rollback::Arguments),
     /// Check that the cluster and the operator can do their work
     Check(check::Arguments),
     /// Make a Microservice of what you have

@@ -5,8 +5,10 @@ pub mod complete;
 pub mod completion;
 pub mod convert;
 pub mod diff;
+pub mod history;
 pub mod logs;
 pub mod render;
+pub mod rollback;
 pub mod status;
 pub mod trace;
 pub mod tree;
@@ -35,6 +37,8 @@ pub async fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Answer, Error>
         Command::Trace(arguments) => trace::run(&arguments, &global, terminal).await,
         Command::Why(arguments) => why::run(&arguments, &global, terminal).await,
         Command::Logs(arguments) => logs::run(&arguments, &global, terminal).await,
+        Command::History(arguments) => history::run(&arguments, &global, terminal).await,
+        Command::Rollback(arguments) => rollback::run(&arguments, &global, terminal).await,
         Command::Check(arguments) => check::run(&arguments, &global, terminal).await,
         Command::Convert(arguments) => convert::run(&arguments, &global, terminal).await,
         Command::Completion(arguments) => completion::run(&arguments, terminal),
