@@ -81,7 +81,7 @@ const CASES: &[(&str, Option<&str>)] = &[
     ("{image: app, volumes: [{name: flotilla-a, emptyDir: {}}]}", Some("names that begin with flotilla-")),
     (
         "{image: app, volumeMounts: [{name: a, mountPath: /a}]}",
-        Some("a volumeMount names a volume that is not in"),
+        Some("a volumeMount names a volume that is neither in spec.volumes"),
     ),
     (
         "{image: app, initContainers: [{name: i, volumeMounts: [{name: a, mountPath: /a}]}]}",
