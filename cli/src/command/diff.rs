@@ -143,7 +143,7 @@ async fn dry_run(
 
 /// What the API server would make of a write of the operator.
 async fn applied(cluster: &Cluster, write: &Write) -> Result<DynamicObject, Error> {
-    let Write { object, uid, handover } = write;
+    let Write { object, uid, handover, adopt: _ } = write;
     let kind: Kind = object.kind;
     let api: Api<DynamicObject> =
         Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &kind.api_resource());

@@ -26,5 +26,12 @@ pub const REVISION_ANNOTATION: &str = "flotilla.dev/revision";
 /// The annotation of a workload whose `replicas` are, or were, an autoscaler's.
 pub const AUTOSCALED_ANNOTATION: &str = "flotilla.dev/autoscaled";
 
+/// The annotation by which an object of others may be taken over: the name of the `Microservice` that may.
+pub const ADOPT_ANNOTATION: &str = "flotilla.dev/adopt";
+
+/// The annotation of a workload that was taken over: the revision that `spec` asked for then. While it asks for that,
+/// the pods stay as they were found.
+pub const ADOPTED_ANNOTATION: &str = "flotilla.dev/adopted";
+
 /// The annotation of pods with the hash of the ConfigMaps and Secrets that they refer to.
 pub const REFERENCES_ANNOTATION: &str = "flotilla.dev/references";

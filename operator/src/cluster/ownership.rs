@@ -2,6 +2,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
+use super::ADOPT_ANNOTATION;
+
 /// The controller of an object, if it has one.
 pub fn controller(meta: &ObjectMeta) -> Option<&OwnerReference> {
     meta.owner_references.as_deref().unwrap_or_default().iter().find(|owner| owner.controller == Some(true))
@@ -10,6 +12,12 @@ pub fn controller(meta: &ObjectMeta) -> Option<&OwnerReference> {
 /// Whether the object is controlled by the owner with this UID.
 pub fn is_controlled_by(meta: &ObjectMeta, uid: &str) -> bool {
     controller(meta).is_some_and(|owner| owner.uid == uid)
+}
+
+/// Whether an object that nobody controls says that the `Microservice` of this name may take it over.
+pub fn may_adopt(meta: &ObjectMeta, name: &str) -> bool {
+    let consent = meta.annotations.as_ref().and_then(|annotations| annotations.get(ADOPT_ANNOTATION));
+    controller(meta).is_none() && consent.is_some_and(|allowed| allowed == name)
 }
 
 /// Who an object belongs to, in words for a condition: its controller, what manages it by its label, or who

@@ -149,6 +149,32 @@ impl Writer {
         result.map(drop).map_err(|error| classify(kind.name(), name, error))
     }
 
+    /// Takes over an object of others, so that the next apply owns and can take back what they had written.
+    ///
+    /// `former` has the fields that they wrote and that an apply may leave out.
+    pub async fn adopt(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        former: &Value,
+    ) -> Result<(), Error> {
+        self.check_leadership()?;
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
+        // An empty entry clears the list (kubernetes.io/docs/reference/using-api/server-side-apply, "Clearing managedFields").
+        let cleared = json!({"metadata": {"uid": uid, "managedFields": [{}]}});
+        let result = api.patch(name, &PatchParams::default(), &Patch::Merge(&cleared)).await;
+        self.metrics.wrote(kind.name(), "adopt", result.is_ok());
+        result.map_err(|error| classify(kind.name(), name, error))?;
+        let mut body = former.clone();
+        body["apiVersion"] = Value::from(kind.api_version());
+        body["kind"] = Value::from(kind.name());
+        body["metadata"] = json!({"name": name, "namespace": namespace});
+        self.update(kind, namespace, &body, uid).await.map(drop)
+    }
+
     /// Deletes the object with this UID, if it is still there.
     pub async fn delete(&self, kind: Kind, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
         self.check_leadership()?;

@@ -13,10 +13,14 @@ use crate::cluster::writer::{Error, Writer};
 /// Carries out a plan in a namespace. The caches know each result at once.
 pub async fn apply(plan: Plan, namespace: &str, writer: &Writer, caches: &Caches) -> Result<(), Error> {
     let Plan { writes, prunes, waits_for_deletion: _ } = plan;
-    for Write { object, uid, handover } in writes {
+    for Write { object, uid, handover, adopt } in writes {
         let live = match &uid {
             None => writer.create(object.kind, namespace, &created(&object)).await?,
             Some(uid) => {
+                if let Some(former) = adopt {
+                    writer.adopt(object.kind, namespace, &object.name, uid, &former).await?;
+                    tracing::info!(kind = %object.kind, name = object.name, "taken over");
+                }
                 if let Some(replicas) = handover {
                     writer.hand_over(object.kind, namespace, &object.name, uid, replicas).await?;
                     tracing::info!(kind = %object.kind, name = object.name, replicas, "handed over");

@@ -34,7 +34,7 @@ use super::{
     reconcile::{Context, reconcile, retry},
 };
 use crate::{
-    cluster::{FIELD_MANAGER, MICROSERVICE_LABEL, kind::Kind, ownership},
+    cluster::{ADOPT_ANNOTATION, FIELD_MANAGER, MICROSERVICE_LABEL, kind::Kind, ownership},
     leader::Leadership,
 };
 
@@ -268,7 +268,9 @@ fn is_microservice(owner: &OwnerReference) -> bool {
 /// Keeps of an object what a decision can depend on: of others' objects only whose they are.
 fn reduce(object: &mut DynamicObject) {
     let ours = ownership::controller(&object.metadata).is_some_and(is_microservice);
-    if !ours {
+    // What may be taken over is looked at as a whole.
+    let offered = object.metadata.annotations.iter().flatten().any(|(name, _)| name == ADOPT_ANNOTATION);
+    if !ours && !offered {
         object.data = serde_json::Value::Null;
         object.metadata.annotations = None;
     }

@@ -4,7 +4,7 @@ use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
 use super::{dereference::Observed, render::Object, scale};
-use crate::cluster::{drift, kind::Kind, ownership};
+use crate::cluster::{ADOPT_ANNOTATION, MICROSERVICE_LABEL, drift, kind::Kind, ownership};
 
 /// What stands in the way of a plan.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl std::fmt::Display for Foreign {
         let Self { kind, name, owner } = self;
         write!(
             formatter,
-            "{kind} {name:?} exists and belongs to {owner}: it is left as it is; delete it, or give this Microservice another name"
+            "{kind} {name:?} exists and belongs to {owner}: it is left as it is; delete it, allow it to be taken over by the annotation {ADOPT_ANNOTATION}, or give this Microservice another name"
         )
     }
 }
@@ -62,6 +62,8 @@ pub struct Write {
     pub uid: Option<String>,
     /// The live `replicas`, which another field manager must take over first.
     pub handover: Option<i32>,
+    /// What somebody else wrote and we take over, when the object is theirs and they allow it.
+    pub adopt: Option<Value>,
 }
 
 /// A deletion.
@@ -82,7 +84,15 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
     let mut foreign = Vec::new();
     for object in desired {
         match observed.get(object.kind, &object.name) {
-            None => plan.writes.push(Write { object: object.clone(), uid: None, handover: None }),
+            None => {
+                plan.writes.push(Write { object: object.clone(), uid: None, handover: None, adopt: None })
+            }
+            Some(live) if may_adopt(object, live) => plan.writes.push(Write {
+                object: object.clone(),
+                uid: live.uid(),
+                handover: None,
+                adopt: Some(former(object.kind, live)),
+            }),
             Some(live) if !ownership::is_controlled_by(&live.metadata, uid) => foreign.push(Foreign {
                 kind: object.kind,
                 name: object.name.clone(),
@@ -101,7 +111,12 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
                 if drift::differs(&object.manifest, &value, managed) {
                     let handover = scale::handover(&object.manifest, live)
                         .filter(|_| matches!(object.kind, Kind::Deployment | Kind::StatefulSet));
-                    plan.writes.push(Write { object: object.clone(), uid: live.uid(), handover });
+                    plan.writes.push(Write {
+                        object: object.clone(),
+                        uid: live.uid(),
+                        handover,
+                        adopt: None,
+                    });
                 }
             }
         }
@@ -111,6 +126,24 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
     }
     plan.prunes = prunes(desired, observed, uid);
     Ok(plan)
+}
+
+/// Whether the object that is there may be taken over by the service that wants it.
+fn may_adopt(object: &Object, live: &DynamicObject) -> bool {
+    let service = object.manifest["metadata"]["labels"][MICROSERVICE_LABEL].as_str();
+    service.is_some_and(|service| ownership::may_adopt(&live.metadata, service))
+}
+
+/// What others wrote of a kind, as far as an apply would leave it where it is.
+fn former(kind: Kind, live: &DynamicObject) -> Value {
+    let fields: &[&str] = match kind {
+        Kind::Deployment | Kind::StatefulSet => &["template", "selector"],
+        Kind::Service => &["ports", "selector"],
+        _ => &[],
+    };
+    let spec = |field: &&str| Some(((*field).to_owned(), live.data.get("spec")?.get(*field)?.clone()));
+    let spec: serde_json::Map<_, _> = fields.iter().filter_map(spec).collect();
+    if spec.is_empty() { Value::Object(serde_json::Map::new()) } else { serde_json::json!({"spec": spec}) }
 }
 
 /// A live object as JSON. Items of a list come without `apiVersion` and `kind`, so they are filled in.
@@ -243,8 +276,28 @@ mod tests {
         let error = plan(&desired, &observed, UID).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Deployment \"orders\" exists and belongs to \"Helm\" (by its label app.kubernetes.io/managed-by): it is left as it is; delete it, or give this Microservice another name"
+            "Deployment \"orders\" exists and belongs to \"Helm\" (by its label app.kubernetes.io/managed-by): it is left as it is; delete it, allow it to be taken over by the annotation flotilla.dev/adopt, or give this Microservice another name"
         );
+    }
+
+    #[test]
+    fn a_foreign_object_that_allows_it_is_taken_over_with_what_it_had() {
+        let desired = rendered(SERVICE);
+        let mut observed = Observed::default();
+        let offered = |allowed: &str| -> DynamicObject {
+            serde_json::from_value(json!({
+                "apiVersion": "v1", "kind": "Service",
+                "metadata": {"name": "orders", "uid": "theirs", "annotations": {"flotilla.dev/adopt": allowed}},
+                "spec": {"ports": [{"port": 1}], "clusterIP": "192.0.2.1"},
+            }))
+            .unwrap()
+        };
+        observed.objects.insert((Kind::Service, "orders".into()), Arc::new(offered("orders")));
+        let plan = super::plan(&desired, &observed, UID).unwrap();
+        let adopted: Vec<_> = plan.writes.iter().filter_map(|write| write.adopt.clone()).collect();
+        assert_eq!(adopted, [json!({"spec": {"ports": [{"port": 1}]}})]);
+        observed.objects.insert((Kind::Service, "orders".into()), Arc::new(offered("another")));
+        assert!(super::plan(&desired, &observed, UID).is_err());
     }
 
     #[test]

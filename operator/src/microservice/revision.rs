@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{dereference::Observed, validate::Validated};
-use crate::cluster::{REVISION_ANNOTATION, kind::Kind, ownership};
+use crate::cluster::{ADOPTED_ANNOTATION, REVISION_ANNOTATION, kind::Kind, ownership};
 
 /// Why no version can be chosen.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Choice {
     pub held: Option<Revision>,
     /// Whether the workload's rollout stands still.
     pub paused: bool,
+    /// Whether the workload was taken over, and stays as it was found until `spec` asks for another version.
+    pub adopted: bool,
     /// The version that `spec` asks for, and former ones that are kept.
     pub kept: Vec<Revision>,
 }
@@ -134,7 +136,17 @@ pub fn choose(service: &Validated, latest: Revision, observed: &Observed) -> Res
     let current = current.as_deref().and_then(find);
     let held = current.cloned();
 
-    let run = if let Some(wanted) = &rollout.revision {
+    if let Some(found) = adoptable(service, observed) {
+        let mut kept = kept(rollout, &latest, None, None, former);
+        kept.push(found.clone());
+        return Ok(Choice { run: Some(found), waits: None, held: None, paused: false, adopted: true, kept });
+    }
+    let adopted = rollout.revision.is_none()
+        && adopted_for(service, observed).as_deref() == Some(&*latest.name)
+        && current.is_some();
+    let run = if adopted {
+        current.unwrap_or(&latest)
+    } else if let Some(wanted) = &rollout.revision {
         find(wanted).ok_or_else(|| Error::Unknown {
             wanted: wanted.clone(),
             known: former.iter().map(|revision| &*revision.name).collect::<Vec<_>>().join(", "),
@@ -156,7 +168,7 @@ pub fn choose(service: &Validated, latest: Revision, observed: &Observed) -> Res
         (Some(_), Some(current)) => current.clone(),
         (Some(_), None) => {
             let kept = kept(rollout, &latest, None, recorded.stable.as_deref(), former);
-            return Ok(Choice { run: None, waits, held, paused: false, kept });
+            return Ok(Choice { run: None, waits, held, paused: false, adopted: false, kept });
         }
     };
     if run != latest && run.spec.digest != run.spec.content_digest() {
@@ -164,7 +176,26 @@ pub fn choose(service: &Validated, latest: Revision, observed: &Observed) -> Res
     }
     let paused = paused || (has_failed && on_failure == OnFailure::Pause && run == latest);
     let kept = kept(rollout, &latest, Some(&run), recorded.stable.as_deref(), former);
-    Ok(Choice { run: Some(run), waits, held, paused, kept })
+    Ok(Choice { run: Some(run), waits, held, paused, adopted, kept })
+}
+
+/// The version that somebody else's workload has, when it may be taken over.
+fn adoptable(service: &Validated, observed: &Observed) -> Option<Revision> {
+    let live = observed.get(service.workload, &service.name)?;
+    if !ownership::may_adopt(&live.metadata, &service.name) {
+        return None;
+    }
+    let template = live.data.pointer("/spec/template")?.clone();
+    let image = template.pointer("/spec/containers/0/image").and_then(Value::as_str).map(str::to_owned);
+    let mut found = content(service, template, BTreeMap::new());
+    found.spec.image = image.unwrap_or(found.spec.image);
+    Some(found)
+}
+
+/// The revision that `spec` asked for when the workload was taken over.
+fn adopted_for(service: &Validated, observed: &Observed) -> Option<String> {
+    let live = observed.get(service.workload, &service.name)?;
+    live.metadata.annotations.as_ref()?.get(ADOPTED_ANNOTATION).cloned()
 }
 
 /// The latest and the newest of the former ones, and in any case those that run or ran well.
@@ -327,6 +358,7 @@ mod tests {
                 waits: None,
                 held: Some(old.clone()),
                 paused: false,
+                adopted: false,
                 kept: vec![new, old]
             }
         );

@@ -8,7 +8,7 @@ use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::validate::{Scale, Validated};
-use crate::cluster::{AUTOSCALED_ANNOTATION, FIELD_MANAGER};
+use crate::cluster::{AUTOSCALED_ANNOTATION, FIELD_MANAGER, ownership};
 
 /// What is done with the `replicas` of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,10 @@ impl Replicas {
             Scale::Written(replicas) => Self::Applied(*replicas),
             // Zero is for the autoscaler to decide, when it has seen that there is nothing to do.
             Scale::Automatic(autoscaling) => Self::Automatic { first: autoscaling.min().max(1) },
-            Scale::Unwritten => match live.filter(|live| was_automatic(live)).and_then(replicas_of) {
+            Scale::Unwritten => match live
+                .filter(|live| was_automatic(live) || is_offered(live, service))
+                .and_then(replicas_of)
+            {
                 Some(live) => Self::Left { live },
                 None => Self::Applied(1),
             },
@@ -62,6 +65,11 @@ impl Replicas {
             }
         }
     }
+}
+
+/// Whether the workload is somebody else's and about to be taken over, as it is.
+fn is_offered(live: &DynamicObject, service: &Validated) -> bool {
+    ownership::may_adopt(&live.metadata, &service.name)
 }
 
 fn was_automatic(live: &DynamicObject) -> bool {

@@ -11,7 +11,7 @@ use k8s_openapi::{
     },
 };
 
-use super::{labels, metadata};
+use super::metadata;
 use crate::{
     cluster::{AUTOSCALED_ANNOTATION, REVISION_ANNOTATION},
     microservice::{scale::Replicas, validate::Validated},
@@ -26,7 +26,7 @@ pub(super) fn render(service: &Validated, revision: &str, paused: bool, replicas
             replicas: replicas.applied(),
             paused: paused.then_some(true),
             selector: LabelSelector {
-                match_labels: Some(labels::selector(&service.name)),
+                match_labels: Some(service.selector.clone()),
                 ..LabelSelector::default()
             },
             strategy: Some(strategy(rollout)),

@@ -5,7 +5,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 
-use super::{labels, metadata};
+use super::metadata;
 use crate::microservice::{
     scale::Replicas,
     validate::{Budget, Validated},
@@ -27,7 +27,7 @@ pub(super) fn render(service: &Validated, replicas: &Replicas) -> Option<PodDisr
             max_unavailable,
             min_available,
             selector: Some(LabelSelector {
-                match_labels: Some(labels::selector(&service.name)),
+                match_labels: Some(service.selector.clone()),
                 ..LabelSelector::default()
             }),
             // A pod that does not serve may go: otherwise a broken version would hold the node (KEP-3017).

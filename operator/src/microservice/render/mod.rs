@@ -22,9 +22,11 @@ mod stateful_set;
 pub(crate) mod tests;
 mod volume;
 
+use std::collections::BTreeMap;
+
 use flotilla_crds::v1alpha1::Capability;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::Resource;
+use kube::{Resource, api::DynamicObject};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -36,7 +38,7 @@ use super::{
     scale::Replicas,
     validate::{Reference, Validated},
 };
-use crate::cluster::kind::Kind;
+use crate::cluster::{ADOPTED_ANNOTATION, kind::Kind, ownership};
 
 /// Why the objects cannot be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +120,15 @@ impl Unmet {
 /// nothing.
 pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Error> {
     let live = observed.get(service.workload, &service.name);
+    // A selector cannot be changed, so a workload that was taken over keeps its own.
+    let of_live = live.filter(|live| {
+        ownership::is_controlled_by(&live.metadata, &service.uid)
+            || ownership::may_adopt(&live.metadata, &service.name)
+    });
+    let service = &match of_live.and_then(|live| match_labels(live)) {
+        Some(selector) => Validated { selector, ..service.clone() },
+        None => service.clone(),
+    };
     let replicas = Replicas::decide(service, live.map(AsRef::as_ref));
     let template = pod::template(service, observed, references_digest(observed))?;
     let template = serde_json::to_value(template).map_err(Error::Shape)?;
@@ -176,6 +187,9 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
         object(Kind::Deployment, &deployment::render(service, &run.name, choice.paused, &replicas))?
     };
     workload.manifest["spec"]["template"] = run.spec.template;
+    if choice.adopted {
+        workload.manifest["metadata"]["annotations"][ADOPTED_ANNOTATION] = Value::from(latest_name.clone());
+    }
     if let Replicas::Automatic { first } = replicas {
         workload.first_replicas = Some(first);
     }
@@ -233,6 +247,12 @@ fn migrations(
         }
     }
     Ok((jobs, None))
+}
+
+/// What selects the pods of a live workload.
+pub fn match_labels(live: &DynamicObject) -> Option<BTreeMap<String, String>> {
+    let labels = live.data.pointer("/spec/selector/matchLabels")?.as_object()?;
+    labels.iter().map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 /// The hash of the versions of everything that the pods refer to; `None` when there is nothing.

@@ -33,7 +33,7 @@ pub(super) fn template(
     let annotations = references.map(|hash| BTreeMap::from([(REFERENCES_ANNOTATION.to_owned(), hash)]));
     Ok(PodTemplateSpec {
         metadata: Some(ObjectMeta {
-            labels: Some(labels::all(&service.name)),
+            labels: Some(labels::all(&service.name).into_iter().chain(service.selector.clone()).collect()),
             annotations,
             ..ObjectMeta::default()
         }),
@@ -91,7 +91,7 @@ fn spec(service: &Validated, observed: &Observed) -> Result<PodSpec, Error> {
         affinity: affinity(placement),
         tolerations: (!tolerations.is_empty()).then_some(tolerations),
         priority_class_name: placement.priority_class_name.clone(),
-        topology_spread_constraints: spread(placement, &service.name),
+        topology_spread_constraints: spread(placement, &service.selector),
         init_containers: (!init.is_empty()).then_some(init),
         containers: vec![container::main(service, &observed.peers)?],
         volumes: (!volumes.is_empty()).then_some(volumes),
@@ -144,7 +144,10 @@ fn affinity(placement: &Placement) -> Option<Affinity> {
     })
 }
 
-fn spread(placement: &Placement, name: &str) -> Option<Vec<TopologySpreadConstraint>> {
+fn spread(
+    placement: &Placement,
+    selector: &BTreeMap<String, String>,
+) -> Option<Vec<TopologySpreadConstraint>> {
     let when_unsatisfiable = match placement.topology_spread.unwrap_or_default() {
         TopologySpread::Default => "ScheduleAnyway",
         TopologySpread::Strict => "DoNotSchedule",
@@ -155,7 +158,7 @@ fn spread(placement: &Placement, name: &str) -> Option<Vec<TopologySpreadConstra
         max_skew: 1,
         when_unsatisfiable: when_unsatisfiable.to_owned(),
         label_selector: Some(LabelSelector {
-            match_labels: Some(labels::selector(name)),
+            match_labels: Some(selector.clone()),
             ..LabelSelector::default()
         }),
         // Pods of the version that is going away do not count.

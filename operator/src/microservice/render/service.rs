@@ -6,7 +6,7 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{labels, metadata};
+use super::metadata;
 use crate::microservice::validate::Validated;
 
 /// `None` for a worker.
@@ -18,7 +18,7 @@ pub(super) fn render(service: &Validated) -> Option<Service> {
         metadata: metadata(service),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
-            selector: Some(labels::selector(&service.name)),
+            selector: Some(service.selector.clone()),
             ports: Some(service.ports.iter().map(port).collect()),
             ..ServiceSpec::default()
         }),

@@ -18,7 +18,7 @@ use k8s_openapi::{
     },
 };
 
-use super::{container::canonical, deployment::annotations, labels, metadata, service};
+use super::{container::canonical, deployment::annotations, metadata, service};
 use crate::microservice::{scale::Replicas, validate::Validated};
 
 /// More pods than a service may have.
@@ -38,7 +38,7 @@ pub(super) fn governing_service(service: &Validated) -> Service {
             cluster_ip: Some("None".to_owned()),
             // Members of a cluster look for each other before they are ready.
             publish_not_ready_addresses: Some(true),
-            selector: Some(labels::selector(&service.name)),
+            selector: Some(service.selector.clone()),
             ports: (!ports.is_empty()).then_some(ports),
             ..ServiceSpec::default()
         }),
@@ -59,7 +59,7 @@ pub(super) fn render(service: &Validated, revision: &str, paused: bool, replicas
             replicas: replicas.applied(),
             service_name: Some(governing_name(service)),
             selector: LabelSelector {
-                match_labels: Some(labels::selector(&service.name)),
+                match_labels: Some(service.selector.clone()),
                 ..LabelSelector::default()
             },
             update_strategy: Some(StatefulSetUpdateStrategy {

@@ -5,13 +5,15 @@ mod pods;
 mod rollout;
 mod routes;
 
+use std::sync::Arc;
+
 use flotilla_crds::v1alpha1::{
     self as api, DependencyState, Dependent, Endpoint, FailedRevision, InventoryEntry, Microservice,
     MicroserviceStatus, Port, Protocol, Revisions, Visibility, condition,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt;
+use kube::{ResourceExt, api::DynamicObject};
 
 use self::{
     conditions::Wanted,
@@ -124,7 +126,7 @@ pub fn compute(
         replicas: rollout.as_ref().map(|rollout| rollout.replicas),
         ready_replicas: rollout.as_ref().map(|rollout| rollout.ready),
         ready: rollout.as_ref().map(|rollout| format!("{}/{}", rollout.ready, rollout.desired)),
-        selector: Some(selector(microservice)),
+        selector: Some(selector(microservice, deployment)),
         url: routes::url(observed, &uid).or_else(|| ports.iter().find_map(|port| url(port, &host))),
         endpoints: ports.iter().map(|port| endpoint(port, &host)).collect(),
         dependencies: observed.peers.iter().map(Peer::status).collect(),
@@ -301,8 +303,9 @@ fn failure(failed: &FailedRevision, revisions: &Revisions) -> (&'static str, Str
     }
 }
 
-fn selector(microservice: &Microservice) -> String {
-    let labels = render::selector(&microservice.name_any());
+fn selector(microservice: &Microservice, workload: Option<&Arc<DynamicObject>>) -> String {
+    let of_workload = workload.and_then(|live| render::match_labels(live));
+    let labels = of_workload.unwrap_or_else(|| render::selector(&microservice.name_any()));
     labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
 }
 

@@ -23,6 +23,7 @@ use flotilla_crds::v1alpha1::{
 };
 use kube::ResourceExt;
 
+use super::render::selector;
 use crate::cluster::kind::Kind;
 
 pub use self::{
@@ -185,6 +186,8 @@ pub struct Validated {
     pub schedules: Vec<ScheduledJob>,
     /// What is measured and traced.
     pub observability: Observability,
+    /// What selects its pods.
+    pub selector: BTreeMap<String, String>,
     /// The kind of its workload.
     pub workload: Kind,
     /// Volumes of their own for the pods of a StatefulSet.
@@ -281,6 +284,7 @@ pub fn validate(microservice: &Microservice, class: &Class) -> Result<Validated,
         migrations: job::migrations(spec, own_resources)?,
         schedules: job::schedules(spec, own_resources)?,
         observability,
+        selector: selector(&microservice.name_any()),
         workload: workload_kind(spec),
         claims: spec
             .workload
