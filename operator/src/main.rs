@@ -4,6 +4,10 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use flotilla_operator::{app, config::Config, telemetry};
 
+// musl's own allocator has one lock for all threads and gives little back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
