@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::addons::{self, Images};
 use super::control_plane::{self, ControlPlanePki, server_url};
 use super::kubectl::Kubectl;
-use super::layout::{DNS_SERVICE, Layout, MOST_NODES, Node};
+use super::layout::{DNS_SERVICE, Layout, Node};
 use super::pki::Subject;
 use super::provider::Provider;
 use super::supervise::{Component, Ensured};
@@ -39,8 +39,10 @@ pub(crate) fn obstacle() -> Option<&'static str> {
 
 /// Starts what does not run and waits until all is ready.
 pub(crate) fn up(layout: &Layout, options: &Options) -> Result<()> {
-    if !(1..=MOST_NODES).contains(&options.nodes) {
-        bail!("a cluster has 1 to {MOST_NODES} nodes");
+    if options.nodes != 1 {
+        bail!(
+            "a host cluster has one node: the kubelets of several would share one cgroup, and each would end the pods of the others; use --provider kind"
+        );
     }
     node::require_packages()?;
     // Built before anything starts, so that a failing build leaves nothing behind.

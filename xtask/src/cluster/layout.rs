@@ -159,5 +159,3 @@ pub(crate) const SERVICES: &str = "10.202.0.0/16";
 pub(crate) const API_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 202, 0, 1);
 /// The cluster's DNS Service.
 pub(crate) const DNS_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 202, 0, 10);
-/// How many nodes the pod networks leave room for.
-pub(crate) const MOST_NODES: u8 = 9;
