@@ -24,7 +24,6 @@ pub const DEFAULT_CLASS_ANNOTATION: &str = "flotilla.dev/is-default-class";
     kind = "MicroserviceClass",
     derive = "PartialEq",
     shortname = "msvcclass",
-    category = "microservices",
     doc = "Defaults and limits of services, for the platform team. Docs: docs/class.md",
     printcolumn(name = "Domain", type_ = "string", json_path = ".spec.gateway.domain"),
     printcolumn(

@@ -18,7 +18,6 @@ use serde_json::Value;
     namespaced,
     derive = "PartialEq",
     shortname = "msvcrev",
-    category = "microservices",
     doc = "One version of a Microservice, kept so that it can run again. Docs: docs/rollout.md",
     printcolumn(name = "Microservice", type_ = "string", json_path = ".spec.microservice"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
