@@ -31,7 +31,7 @@ pub(super) fn governing_name(service: &Validated) -> String {
 
 /// The Service that gives each pod a name: `<service>-0.<service>-pods.<namespace>.svc`.
 pub(super) fn governing_service(service: &Validated) -> Service {
-    let ports: Vec<_> = service.ports.iter().map(service::port).collect();
+    let ports: Vec<_> = service.ports.iter().map(|own| service::port(service, own)).collect();
     Service {
         metadata: ObjectMeta { name: Some(governing_name(service)), ..metadata(service) },
         spec: Some(ServiceSpec {
