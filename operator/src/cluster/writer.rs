@@ -163,9 +163,18 @@ impl Writer {
         self.check_leadership()?;
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
-        // An empty entry clears the list (kubernetes.io/docs/reference/using-api/server-side-apply, "Clearing managedFields").
-        let cleared = json!({"metadata": {"uid": uid, "managedFields": [{}]}});
-        let result = api.patch(name, &PatchParams::default(), &Patch::Merge(&cleared)).await;
+        // One entry of our own takes the place of all others. A list that is empty would not do: the next apply would fill it
+        // with an owner "before-first-apply", who keeps every field (kubernetes.io/docs/reference/using-api/server-side-apply,
+        // "Clearing managedFields").
+        let ours = json!({
+            "manager": FIELD_MANAGER,
+            "operation": "Apply",
+            "apiVersion": kind.api_version(),
+            "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:spec": {"f:selector": {}}},
+        });
+        let sole_owner = json!({"metadata": {"uid": uid, "managedFields": [ours]}});
+        let result = api.patch(name, &PatchParams::default(), &Patch::Merge(&sole_owner)).await;
         self.metrics.wrote(kind.name(), "adopt", result.is_ok());
         result.map_err(|error| classify(kind.name(), name, error))?;
         let mut body = former.clone();
