@@ -56,7 +56,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [list, watch, create, patch, delete]
 # These only where they are installed.
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes, grpcroutes]
+  resources: [listenersets, httproutes, grpcroutes]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [cert-manager.io]
+  resources: [certificates]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors, podmonitors, prometheusrules]
@@ -83,6 +86,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 # It lifts the error of a pod to the Microservice.
 - apiGroups: [""]
   resources: [pods]
+  verbs: [list, watch]
+# It lifts failed mounts and probes, which are told in events alone.
+- apiGroups: [""]
+  resources: [events]
   verbs: [list, watch]
 # It reports transitions.
 - apiGroups: [events.k8s.io]

@@ -10,12 +10,13 @@ use super::Quantity;
 
 /// How many pods run as the load changes: a HorizontalPodAutoscaler, or with `triggers` a ScaledObject of KEDA.
 ///
-/// With none of `cpu`, `memory`, `metrics` and `triggers`, the target is 80 percent of the CPU request.
+/// With none of `cpu`, `memory`, `requestsPerSecond`, `metrics` and `triggers`, the target is 80 percent of the CPU request.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.?min.orValue(1) <= self.max").message("min must not be more than max"),
-    validation = Rule::new("self.?min.orValue(1) > 0 || (has(self.triggers) && size(self.triggers) > 0)").message("min 0 needs triggers: only KEDA can scale from nothing").field_path(".min")
+    validation = Rule::new("self.?min.orValue(1) > 0 || (has(self.triggers) && size(self.triggers) > 0)").message("min 0 needs triggers: only KEDA can scale from nothing").field_path(".min"),
+    validation = Rule::new("!has(self.requestsPerSecond) || !has(self.triggers) || size(self.triggers) == 0").message("requestsPerSecond is for a HorizontalPodAutoscaler: with triggers, write one of type prometheus").field_path(".requestsPerSecond")
 )]
 pub struct Autoscaling {
     /// Pods that run at least. Left out: 1.
@@ -36,6 +37,11 @@ pub struct Autoscaling {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub memory: Option<i32>,
+
+    /// Target of requests per second and pod, by the metric that the class names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests_per_second: Option<i32>,
 
     /// Further metrics, which an adapter of the cluster must serve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

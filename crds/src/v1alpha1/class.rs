@@ -43,6 +43,10 @@ pub struct MicroserviceClassSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
 
+    /// How services are scaled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<ClassAutoscaling>,
+
     /// What services may ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<ClassSecurity>,
@@ -80,6 +84,51 @@ pub struct ClassGateway {
     /// What the gateways speak, for `status.url`. Left out: `http`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<UrlScheme>,
+
+    /// Where routes get their certificates that do not say. Left out: from the listeners of the gateways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ClassTls>,
+}
+
+/// Where routes get their certificates.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassTls {
+    /// Whether each route without `tls` has a certificate of its own. Left out: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<bool>,
+
+    /// Who issues the certificates: an issuer of cert-manager.
+    pub issuer_ref: IssuerReference,
+}
+
+/// An issuer of cert-manager.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuerReference {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+
+    /// Its kind. Left out: `ClusterIssuer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub kind: Option<String>,
+
+    /// Its API group. Left out: `cert-manager.io`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub group: Option<String>,
+}
+
+/// How services are scaled.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassAutoscaling {
+    /// The metric of a pod that the metrics adapter of the cluster serves for `autoscaling.requestsPerSecond`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub requests_per_second_metric: Option<String>,
 }
 
 /// The scheme of an address.
@@ -172,4 +221,6 @@ pub enum Capability {
     Monitoring,
     /// KEDA.
     EventScaling,
+    /// cert-manager.
+    Certificates,
 }

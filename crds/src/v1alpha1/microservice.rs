@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Autoscaling, Binding, Config, DeletionPolicy, Dependency, Disruption, EnvFromSource, EnvVar, FileSource,
     InitContainer, Lifecycle, LocalObjectReference, MicroserviceStatus, Migration, Network, Observability,
-    Placement, Port, Probes, Resources, Rollout, Route, Schedule, Security, ServiceAccount, Sidecar, Volume,
-    VolumeMount, Workload,
+    Overlay, Placement, Port, Probes, Resources, Rollout, Route, Schedule, Security, ServiceAccount, Sidecar,
+    Volume, VolumeMount, Workload,
 };
 
 /// The longest name of a `Microservice`: names of children carry it with a suffix, and the shortest limit
@@ -254,6 +254,11 @@ pub struct MicroserviceSpec {
     /// Who else may call the service, and whom else it may call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+
+    /// Changes to the objects that the operator makes, for what no other field can say. The last resort.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub overlays: Vec<Overlay>,
 
     /// Stop writing anything for this service: what runs goes on running as it is. Reported as a condition.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,7 @@ mod lifecycle;
 mod microservice;
 mod network;
 mod observability;
+mod overlay;
 mod placement;
 mod port;
 mod probe;
@@ -37,10 +38,11 @@ pub use autoscaling::{
     Autoscaling, DescribedObject, ExternalMetric, ObjectMetric, PodsMetric, ScalingBehavior, ScalingMetric,
     ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy, Trigger,
 };
-pub use binding::{Binding, BindingForm};
+pub use binding::{Binding, BindingForm, ServiceReference};
 pub use class::{
-    Capability, ClassGateway, ClassObservability, ClassRollout, ClassSecurity, DEFAULT_CLASS_ANNOTATION,
-    MicroserviceClass, MicroserviceClassSpec, MonitorKind, UrlScheme,
+    Capability, ClassAutoscaling, ClassGateway, ClassObservability, ClassRollout, ClassSecurity, ClassTls,
+    DEFAULT_CLASS_ANNOTATION, IssuerReference, MicroserviceClass, MicroserviceClassSpec, MonitorKind,
+    UrlScheme,
 };
 pub use config::{Config, Reload};
 pub use container::{InitContainer, Sidecar, SidecarPort};
@@ -59,6 +61,7 @@ pub use lifecycle::Lifecycle;
 pub use microservice::{ImagePullPolicy, Microservice, MicroserviceSpec, NAME_MAX_LENGTH};
 pub use network::{AllowedPeer, Egress, Network, NetworkPolicyMode};
 pub use observability::{AlertPreset, Alerts, MetricsEndpoint, Observability, Tracing};
+pub use overlay::{Overlay, OverlayKind, OverlayTarget};
 pub use placement::{Placement, TaintEffect, Toleration, TolerationOperator, TopologySpread};
 pub use port::{Port, Protocol};
 pub use probe::{ExecProbe, GrpcProbe, HttpHeader, HttpProbe, Probe, Probes, Scheme, StartupProbe, TcpProbe};
@@ -69,7 +72,7 @@ pub use route::{
     Cors, ExtensionReference, GrpcMethodMatch, GrpcRouteMatch, GrpcRouteRule, HeaderModifier, HeaderValue,
     HttpRouteMatch, HttpRouteRule, MirrorBackend, ParentReference, PathMatch, PathMatchType, PathModifier,
     PathModifierType, RequestMirror, RequestRedirect, Route, RouteFilter, RouteFilterType, RouteKind,
-    RouteRetry, RouteTimeouts, UrlRewrite, ValueMatch, ValueMatchType,
+    RouteRetry, RouteTimeouts, RouteTls, TlsMode, UrlRewrite, ValueMatch, ValueMatchType,
 };
 pub use security::{Security, SecurityProfile};
 pub use service_account::ServiceAccount;

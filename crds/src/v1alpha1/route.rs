@@ -16,7 +16,8 @@ use super::schema::port_reference;
 #[x_kube(
     validation = Rule::new("!(has(self.rules) && has(self.grpcRules))").message("write rules for an HTTPRoute or grpcRules for a GRPCRoute, not both"),
     validation = Rule::new("!has(self.grpcRules) || self.?kind.orValue('GRPC') == 'GRPC'").message("grpcRules belong to kind GRPC: write rules, or remove kind").field_path(".grpcRules"),
-    validation = Rule::new("!has(self.rules) || self.?kind.orValue('HTTP') == 'HTTP'").message("rules belong to kind HTTP: write grpcRules, or remove kind").field_path(".rules")
+    validation = Rule::new("!has(self.rules) || self.?kind.orValue('HTTP') == 'HTTP'").message("rules belong to kind HTTP: write grpcRules, or remove kind").field_path(".rules"),
+    validation = Rule::new("!has(self.tls) || (has(self.tls.secretName) == (self.tls.mode == 'Secret'))").message("tls.secretName belongs to tls.mode Secret").field_path(".tls")
 )]
 pub struct Route {
     /// Name of the route; the object is named `<service>-<name>`.
@@ -42,6 +43,10 @@ pub struct Route {
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub parent_refs: Vec<ParentReference>,
 
+    /// Where its certificate comes from. Left out: as the class says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<RouteTls>,
+
     /// Rules of an `HTTPRoute`. Left out: every request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
@@ -51,6 +56,33 @@ pub struct Route {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub grpc_rules: Vec<GrpcRouteRule>,
+}
+
+/// Where the certificate of a route comes from.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteTls {
+    /// Where from.
+    pub mode: TlsMode,
+
+    /// The Secret of type `kubernetes.io/tls` that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: Option<String>,
+}
+
+/// Where a certificate comes from.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// From where the class says.
+    #[default]
+    Class,
+    /// From the issuer of the class: a Certificate of cert-manager, and a ListenerSet that serves it.
+    Certificate,
+    /// From a Secret: a ListenerSet serves it.
+    Secret,
+    /// From the listeners of the gateway, or from nowhere.
+    None,
 }
 
 /// What a route carries.

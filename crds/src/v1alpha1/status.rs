@@ -22,6 +22,8 @@ pub mod condition {
     pub const ROUTES_ACCEPTED: &str = "RoutesAccepted";
     /// Every migration of the version has succeeded; present only when there are migrations.
     pub const MIGRATIONS_COMPLETE: &str = "MigrationsComplete";
+    /// Every object that a binding names has said which Secret it is; present only when one is named.
+    pub const BINDINGS_READY: &str = "BindingsReady";
     /// The Deployment has the minimum of available pods.
     pub const AVAILABLE: &str = "Available";
     /// The Deployment is rolling out, or has done so.

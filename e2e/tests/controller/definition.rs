@@ -69,6 +69,35 @@ const CASES: &[(&str, Option<&str>)] = &[
         "{image: app, placement: {tolerations: [{key: a, tolerationSeconds: 5}]}}",
         Some("tolerationSeconds needs effect: NoExecute"),
     ),
+    (
+        "{image: app, autoscaling: {max: 5, requestsPerSecond: 10, triggers: [{type: cron}]}}",
+        Some("with triggers, write one of type prometheus"),
+    ),
+    ("{image: app, autoscaling: {max: 5, requestsPerSecond: 10}}", None),
+    ("{image: app, bindings: [{name: a}]}", Some("write exactly one of secretRef and serviceRef")),
+    (
+        "{image: app, bindings: [{name: a, secretRef: {name: b}, serviceRef: {apiVersion: v1, kind: Secret, name: b}}]}",
+        Some("write exactly one of secretRef and serviceRef"),
+    ),
+    ("{image: app, bindings: [{name: a, serviceRef: {apiVersion: v1, kind: Secret, name: b}}]}", None),
+    (
+        "{image: app, ports: [{name: http, port: 80}], routes: [{name: a, tls: {mode: Secret}}]}",
+        Some("tls.secretName belongs to tls.mode Secret"),
+    ),
+    (
+        "{image: app, ports: [{name: http, port: 80}], routes: [{name: a, tls: {mode: None, secretName: b}}]}",
+        Some("tls.secretName belongs to tls.mode Secret"),
+    ),
+    (
+        "{image: app, overlays: [{target: {kind: Service}, patch: {kind: Service}}]}",
+        Some("a patch holds metadata and spec"),
+    ),
+    ("{image: app, overlays: [{target: {kind: Secret}, patch: {}}]}", Some("spec.overlays[0].target.kind")),
+    (
+        "{image: app, overlays: [{target: {kind: HTTPRoute}, patch: {spec: {}}}]}",
+        Some("what a route says is in spec.routes"),
+    ),
+    ("{image: app, overlays: [{target: {kind: Deployment}, patch: {spec: {minReadySeconds: 5}}}]}", None),
     ("{image: app, config: {data: {a: b}}}", Some("data and mountPath belong together")),
     ("{image: app, config: {mountPath: /etc/app}}", Some("data and mountPath belong together")),
     ("{image: app, config: {data: {'a/b': c}, mountPath: /etc/app}}", Some("a key of data is a file name")),

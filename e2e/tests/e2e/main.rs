@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod adoption;
+mod bindings;
 mod class;
 mod edges;
 mod foreign;
@@ -12,7 +13,9 @@ mod lifecycle;
 mod many;
 mod operator_restart;
 mod optional;
+mod overlays;
 mod programs;
 mod readme;
 mod rollout;
+mod root_cause;
 mod stateful;

@@ -129,6 +129,54 @@ async fn routes_keep_their_rules_and_two_claims_are_told() -> Result<()> {
     .await
 }
 
+/// A route that brings its certificate has listeners of its own, beside those of the gateway.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_route_brings_its_certificate() -> Result<()> {
+    in_namespace("tls", |namespace| async move {
+        let host = format!("{}.example.com", namespace.name);
+        let route = |tls: Value| {
+            json!([{"name": "public", "hostnames": [host], "parentRefs": [{"name": "edge", "namespace": "infra"}], "tls": tls}])
+        };
+        namespace.apply("web", podinfo(json!({"routes": route(json!({"mode": "Secret", "secretName": "mine"}))}))).await?;
+        let made = namespace
+            .until("web", "the route is made", |_, status| {
+                status.url.as_ref().is_some_and(|url| url.starts_with("https://"))
+            })
+            .await?;
+        ensure!(made.status.unwrap().url.as_deref() == Some(&*format!("https://{host}")));
+        let read = |kind: &'static str| {
+            let place = namespace.name.clone();
+            async move {
+                let text = kubectl(&["get", kind, "web-public", "-n", &place, "-o", "json"], "").await?;
+                anyhow::Ok(serde_json::from_str::<Value>(&text)?)
+            }
+        };
+        let set = read("listenerset").await?;
+        let listener = &set["spec"]["listeners"][0];
+        ensure!(listener["hostname"] == host && listener["tls"]["certificateRefs"][0]["name"] == "mine", "{set}");
+        ensure!(read("httproute").await?["spec"]["parentRefs"][0]["kind"] == "ListenerSet");
+
+        namespace.apply("web", podinfo(json!({"routes": route(json!({"mode": "Certificate"}))}))).await?;
+        namespace
+            .until("web", "cert-manager is missing", |_, status| {
+                condition(status, "Stalled").is_some_and(|found| {
+                    found.reason == "MissingCapability" && found.message.contains("needs the kind Certificate")
+                })
+            })
+            .await?;
+        namespace.apply("web", podinfo(json!({"routes": route(json!({"mode": "None"}))}))).await?;
+        namespace
+            .until("web", "it is served by the gateway again", |_, status| {
+                status.url.as_ref().is_some_and(|url| url.starts_with("http://"))
+            })
+            .await?;
+        ensure!(read("listenerset").await.is_err(), "what is no longer needed is pruned");
+        Ok(())
+    })
+    .await
+}
+
 /// A gateway's refusal is on the object, in its own words.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test e2e"]

@@ -27,6 +27,10 @@ pub enum Kind {
     HorizontalPodAutoscaler,
     /// `batch/v1/CronJob`.
     CronJob,
+    /// `cert-manager.io/v1 Certificate`, where cert-manager is installed.
+    Certificate,
+    /// `gateway.networking.k8s.io/v1 ListenerSet`: before the routes that attach to it.
+    ListenerSet,
     /// `gateway.networking.k8s.io/v1 HTTPRoute`, where the Gateway API is installed.
     HttpRoute,
     /// `gateway.networking.k8s.io/v1 GRPCRoute`, where the Gateway API is installed.
@@ -51,7 +55,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of apply.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Revision,
@@ -63,6 +67,8 @@ impl Kind {
         Self::PodDisruptionBudget,
         Self::HorizontalPodAutoscaler,
         Self::CronJob,
+        Self::Certificate,
+        Self::ListenerSet,
         Self::HttpRoute,
         Self::GrpcRoute,
         Self::ServiceMonitor,
@@ -86,6 +92,8 @@ impl Kind {
             }
             Self::Job => ("batch", "v1", "Job", "jobs"),
             Self::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
+            Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
+            Self::ListenerSet => ("gateway.networking.k8s.io", "v1", "ListenerSet", "listenersets"),
             Self::HttpRoute => ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
             Self::GrpcRoute => ("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes"),
             Self::ServiceMonitor => ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
@@ -125,7 +133,10 @@ impl Kind {
     /// The name of its definition; `None` for a kind that every cluster of ours has.
     pub fn definition(self) -> Option<String> {
         let Names { group, plural, .. } = self.names();
-        let optional = matches!(group, "gateway.networking.k8s.io" | "monitoring.coreos.com" | "keda.sh");
+        let optional = matches!(
+            group,
+            "gateway.networking.k8s.io" | "cert-manager.io" | "monitoring.coreos.com" | "keda.sh"
+        );
         optional.then(|| format!("{plural}.{group}"))
     }
 

@@ -251,5 +251,7 @@ fn names_field(status: &Status, field: &str) -> bool {
 
 /// Whether the answer is about the object, not about the moment.
 fn is_final(status: &Status) -> bool {
-    matches!(status.code, 400 | 403 | 405 | 413 | 422)
+    // An apply with a field that the kind does not have is answered with 500.
+    let has_unknown_field = status.message.starts_with("failed to create typed patch object");
+    matches!(status.code, 400 | 403 | 405 | 413 | 422) || has_unknown_field
 }

@@ -2,7 +2,9 @@
 
 mod classes;
 mod optional;
+mod provisioned;
 mod references;
+mod warnings;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -126,10 +128,12 @@ fn concerned(
         let key = (service.namespace().unwrap_or_default(), service.name_any());
         concerned.extend(caches.edges.remove(&key));
         concerned.extend(caches.claims.remove(&key));
+        caches.provisioned.remove(&key);
     }
     if let watcher::Event::Apply(service) | watcher::Event::InitApply(service) = event {
         concerned.extend(caches.edges.update(service));
         concerned.extend(caches.claims.update(service));
+        caches.provisioned.update(service);
     }
     concerned
 }
@@ -185,6 +189,8 @@ fn children(
     if caches.classes.is_some() {
         streams.push(classes::news(client, caches).boxed());
     }
+    streams.push(warnings::news(client, namespace, caches).boxed());
+    streams.push(provisioned::news(client, namespace, caches).boxed());
     if caches.references.is_some() {
         streams.push(references::news(client, namespace, caches).boxed());
     }

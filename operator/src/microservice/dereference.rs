@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use flotilla_crds::v1alpha1::{DEFAULT_CLASS_ANNOTATION, Microservice, MicroserviceClass, Revisions};
+use flotilla_crds::v1alpha1::{
+    DEFAULT_CLASS_ANNOTATION, Microservice, MicroserviceClass, Revisions, ServiceReference,
+};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::{
     ResourceExt,
@@ -16,7 +18,9 @@ use super::{
     claims::{Claims, Rival},
     edges::{self, Edges},
     peers::{self, Caller, Peer},
-    validate::{self, Class, Reference, references},
+    provisioned::{Provision, Provisioned},
+    validate::{self, Class, Reference, references, replaces_pods},
+    warnings::{Warning, Warnings},
 };
 use crate::cluster::{MICROSERVICE_LABEL, cache::Cache, capability::Capabilities, kind::Kind, ownership};
 
@@ -33,10 +37,14 @@ pub struct Caches {
     pub claims: Claims,
     /// Classes; `None` when the operator may not see them.
     pub classes: Option<Cache<MicroserviceClass>>,
+    /// Objects that say which Secret has their credentials.
+    pub provisioned: Provisioned,
     /// Which optional kinds the cluster serves.
     pub capabilities: Arc<Capabilities>,
     /// Pods of services.
     pub pods: Cache<Pod>,
+    /// What is said of pods in events.
+    pub warnings: Warnings,
     /// Metadata of ConfigMaps and Secrets, whose versions tell when pods must be replaced; `None` when the operator
     /// may not see them.
     pub references: Option<References>,
@@ -88,6 +96,8 @@ impl Caches {
             cache.wait_until_ready().await;
         }
         self.pods.wait_until_ready().await;
+        self.warnings.wait_until_ready().await;
+        self.provisioned.wait_until_settled().await;
         if let Some(classes) = &self.classes {
             classes.wait_until_ready().await;
         }
@@ -112,6 +122,8 @@ impl Caches {
         ask(self.capabilities.are_known(), "CustomResourceDefinition");
         ask(self.microservices.is_ready(), "Microservice");
         ask(self.pods.is_ready(), "Pod");
+        ask(self.warnings.is_ready(), "Event");
+        ask(self.provisioned.are_settled(), "what bindings name");
         ask(self.classes.as_ref().is_none_or(Cache::is_ready), "MicroserviceClass");
         if let Some(references) = &self.references {
             ask(references.config_maps.is_ready(), "ConfigMap (metadata)");
@@ -144,6 +156,17 @@ impl Caches {
                 known: all.iter().map(|class| class.name_any()).collect::<Vec<_>>().join(", "),
             },
         }
+    }
+
+    /// Whether an object that the service is bound to names this Secret.
+    pub fn is_provisioned(&self, service: &Microservice, reference: &Reference) -> bool {
+        let Reference::Secret(name) = reference else {
+            return false;
+        };
+        self.provisioned
+            .of(service)
+            .into_values()
+            .any(|provision| provision == Provision::Secret(name.clone()))
     }
 
     /// The version of something that a service refers to: `None` when it does not exist.
@@ -203,8 +226,12 @@ pub struct Observed {
     pub objects: BTreeMap<(Kind, String), Arc<DynamicObject>>,
     /// Its pods.
     pub pods: Vec<Arc<Pod>>,
+    /// What is said of them in events, by their UID.
+    pub warnings: BTreeMap<String, Vec<Warning>>,
     /// What its pods refer to and must be replaced for, each with its version, or without one when it does not exist.
     pub references: BTreeMap<Reference, Option<String>>,
+    /// What the objects say that its bindings name.
+    pub provisioned: BTreeMap<ServiceReference, Provision>,
     /// What it calls.
     pub peers: Vec<Peer>,
     /// Who calls it.
@@ -243,10 +270,27 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
     observed.pods = caches.pods.find_in(&namespace, |pod| {
         pod.metadata.labels.as_ref().and_then(|labels| labels.get(MICROSERVICE_LABEL)) == Some(&name)
     });
+    observed.provisioned = caches.provisioned.of(microservice);
+    observed.warnings = observed
+        .pods
+        .iter()
+        .filter_map(|pod| {
+            let uid = pod.uid()?;
+            let said = caches.warnings.of(&uid);
+            (!said.is_empty()).then_some((uid, said))
+        })
+        .collect();
     // Without a look at them, all would count as missing for ever.
     if caches.references.is_some() {
+        let provisioned = observed.provisioned.values().filter_map(|provision| match provision {
+            Provision::Secret(name) if replaces_pods(&microservice.spec) => {
+                Some(Reference::Secret(name.clone()))
+            }
+            Provision::Secret(_) | Provision::Pending(_) => None,
+        });
         observed.references = references(&microservice.spec)
             .into_iter()
+            .chain(provisioned)
             .map(|reference| {
                 let version = caches.version(&namespace, &reference);
                 (reference, version)

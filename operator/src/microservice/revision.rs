@@ -121,8 +121,13 @@ fn gate(observed: &Observed, is_first: bool) -> Option<Wait> {
     })
 }
 
-/// Chooses the version to run; `latest` is the one that `spec` asks for.
-pub fn choose(service: &Validated, latest: Revision, observed: &Observed) -> Result<Choice, Error> {
+/// Chooses the version to run; `latest` is the one that `spec` asks for, and `pending` what it lacks.
+pub fn choose(
+    service: &Validated,
+    latest: Revision,
+    pending: Option<&Wait>,
+    observed: &Observed,
+) -> Result<Choice, Error> {
     let former = former(service, observed);
     let find = |name: &str| {
         if latest.name == name { Some(&latest) } else { former.iter().find(|revision| revision.name == name) }
@@ -162,7 +167,11 @@ pub fn choose(service: &Validated, latest: Revision, observed: &Observed) -> Res
     .clone();
     // Whoever ran once goes on when its workload is deleted, whatever it once waited for.
     let is_first = current.is_none() && recorded.current.is_none();
-    let waits = if run == latest && current != Some(&latest) { gate(observed, is_first) } else { None };
+    let waits = if run == latest && current != Some(&latest) {
+        pending.cloned().or_else(|| gate(observed, is_first))
+    } else {
+        None
+    };
     let run = match (&waits, current) {
         (None, _) => run,
         (Some(_), Some(current)) => current.clone(),
@@ -350,7 +359,7 @@ mod tests {
         let service = service("ports: []");
         let (old, new) = (version(&service, 1), version(&service, 2));
         let observed = cluster(&service, std::slice::from_ref(&old), Revisions::default());
-        let choice = choose(&service, new.clone(), &observed).unwrap();
+        let choice = choose(&service, new.clone(), None, &observed).unwrap();
         assert_eq!(
             choice,
             Choice {
@@ -379,7 +388,7 @@ mod tests {
                 ..Revisions::default()
             };
             let observed = cluster(&service, &[old.clone(), new.clone()], recorded);
-            let choice = choose(&service, new.clone(), &observed).unwrap();
+            let choice = choose(&service, new.clone(), None, &observed).unwrap();
             assert_eq!((choice.run == Some(old), choice.paused), (back, paused), "{on_failure}");
         }
     }
@@ -390,7 +399,7 @@ mod tests {
         let new = version(&service, 1);
         let recorded = Revisions { failed: Some(failed(&new.name)), ..Revisions::default() };
         let observed = cluster(&service, std::slice::from_ref(&new), recorded);
-        assert_eq!(choose(&service, new.clone(), &observed).unwrap().run, Some(new));
+        assert_eq!(choose(&service, new.clone(), None, &observed).unwrap().run, Some(new));
     }
 
     #[test]
@@ -399,10 +408,10 @@ mod tests {
         let (old, new) = (version(&plain, 1), version(&plain, 2));
         let observed = cluster(&plain, std::slice::from_ref(&old), Revisions::default());
         let pinned = service(&format!("rollout: {{revision: {}}}", old.name));
-        assert_eq!(choose(&pinned, new.clone(), &observed).unwrap().run, Some(old.clone()));
-        let paused = choose(&service("rollout: {paused: true}"), new.clone(), &observed).unwrap();
+        assert_eq!(choose(&pinned, new.clone(), None, &observed).unwrap().run, Some(old.clone()));
+        let paused = choose(&service("rollout: {paused: true}"), new.clone(), None, &observed).unwrap();
         assert_eq!((paused.run, paused.paused), (Some(old), true));
-        let error = choose(&service("rollout: {revision: nope}"), new, &observed).unwrap_err();
+        let error = choose(&service("rollout: {revision: nope}"), new, None, &observed).unwrap_err();
         assert!(error.to_string().contains("there is no MicroserviceRevision \"nope\""), "{error}");
     }
 
@@ -413,7 +422,7 @@ mod tests {
         old.spec.template = json!({"hostNetwork": true});
         let observed = cluster(&plain, std::slice::from_ref(&old), Revisions::default());
         let pinned = service(&format!("rollout: {{revision: {}}}", old.name));
-        assert_eq!(choose(&pinned, new, &observed), Err(Error::Tampered(old.name)));
+        assert_eq!(choose(&pinned, new, None, &observed), Err(Error::Tampered(old.name)));
     }
 
     #[test]
@@ -423,7 +432,7 @@ mod tests {
         let recorded = Revisions { stable: Some(versions[0].name.clone()), ..Revisions::default() };
         let observed = cluster(&service, &versions, recorded);
         let new = version(&service, 9);
-        let kept = choose(&service, new.clone(), &observed).unwrap().kept;
+        let kept = choose(&service, new.clone(), None, &observed).unwrap().kept;
         assert_eq!(kept, [new, versions[4].clone(), versions[0].clone()]);
     }
 

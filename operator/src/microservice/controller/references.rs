@@ -79,7 +79,9 @@ fn referring(caches: &Caches, namespace: &str, reference: &Reference) -> Vec<Obj
     }
     caches
         .microservices
-        .find_in(namespace, |service| references(&service.spec).contains(reference))
+        .find_in(namespace, |service| {
+            references(&service.spec).contains(reference) || caches.is_provisioned(service, reference)
+        })
         .iter()
         .map(|service| ObjectRef::new(&service.name_any()).within(namespace))
         .collect()

@@ -14,7 +14,7 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::LabelSelector},
 };
 
-use super::{container::canonical, metadata};
+use super::{Unmet, container::canonical, metadata};
 use crate::microservice::validate::{Scale, Validated};
 
 /// `None` without autoscaling, and with triggers, which are KEDA's.
@@ -35,16 +35,49 @@ pub(super) fn render(service: &Validated) -> Option<HorizontalPodAutoscaler> {
             },
             min_replicas: Some(autoscaling.min()),
             max_replicas: autoscaling.max,
-            metrics: Some(metrics(autoscaling)),
+            metrics: Some(metrics(autoscaling, requests_metric(service))),
             behavior: autoscaling.behavior.as_ref().map(behavior),
         }),
         status: None,
     })
 }
 
-fn metrics(autoscaling: &Autoscaling) -> Vec<MetricSpec> {
-    let nothing_written =
-        autoscaling.cpu.is_none() && autoscaling.memory.is_none() && autoscaling.metrics.is_empty();
+/// What stands in the way of a target of requests per second.
+pub(super) fn unmet(service: &Validated) -> Option<Unmet> {
+    let Scale::Automatic(Autoscaling { requests_per_second: Some(_), .. }) = &service.scale else {
+        return None;
+    };
+    if requests_metric(service).is_some() {
+        return None;
+    }
+    let message = match &service.class.name {
+        Some(class) => format!(
+            "spec.autoscaling.requestsPerSecond: class {class:?} names no metric for it in autoscaling.requestsPerSecondMetric: have it named, or write the metric in spec.autoscaling.metrics"
+        ),
+        None => "spec.autoscaling.requestsPerSecond: only a MicroserviceClass says which metric that is, and this service has none: write the metric in spec.autoscaling.metrics".to_owned(),
+    };
+    Some(Unmet { is_fatal: true, reason: "MissingCapability", message })
+}
+
+/// The metric of requests per second, if the class names one.
+fn requests_metric(service: &Validated) -> Option<&str> {
+    service.class.spec.autoscaling.as_ref()?.requests_per_second_metric.as_deref()
+}
+
+fn metrics(autoscaling: &Autoscaling, requests_metric: Option<&str>) -> Vec<MetricSpec> {
+    let requests =
+        autoscaling.requests_per_second.zip(requests_metric).map(|(target_value, name)| MetricSpec {
+            type_: "Pods".to_owned(),
+            pods: Some(PodsMetricSource {
+                metric: identifier(name),
+                target: target(None, Some(&target_value.to_string())),
+            }),
+            ..MetricSpec::default()
+        });
+    let nothing_written = autoscaling.cpu.is_none()
+        && autoscaling.memory.is_none()
+        && requests.is_none()
+        && autoscaling.metrics.is_empty();
     let cpu = autoscaling.cpu.or(nothing_written.then_some(Autoscaling::DEFAULT_CPU));
     let resource = |name: &str, percent: i32| MetricSpec {
         type_: "Resource".to_owned(),
@@ -60,7 +93,11 @@ fn metrics(autoscaling: &Autoscaling) -> Vec<MetricSpec> {
     };
     let cpu = cpu.map(|percent| resource("cpu", percent));
     let memory = autoscaling.memory.map(|percent| resource("memory", percent));
-    cpu.into_iter().chain(memory).chain(autoscaling.metrics.iter().filter_map(metric)).collect()
+    cpu.into_iter()
+        .chain(memory)
+        .chain(requests)
+        .chain(autoscaling.metrics.iter().filter_map(metric))
+        .collect()
 }
 
 /// `None` for a metric without a source, which its CEL rule refuses.

@@ -148,13 +148,13 @@ fn tracing(service: &Validated) -> Vec<(String, String)> {
 /// Whole objects that become variables: those that are written, and bindings.
 fn env_from_all(service: &Validated) -> Vec<EnvFromSource> {
     let bindings =
-        service.bindings.iter().filter(|binding| binding.as_.unwrap_or_default() == BindingForm::Env).map(
-            |binding| EnvFromSource {
+        service.bindings.iter().filter(|binding| binding.form == BindingForm::Env).map(|binding| {
+            EnvFromSource {
                 prefix: binding.prefix.clone(),
-                secret_ref: Some(SecretEnvSource { name: binding.secret_ref.name.clone(), optional: None }),
+                secret_ref: Some(SecretEnvSource { name: binding.secret().to_owned(), optional: None }),
                 config_map_ref: None,
-            },
-        );
+            }
+        });
     service.env_from.iter().map(env_from).chain(bindings).collect()
 }
 

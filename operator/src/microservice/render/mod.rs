@@ -2,14 +2,17 @@
 //! bytes. The command line calls this very function, so what is reviewed is what is applied.
 
 mod autoscaler;
+mod binding;
 mod config_map;
 mod container;
 mod deployment;
 mod disruption_budget;
 mod job;
 mod labels;
+mod listener;
 mod monitor;
 mod network_policy;
+mod overlay;
 mod pod;
 mod probe;
 mod revision;
@@ -100,8 +103,9 @@ impl Unmet {
     /// The cluster does not serve a kind that a field needs.
     fn missing_kind(service: &Validated, kind: Kind, field: &str, advice: &str) -> Self {
         let capability = match kind {
-            Kind::HttpRoute | Kind::GrpcRoute => Some(Capability::Routes),
+            Kind::HttpRoute | Kind::GrpcRoute | Kind::ListenerSet => Some(Capability::Routes),
             Kind::ServiceMonitor | Kind::PodMonitor | Kind::PrometheusRule => Some(Capability::Monitoring),
+            Kind::Certificate => Some(Capability::Certificates),
             Kind::ScaledObject => Some(Capability::EventScaling),
             _ => None,
         };
@@ -125,17 +129,26 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
         ownership::is_controlled_by(&live.metadata, &service.uid)
             || ownership::may_adopt(&live.metadata, &service.name)
     });
-    let service = &match of_live.and_then(|live| match_labels(live)) {
-        Some(selector) => Validated { selector, ..service.clone() },
-        None => service.clone(),
-    };
+    let mut service = service.clone();
+    if let Some(selector) = of_live.and_then(|live| match_labels(live)) {
+        service.selector = selector;
+    }
+    let pending = binding::resolve(&mut service.bindings, observed);
+    let service = &service;
     let replicas = Replicas::decide(service, live.map(AsRef::as_ref));
     let template = pod::template(service, observed, references_digest(observed))?;
-    let template = serde_json::to_value(template).map_err(Error::Shape)?;
+    let mut template = serde_json::to_value(template).map_err(Error::Shape)?;
+    overlay::template(service, &mut template);
     let config = service.config.as_ref().map(|config| config.data.clone()).unwrap_or_default();
     let latest = super::revision::content(service, template, config);
     let latest_name = latest.name.clone();
-    let choice = choose(service, latest, observed)?;
+    let mut choice = choose(service, latest, pending.as_ref(), observed)?;
+    if pending.is_some() {
+        // It is not what will run.
+        choice
+            .kept
+            .retain(|kept| kept.name != latest_name || observed.get(Kind::Revision, &kept.name).is_some());
+    }
 
     let mut objects = Vec::new();
     if let Some(account) = service_account::render(service) {
@@ -156,7 +169,7 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
     if let Some(cluster_service) = service::render(service) {
         objects.push(object(Kind::Service, &cluster_service)?);
     }
-    let mut unmet = Vec::new();
+    let mut unmet: Vec<_> = autoscaler::unmet(service).into_iter().collect();
     for schedule in &service.schedules {
         objects.push(object(Kind::CronJob, &job::scheduled(service, observed, schedule)?)?);
     }
@@ -168,8 +181,11 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
     unmet.extend(missing);
     let (jobs, migrating) = migrations(service, observed, &choice, &latest_name)?;
     objects.extend(jobs);
-    let finish = |mut objects: Vec<Object>, waits, unmet| {
+    let finish = |mut objects: Vec<Object>, waits: Option<Wait>, mut unmet: Vec<Unmet>| {
         objects.sort_by_key(|object| object.kind);
+        // What waits, and what cannot be made, may be what an overlay is for.
+        let partial = waits.is_some() || !unmet.is_empty();
+        unmet.extend(overlay::objects(service, &mut objects, partial));
         Ok(Rendered { objects, latest: latest_name.clone(), waits, unmet })
     };
     let (run, waits) = match migrating {

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::I
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Error, Object, Unmet, metadata};
+use super::{Error, Object, Unmet, listener, metadata};
 use crate::{
     cluster::kind::Kind,
     microservice::{dereference::Observed, validate::Validated},
@@ -16,7 +16,7 @@ pub(super) fn render(service: &Validated, observed: &Observed) -> Result<(Vec<Ob
     let (mut objects, mut unmet) = (Vec::new(), Vec::new());
     for route in &service.routes {
         match one(service, observed, route)? {
-            Ok(object) => objects.push(object),
+            Ok(made) => objects.extend(made),
             Err(why) => unmet.push(why),
         }
     }
@@ -25,7 +25,8 @@ pub(super) fn render(service: &Validated, observed: &Observed) -> Result<(Vec<Ob
     Ok((objects, unmet))
 }
 
-fn one(service: &Validated, observed: &Observed, route: &Route) -> Result<Result<Object, Unmet>, Error> {
+/// The route and what it needs of its own.
+fn one(service: &Validated, observed: &Observed, route: &Route) -> Result<Result<Vec<Object>, Unmet>, Error> {
     let field = format!("spec.routes[{}]", route.name);
     let Some(port) = find_port(&service.ports, route.port.as_ref()) else {
         let known: Vec<_> = service.ports.iter().map(|port| &*port.name).collect();
@@ -64,6 +65,10 @@ fn one(service: &Validated, observed: &Observed, route: &Route) -> Result<Result
             ),
         }));
     }
+    let attachment = match listener::attach(service, observed, route, &field) {
+        Ok(attachment) => attachment,
+        Err(why) => return Ok(Err(why)),
+    };
     let rules = match kind {
         Kind::GrpcRoute => rules(service, port, &route.grpc_rules, |_| false)?,
         _ => rules(service, port, &route.rules, |rule| {
@@ -76,12 +81,14 @@ fn one(service: &Validated, observed: &Observed, route: &Route) -> Result<Result
         "apiVersion": kind.api_version(),
         "kind": kind.name(),
         "metadata": metadata,
-        "spec": {"parentRefs": route.parent_refs, "rules": rules},
+        "spec": {"parentRefs": attachment.parent_refs, "rules": rules},
     });
     if !route.hostnames.is_empty() {
         manifest["spec"]["hostnames"] = json!(route.hostnames);
     }
-    Ok(Ok(Object { kind, name, manifest, first_replicas: None }))
+    let mut objects = attachment.objects;
+    objects.push(Object { kind, name, manifest, first_replicas: None });
+    Ok(Ok(objects))
 }
 
 /// The rules with the backend; one for everything when none is written. A redirect has no backend: the Gateway API

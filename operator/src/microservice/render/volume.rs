@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::{Error, config_map, core_shape};
-use crate::microservice::validate::{ExtraContainer, Validated};
+use crate::microservice::validate::{Credentials, ExtraContainer, Validated};
 
 /// The volume of the inline configuration.
 const CONFIG: &str = "flotilla-config";
@@ -32,7 +32,7 @@ pub(super) fn volumes(service: &Validated) -> Result<Vec<Volume>, Error> {
         volumes.push(Volume {
             name: binding_name(binding),
             secret: Some(SecretVolumeSource {
-                secret_name: Some(binding.secret_ref.name.clone()),
+                secret_name: Some(binding.secret().to_owned()),
                 ..SecretVolumeSource::default()
             }),
             ..Volume::default()
@@ -91,11 +91,11 @@ pub(super) fn mounts(service: &Validated) -> Result<Vec<VolumeMount>, Error> {
 }
 
 /// The bindings that are files.
-pub(super) fn file_bindings(service: &Validated) -> impl Iterator<Item = &Binding> {
-    service.bindings.iter().filter(|binding| binding.as_.unwrap_or_default() == BindingForm::Files)
+pub(super) fn file_bindings(service: &Validated) -> impl Iterator<Item = &Credentials> {
+    service.bindings.iter().filter(|binding| binding.form == BindingForm::Files)
 }
 
-fn binding_name(binding: &Binding) -> String {
+fn binding_name(binding: &Credentials) -> String {
     format!("flotilla-binding-{}", binding.name)
 }
 

@@ -23,9 +23,10 @@ use self::{
 use super::{
     dereference::Observed,
     peers::Peer,
+    provisioned::Provision,
     render::{self, Unmet},
     revision::{self, Wait},
-    validate::workload_kind,
+    validate::{CredentialSource, credential_source, workload_kind},
 };
 use crate::cluster::{kind::Kind, ownership};
 
@@ -100,7 +101,8 @@ pub fn compute(
         rollout.overdue =
             workload_kind(&microservice.spec) == Kind::StatefulSet && is_overdue(microservice, before, now);
     }
-    let problem = pods::problem(&observed.pods).or_else(|| rollout.as_ref().and_then(Rollout::problem));
+    let problem = pods::problem(&observed.pods, &observed.warnings)
+        .or_else(|| rollout.as_ref().and_then(Rollout::problem));
     let recorded = &observed.revisions;
     let revisions = match outcome {
         Outcome::Applied { latest, .. } => {
@@ -116,6 +118,7 @@ pub fn compute(
     };
     let mut wanted = wanted(outcome, rollout.as_ref(), problem.as_ref(), &revisions);
     wanted.extend(dependencies(&observed.peers));
+    wanted.extend(bindings(microservice, observed));
     wanted.extend(routes::accepted(microservice, observed, &uid));
     wanted.extend(migrations(microservice, outcome));
     let ports = &microservice.spec.ports;
@@ -270,6 +273,29 @@ fn dependencies(peers: &[Peer]) -> Option<Wanted> {
             None => "NotReady",
         };
         Wanted::new(condition::DEPENDENCIES_READY, Some(false), reason, wrong.join("; "))
+    })
+}
+
+/// Whether every object that a binding names has said which Secret it is; `None` when none names any.
+fn bindings(microservice: &Microservice, observed: &Observed) -> Option<Wanted> {
+    let named = microservice.spec.bindings.iter().filter_map(|binding| match credential_source(binding) {
+        CredentialSource::Service(reference) => Some((binding, reference)),
+        CredentialSource::Secret(_) => None,
+    });
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
+        return None;
+    }
+    let pending = named.iter().filter_map(|(binding, reference)| match observed.provisioned.get(reference) {
+        Some(Provision::Pending(why)) => Some(format!("{}: {why}", binding.name)),
+        Some(Provision::Secret(_)) | None => None,
+    });
+    let pending: Vec<_> = pending.collect();
+    Some(if pending.is_empty() {
+        let message = format!("{} objects have named their Secrets", named.len());
+        Wanted::new(condition::BINDINGS_READY, Some(true), "Ready", message)
+    } else {
+        Wanted::new(condition::BINDINGS_READY, Some(false), "Pending", pending.join("; "))
     })
 }
 

@@ -1,8 +1,13 @@
 //! The real error of a pod, in the words of the kubelet, brought to the object that the developer reads.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::{
+    api::core::v1::{ContainerState, ContainerStatus, Pod},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+
+use crate::microservice::warnings::{Subject, Warning};
 
 /// Why pods do not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,17 +19,20 @@ pub(super) struct Problem {
 }
 
 /// The problem of the newest pod that has one. Pods that are being deleted do not count.
-pub(super) fn problem(pods: &[Arc<Pod>]) -> Option<Problem> {
+pub(super) fn problem(pods: &[Arc<Pod>], warnings: &BTreeMap<String, Vec<Warning>>) -> Option<Problem> {
     let mut living: Vec<_> = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
     // By name as well: pods of one second would otherwise take turns, each with a write.
     living.sort_by_key(|pod| {
         let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
         (std::cmp::Reverse(created), pod.metadata.name.clone())
     });
-    living.into_iter().find_map(|pod| of_pod(pod))
+    living.into_iter().find_map(|pod| {
+        let said = pod.metadata.uid.as_ref().and_then(|uid| warnings.get(uid));
+        of_pod(pod, said.map(Vec::as_slice).unwrap_or_default())
+    })
 }
 
-fn of_pod(pod: &Pod) -> Option<Problem> {
+fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Problem> {
     let status = pod.status.as_ref()?;
     if status.phase.as_deref() == Some("Failed") && status.reason.as_deref() == Some("Evicted") {
         let message = status.message.clone().unwrap_or_default();
@@ -43,7 +51,77 @@ fn of_pod(pod: &Pod) -> Option<Problem> {
         });
     }
     let init = status.init_container_statuses.iter().flatten();
-    init.chain(status.container_statuses.iter().flatten()).find_map(of_container)
+    let containers: Vec<_> = init.chain(status.container_statuses.iter().flatten()).collect();
+    let of_containers = containers.iter().find_map(|container| {
+        let probe = probe(container, warnings);
+        // What ends it is the kubelet, for its probe.
+        probe
+            .as_ref()
+            .filter(|_| container.restart_count > 0)
+            .cloned()
+            .or_else(|| of_container(container))
+            .or(probe)
+    });
+    of_containers.or_else(|| before_start(&containers, warnings))
+}
+
+/// Why no container of a pod has started.
+fn before_start(containers: &[&ContainerStatus], warnings: &[Warning]) -> Option<Problem> {
+    let is_waiting =
+        |container: &&ContainerStatus| container.state.as_ref().is_some_and(|state| state.waiting.is_some());
+    if !containers.iter().all(is_waiting) {
+        return None;
+    }
+    let said = |subject: Subject| {
+        warnings.iter().filter(|warning| warning.subject == subject).max_by_key(|warning| warning.last)
+    };
+    if let Some(Warning { message, .. }) = said(Subject::Volume) {
+        let message = format!("a volume of the pod cannot be mounted: {message}");
+        return Some(Problem { reason: "MountFailed", message });
+    }
+    let Warning { message, .. } = said(Subject::Sandbox)?;
+    Some(Problem { reason: "PodCannotStart", message: format!("the pod cannot start: {message}") })
+}
+
+/// Exit codes of a container that was told to end: by itself, by SIGKILL and by SIGTERM.
+const BY_SIGNAL: [i32; 3] = [0, 137, 143];
+
+/// Whether it is about a probe for which the kubelet ends the container.
+fn ends(warning: &Warning) -> bool {
+    warning.message.starts_with("Liveness") || warning.message.starts_with("Startup")
+}
+
+/// The probe for which a container is not ready, or is ended.
+fn probe(container: &ContainerStatus, warnings: &[Warning]) -> Option<Problem> {
+    if container.ready {
+        return None;
+    }
+    let state = container.state.as_ref()?;
+    let name = &container.name;
+    let running = state.running.as_ref().and_then(|running| running.started_at.as_ref());
+    let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+    let ended = state.terminated.as_ref().or(last);
+    // A readiness probe that failed before this start says nothing of this one; the others may be why there is one.
+    let holds = |warning: &Warning| {
+        let is_since = |start: Option<&Time>| start.is_some_and(|start| warning.last >= Some(start.0));
+        let since_ended = is_since(ended.and_then(|ended| ended.started_at.as_ref()));
+        // The kubelet soon says the same thing no more, and goes on ending the container.
+        let was_ended = ended.is_some_and(|ended| BY_SIGNAL.contains(&ended.exit_code));
+        is_since(running) || (ends(warning) && (since_ended || was_ended))
+    };
+    let said = warnings
+        .iter()
+        .filter(|warning| warning.subject == Subject::Probe && warning.container.as_ref() == Some(name))
+        .filter(|warning| holds(warning))
+        .max_by_key(|warning| (ends(warning), warning.last))?;
+    let ends = ends(said);
+    let mut message = said.message.trim().to_owned();
+    if let Some(first) = message.get(..1) {
+        message = first.to_lowercase() + message.get(1..).unwrap_or_default();
+    }
+    let restarts =
+        if ends && container.restart_count > 0 { ", so it is started again and again" } else { "" };
+    Some(Problem { reason: "ProbeFailed", message: format!("container {name:?}: {message}{restarts}") })
 }
 
 fn of_container(container: &ContainerStatus) -> Option<Problem> {
@@ -118,7 +196,7 @@ mod tests {
     use super::*;
 
     fn pod(name: &str, created: &str, status: Value) -> Arc<Pod> {
-        let pod = json!({"metadata": {"name": name, "creationTimestamp": created}, "status": status});
+        let pod = json!({"metadata": {"name": name, "uid": format!("uid-{name}"), "creationTimestamp": created}, "status": status});
         Arc::new(serde_json::from_value(pod).unwrap())
     }
 
@@ -128,7 +206,14 @@ mod tests {
     }
 
     fn one(status: Value) -> Option<Problem> {
-        problem(&[pod("a", "2026-01-01T00:00:00Z", status)])
+        with(status, Vec::new())
+    }
+
+    fn with(status: Value, warnings: Vec<Warning>) -> Option<Problem> {
+        problem(
+            &[pod("a", "2026-01-01T00:00:00Z", status)],
+            &BTreeMap::from([("uid-a".to_owned(), warnings)]),
+        )
     }
 
     #[test]
@@ -177,11 +262,56 @@ mod tests {
         assert_eq!(one(container(json!({"terminated": {"exitCode": 0}}), json!({}))), None);
     }
 
+    fn warning(subject: Subject, message: &str, last: &str) -> Warning {
+        let container = (subject == Subject::Probe).then(|| "app".to_owned());
+        Warning { subject, container, message: message.to_owned(), last: Some(last.parse().unwrap()) }
+    }
+
+    #[test]
+    fn a_volume_that_cannot_be_mounted_is_named_until_a_container_starts() {
+        let creating = container(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}));
+        let said = || vec![warning(Subject::Volume, "secret \"keys\" not found", "2026-01-01T00:00:00Z")];
+        let problem = with(creating, said()).unwrap();
+        assert_eq!(problem.reason, "MountFailed");
+        assert_eq!(problem.message, "a volume of the pod cannot be mounted: secret \"keys\" not found");
+        let running = container(json!({"running": {"startedAt": "2026-01-01T00:00:01Z"}}), json!({}));
+        assert_eq!(with(running, said()), None);
+    }
+
+    #[test]
+    fn a_probe_that_fails_is_named_while_it_matters() {
+        let mut running = container(json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}), json!({}));
+        let failed = "Readiness probe failed: HTTP probe failed with statuscode: 503";
+        let before = warning(Subject::Probe, failed, "2025-01-01T00:00:00Z");
+        let after = warning(Subject::Probe, failed, "2026-01-01T00:00:09Z");
+        assert_eq!(with(running.clone(), vec![before]), None);
+        let problem = with(running.clone(), vec![after.clone()]).unwrap();
+        assert_eq!(problem.reason, "ProbeFailed");
+        assert_eq!(
+            problem.message,
+            "container \"app\": readiness probe failed: HTTP probe failed with statuscode: 503"
+        );
+        running["containerStatuses"][0]["ready"] = json!(true);
+        assert_eq!(with(running, vec![after]), None);
+        let liveness = warning(Subject::Probe, "Liveness probe failed: timeout", "2026-01-01T00:00:09Z");
+        let killed = container(
+            json!({"waiting": {"reason": "CrashLoopBackOff"}}),
+            json!({"terminated": {"exitCode": 1, "startedAt": "2026-01-01T00:00:00Z"}}),
+        );
+        let long_ago = warning(Subject::Probe, "Liveness probe failed: timeout", "2025-01-01T00:00:09Z");
+        assert_eq!(with(killed.clone(), vec![long_ago]).unwrap().reason, "CrashLoop");
+        let problem = with(killed, vec![liveness]).unwrap();
+        assert_eq!(
+            problem.message,
+            "container \"app\": liveness probe failed: timeout, so it is started again and again"
+        );
+    }
+
     #[test]
     fn the_newest_pod_speaks() {
         let ended = |code: i32| container(json!({"terminated": {"exitCode": code}}), json!({}));
         let pods =
             [pod("old", "2026-01-01T00:00:00Z", ended(1)), pod("new", "2026-01-02T00:00:00Z", ended(2))];
-        assert!(problem(&pods).unwrap().message.contains("exit code 2"));
+        assert!(problem(&pods, &BTreeMap::new()).unwrap().message.contains("exit code 2"));
     }
 }

@@ -16,9 +16,14 @@ pub(super) fn url(observed: &Observed, uid: &str) -> Option<String> {
         .objects
         .iter()
         .filter(|((kind, _), live)| is_route(*kind) && ownership::is_controlled_by(&live.metadata, uid));
-    let hosts = routes.filter_map(|(_, live)| live.data.pointer("/spec/hostnames")?.as_array());
-    let mut hosts = hosts.flatten().filter_map(Value::as_str);
-    hosts.find(|host| !host.starts_with('*')).map(|host| format!("{scheme}://{host}"))
+    routes.map(|(_, live)| &live.data).find_map(|route| {
+        // A route with listeners of its own has a certificate.
+        let own =
+            route.pointer("/spec/parentRefs/0/kind").is_some_and(|kind| kind == Kind::ListenerSet.name());
+        let scheme = if own { "https" } else { scheme };
+        let mut hosts = route.pointer("/spec/hostnames")?.as_array()?.iter().filter_map(Value::as_str);
+        hosts.find(|host| !host.starts_with('*')).map(|host| format!("{scheme}://{host}"))
+    })
 }
 
 fn is_route(kind: Kind) -> bool {
@@ -32,7 +37,19 @@ pub(super) fn accepted(microservice: &Microservice, observed: &Observed, uid: &s
     }
     let (mut refused, mut silent, mut taken) = (Vec::new(), Vec::new(), 0_usize);
     for ((kind, name), live) in &observed.objects {
-        if !is_route(*kind) || !ownership::is_controlled_by(&live.metadata, uid) {
+        if !ownership::is_controlled_by(&live.metadata, uid) {
+            continue;
+        }
+        match kind {
+            Kind::ListenerSet => {
+                refused.extend(negative(&live.data, "Accepted").map(|why| format!("{kind} {name}: {why}")))
+            }
+            Kind::Certificate => {
+                silent.extend(negative(&live.data, "Ready").map(|why| format!("{kind} {name}: {why}")))
+            }
+            _ => {}
+        }
+        if !is_route(*kind) {
             continue;
         }
         let parents = live.data.pointer("/status/parents").and_then(Value::as_array);
@@ -65,6 +82,13 @@ pub(super) fn accepted(microservice: &Microservice, observed: &Observed, uid: &s
     } else {
         Wanted::new(type_, Some(true), "Accepted", beside(format!("{taken} routes are taken over")))
     })
+}
+
+/// What an object says of a condition that is False.
+fn negative(object: &Value, type_: &str) -> Option<String> {
+    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    let found = conditions.iter().find(|found| found["type"] == type_ && found["status"] == "False")?;
+    Some(found["message"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Why a gateway does not take the route over.

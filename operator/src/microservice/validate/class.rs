@@ -1,7 +1,7 @@
 //! What the platform team has decided: defaults that a service may overrule, and limits that it may not.
 
 use flotilla_crds::v1alpha1::{
-    Capability, MicroserviceClassSpec, MonitorKind, Route, SecurityProfile, UrlScheme,
+    Capability, MicroserviceClassSpec, MonitorKind, Route, RouteTls, SecurityProfile, TlsMode, UrlScheme,
 };
 
 use super::Error;
@@ -16,7 +16,7 @@ pub struct Class {
 }
 
 impl Class {
-    /// A service's routes with the gateways and hosts of the class.
+    /// A service's routes with the gateways, hosts and certificates of the class.
     pub(super) fn routes(&self, routes: &[Route], name: &str, namespace: &str) -> Vec<Route> {
         let gateway = self.spec.gateway.clone().unwrap_or_default();
         let host =
@@ -28,6 +28,11 @@ impl Class {
             }
             if route.hostnames.is_empty() {
                 route.hostnames.extend(host.clone());
+            }
+            if route.tls.as_ref().is_none_or(|tls| tls.mode == TlsMode::Class) {
+                let own = gateway.tls.as_ref().and_then(|tls| tls.certificates).unwrap_or(false);
+                let mode = if own { TlsMode::Certificate } else { TlsMode::None };
+                route.tls = Some(RouteTls { mode, secret_name: None });
             }
             route
         };

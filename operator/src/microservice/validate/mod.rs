@@ -4,9 +4,11 @@
 //! left are objects from before a rule existed, and what the schema cannot say. `Validated` is the only input of
 //! `render`.
 
+mod binding;
 mod class;
 mod extra;
 mod job;
+mod overlay;
 mod probes;
 mod quantity;
 mod references;
@@ -17,9 +19,9 @@ mod security;
 use std::collections::BTreeMap;
 
 use flotilla_crds::v1alpha1::{
-    Binding, DataPolicy, EnvFromSource, EnvVar, FileSource, ImagePullPolicy, Lifecycle, LocalObjectReference,
-    Microservice, MicroserviceSpec, Network, Observability, Placement, Port, Rollout, Route, SecurityProfile,
-    Volume, VolumeClaimTemplate, VolumeMount, WorkloadKind,
+    DataPolicy, EnvFromSource, EnvVar, FileSource, ImagePullPolicy, Lifecycle, LocalObjectReference,
+    Microservice, MicroserviceSpec, Network, Observability, Overlay, Placement, Port, Rollout, Route,
+    SecurityProfile, Volume, VolumeClaimTemplate, VolumeMount, WorkloadKind,
 };
 use kube::ResourceExt;
 
@@ -27,12 +29,14 @@ use super::render::selector;
 use crate::cluster::kind::Kind;
 
 pub use self::{
+    binding::{CredentialSource, Credentials, source as credential_source},
     class::Class,
     extra::ExtraContainer,
     job::{MigrationJob, ScheduledJob},
+    overlay::kind as overlay_kind,
     probes::{Check, ProbeSet, TimedCheck},
     quantity::{CanonicalQuantity, QuantityError},
-    references::{Reference, references},
+    references::{Reference, references, replaces_pods},
     resources::ContainerResources,
     scale::{Budget, Scale},
     security::ContainerSecurity,
@@ -125,6 +129,16 @@ pub enum Error {
         "two containers are named {0:?}: the one that runs the image is named like the service; give each sidecar and init container a name of its own"
     )]
     ContainerName(String),
+    /// An overlay changes what it may not.
+    #[error("spec.overlays[{index}].patch.{path}: {why}")]
+    Overlay {
+        /// Which one.
+        index: usize,
+        /// The field.
+        path: String,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// The drain takes longer than the pod lives.
     #[error(
         "spec.lifecycle: drainSeconds ({drain}) must be less than terminationGracePeriodSeconds ({grace})"
@@ -177,7 +191,7 @@ pub struct Validated {
     /// Containers that run beside the one that runs the image.
     pub sidecars: Vec<ExtraContainer>,
     /// Credentials.
-    pub bindings: Vec<Binding>,
+    pub bindings: Vec<Credentials>,
     /// Ways in from outside.
     pub routes: Vec<Route>,
     /// Jobs that must succeed before a version runs.
@@ -212,6 +226,8 @@ pub struct Validated {
     pub drain_seconds: i64,
     /// Seconds until a pod is killed.
     pub termination_grace_period_seconds: i64,
+    /// Changes to rendered objects.
+    pub overlays: Vec<Overlay>,
     /// What the container may do.
     pub security: ContainerSecurity,
     /// The identity of the pods.
@@ -280,7 +296,7 @@ pub fn validate(microservice: &Microservice, class: &Class) -> Result<Validated,
         volume_mounts: spec.volume_mounts.clone(),
         init_containers,
         sidecars,
-        bindings: spec.bindings.clone(),
+        bindings: binding::resolve(&spec.bindings),
         migrations: job::migrations(spec, own_resources)?,
         schedules: job::schedules(spec, own_resources)?,
         observability,
@@ -303,6 +319,7 @@ pub fn validate(microservice: &Microservice, class: &Class) -> Result<Validated,
             .map_or_else(|| rollout.clone(), |block| block.fill(rollout.clone())),
         probes: probes::resolve(spec.probes.as_ref(), &spec.ports)?,
         resources: resources::resolve(own_resources)?,
+        overlays: overlay::check(&spec.overlays, security.profile)?,
         drain_seconds,
         termination_grace_period_seconds,
         security,

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use flotilla_crds::v1alpha1::{EnvFromSource, EnvVar, MicroserviceSpec, Reload};
 
+use super::binding::{CredentialSource, source};
+
 /// A ConfigMap or Secret of the namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reference {
@@ -13,10 +15,14 @@ pub enum Reference {
     Secret(String),
 }
 
+/// Whether a change of what containers read replaces the pods.
+pub fn replaces_pods(spec: &MicroserviceSpec) -> bool {
+    spec.config.as_ref().and_then(|config| config.reload).unwrap_or_default() != Reload::None
+}
+
 /// Those whose change replaces the pods: all that containers read, or none when `spec.config.reload` says so.
 pub fn references(spec: &MicroserviceSpec) -> BTreeSet<Reference> {
-    let reload = spec.config.as_ref().and_then(|config| config.reload).unwrap_or_default();
-    if reload == Reload::None {
+    if !replaces_pods(spec) {
         return BTreeSet::new();
     }
     let mut found = Found::default();
@@ -28,7 +34,9 @@ pub fn references(spec: &MicroserviceSpec) -> BTreeSet<Reference> {
         found.env(&container.env, &container.env_from);
     }
     for binding in &spec.bindings {
-        found.secret(Some(&binding.secret_ref.name));
+        if let CredentialSource::Secret(name) = source(binding) {
+            found.secret(Some(&name));
+        }
     }
     for file in &spec.files {
         found.config_map(file.config_map.as_ref().map(|source| &source.name));
