@@ -18,20 +18,24 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// Says what the operator still waits for; empty when it is ready.
 pub type Waiting = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
+/// Brings gauges up to date before they are shown.
+pub type Refresh = Arc<dyn Fn() + Send + Sync>;
+
 #[derive(Clone)]
 struct Admin {
     metrics: Arc<Metrics>,
     waiting: Waiting,
+    refresh: Refresh,
 }
 
 /// The routes of the admin server.
-pub fn router(metrics: Arc<Metrics>, waiting: Waiting) -> Router {
+pub fn router(metrics: Arc<Metrics>, waiting: Waiting, refresh: Refresh) -> Router {
     Router::new()
         // Alive means that the runtime answers; a broken API server must not restart the operator.
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(show))
-        .with_state(Admin { metrics, waiting })
+        .with_state(Admin { metrics, waiting, refresh })
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {
@@ -44,6 +48,7 @@ async fn ready(State(admin): State<Admin>) -> Response {
 }
 
 async fn show(State(admin): State<Admin>) -> Response {
+    (admin.refresh)();
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &admin.metrics.registry) {
         Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),

@@ -117,6 +117,7 @@ impl Operator {
                 Arc::clone(&caches),
                 writer.clone(),
                 metrics.reconcile.clone(),
+                metrics.services.clone(),
                 &holder,
             );
             all_caches.push(Arc::clone(&caches));
@@ -132,9 +133,14 @@ impl Operator {
         let listen = |source| Error::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let (shown, services) = (all_caches.clone(), metrics.services.clone());
+        let refresh = move || {
+            let all: Vec<_> = shown.iter().flat_map(|caches| caches.microservices.all()).collect();
+            services.observe(all.iter().map(AsRef::as_ref));
+        };
         let waiting =
             move || all_caches.iter().flat_map(|caches| caches.waiting()).map(str::to_owned).collect();
-        let router = admin::router(metrics, Arc::new(waiting));
+        let router = admin::router(metrics, Arc::new(waiting), Arc::new(refresh));
         tasks.spawn(async move {
             if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(wait(stopped)).await {
                 tracing::error!(%error, "the admin server failed");

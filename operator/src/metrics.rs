@@ -1,5 +1,7 @@
 //! Prometheus metrics, under the names of controller-runtime so that existing dashboards and alerts work.
 
+mod services;
+
 use std::time::Duration;
 
 use prometheus_client::{
@@ -7,6 +9,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+
+pub use self::services::ServiceMetrics;
 
 /// The `controller` label of the `Microservice` controller.
 const CONTROLLER: &str = "microservice";
@@ -28,6 +32,8 @@ pub struct Metrics {
     pub writes: WriteMetrics,
     /// Leadership.
     pub leader: LeaderMetrics,
+    /// Services.
+    pub services: ServiceMetrics,
 }
 
 impl Default for Metrics {
@@ -38,6 +44,7 @@ impl Default for Metrics {
             api: ApiMetrics::register(&mut registry),
             writes: WriteMetrics::register(&mut registry),
             leader: LeaderMetrics::register(&mut registry),
+            services: ServiceMetrics::register(&mut registry),
             registry,
         }
     }

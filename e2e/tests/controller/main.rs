@@ -10,5 +10,6 @@ mod definition;
 mod faults;
 mod foreign;
 mod leadership;
+mod metrics;
 mod scaling;
 mod support;

@@ -1,6 +1,6 @@
 //! An operator in this process.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use clap::Parser;
@@ -11,11 +11,17 @@ use flotilla_operator::{
     config::Config,
     metrics::Metrics,
 };
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+};
 
 /// An operator that watches one namespace.
 pub(crate) struct TestOperator {
     stop: oneshot::Sender<()>,
+    address: SocketAddr,
     task: JoinHandle<Result<(), Error>>,
 }
 
@@ -30,11 +36,21 @@ impl TestOperator {
         let metrics = Arc::new(Metrics::default());
         let client = client::build(kube::Config::infer().await?, metrics.api.clone())?;
         let operator = Box::pin(Operator::start(&config, client, metrics)).await?;
+        let address = operator.address();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(operator.run_until(async {
             stopped.await.ok();
         }));
-        Ok(Self { stop, task })
+        Ok(Self { stop, address, task })
+    }
+
+    /// What `/metrics` shows.
+    pub(crate) async fn metrics(&self) -> Result<String> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
     }
 
     /// Stops it as SIGTERM would, and waits for its end.

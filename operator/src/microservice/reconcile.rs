@@ -2,26 +2,28 @@
 
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus, condition};
+use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus, OnFailure, condition};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt, runtime::controller::Action};
 
 use super::{
     apply::apply,
     dereference::{Caches, Observed, dereference},
+    edges::Key,
     events::Events,
     plan::{self, plan},
-    render::{self, Rendered, render},
+    render::{self, Object, Rendered, render},
     status::{self, Outcome},
     validate::{self, validate},
 };
 use crate::{
     cluster::writer::{self, Writer},
-    metrics::ReconcileMetrics,
+    metrics::{ReconcileMetrics, ServiceMetrics},
 };
 
 /// Time after which a service is looked at again although nothing was reported. It costs no request.
@@ -92,6 +94,9 @@ pub struct Context {
     writer: Writer,
     events: Events,
     metrics: ReconcileMetrics,
+    services: ServiceMetrics,
+    /// The hash of what was wanted last of each service.
+    wanted: Mutex<HashMap<Key, u64>>,
     failures: Mutex<HashMap<String, u32>>,
 }
 
@@ -102,11 +107,43 @@ impl Context {
         caches: Arc<Caches>,
         writer: Writer,
         metrics: ReconcileMetrics,
+        services: ServiceMetrics,
         instance: &str,
     ) -> Self {
         let events = Events::new(client, instance);
-        Self { caches, writer, events, metrics, failures: Mutex::default() }
+        Self {
+            caches,
+            writer,
+            events,
+            metrics,
+            services,
+            wanted: Mutex::default(),
+            failures: Mutex::default(),
+        }
     }
+
+    /// Whether the same was wanted of a service when it was last made true.
+    fn is_unchanged(&self, key: &Key, objects: &[Object]) -> bool {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.get(key) == Some(&hash(objects))
+    }
+
+    fn remember(&self, key: Key, objects: &[Object]) {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(key, hash(objects));
+    }
+
+    fn forget(&self, key: &Key) {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// The hash of everything that is wanted of a service.
+fn hash(objects: &[Object]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for Object { kind, name, manifest, first_replicas } in objects {
+        (kind, name, manifest, first_replicas).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Makes one service true. Measured; the steps are in [`steps`].
@@ -118,6 +155,7 @@ pub async fn reconcile(object: Arc<Microservice>, context: Arc<Context>) -> Resu
     let namespace = object.namespace().unwrap_or_default();
     // The cache has the answer to our last write of its status; the object of the queue may not.
     let Some(microservice) = context.caches.microservices.get(&namespace, &object.name_any()) else {
+        context.forget(&(namespace, object.name_any()));
         return Ok(Action::await_change());
     };
     if microservice.metadata.deletion_timestamp.is_some() {
@@ -185,7 +223,16 @@ async fn converge(microservice: &Microservice, namespace: &str, context: &Contex
     let validated = validate(microservice, observed.class.get()?)?;
     let Rendered { objects, latest, waits, unmet } = render(&validated, &observed)?;
     let plan = plan(&objects, &observed, &validated.uid)?;
+    let key = (namespace.to_owned(), validated.name.clone());
+    let is_repair = context.is_unchanged(&key, &objects);
+    let written: Vec<_> = plan.writes.iter().map(|write| write.object.kind).collect();
     apply(plan, namespace, &context.writer, &context.caches).await?;
+    if is_repair {
+        for kind in written {
+            context.services.repaired(kind.name());
+        }
+    }
+    context.remember(key, &objects);
     Ok(Outcome::Applied { latest, waits, unmet })
 }
 
@@ -209,6 +256,19 @@ async fn report(
     let has_failed = failed(&next).is_some_and(|now| {
         microservice.status.as_ref().and_then(failed).is_none_or(|before| before.name != now.name)
     });
+    if has_failed {
+        let rollout = microservice.spec.rollout.as_ref();
+        context.services.failed(match rollout.and_then(|rollout| rollout.on_failure).unwrap_or_default() {
+            OnFailure::Rollback => "Rollback",
+            OnFailure::Pause => "Pause",
+            OnFailure::None => "None",
+        });
+    }
+    if let Some(time) =
+        microservice.status.as_ref().and_then(|before| status::time_to_ready(before, &next, Timestamp::now()))
+    {
+        context.services.ready_after(time);
+    }
     let written = context.writer.status(&microservice, &next).await?;
     context.caches.microservices.wrote(written);
     context.events.transition(&microservice, &next).await;

@@ -5,7 +5,7 @@ mod pods;
 mod rollout;
 mod routes;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use flotilla_crds::v1alpha1::{
     self as api, DependencyState, Dependent, Endpoint, FailedRevision, InventoryEntry, Microservice,
@@ -146,6 +146,21 @@ pub fn compute(
         revisions: (revisions != Revisions::default()).then_some(revisions),
         inventory: inventory(observed, &uid),
     }
+}
+
+/// How long a change took that is through now; `None` for every other step.
+pub fn time_to_ready(
+    before: &MicroserviceStatus,
+    next: &MicroserviceStatus,
+    now: Timestamp,
+) -> Option<Duration> {
+    let find = |status: &MicroserviceStatus, type_: &str| {
+        status.conditions.iter().find(|found| found.type_ == type_).cloned()
+    };
+    let since = find(before, condition::RECONCILING)?.last_transition_time.0;
+    let is_through = find(next, condition::RECONCILING).is_none() && find(next, condition::STALLED).is_none();
+    let ready = find(next, condition::READY).is_some_and(|ready| ready.status == "True");
+    (is_through && ready).then(|| now.duration_since(since).unsigned_abs())
 }
 
 /// Whether this version has been on its way for longer than it may, or was found to be so.
