@@ -4,12 +4,14 @@ mod audit;
 mod fault;
 mod kubectl;
 mod namespace;
+mod program;
 mod wait;
 
 pub use audit::{AuditLog, Request};
 pub use fault::{Fault, Faults, Faulty};
-pub use kubectl::kubectl;
+pub use kubectl::{kubectl, server_side_diff};
 pub use namespace::{TEST_LABEL, TestNamespace, allow_callers, condition, in_namespace};
+pub use program::{Ended, program};
 pub use wait::{eventually, eventually_within, stays};
 
 use anyhow::{Context, Result};

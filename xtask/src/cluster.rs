@@ -36,7 +36,7 @@ pub(crate) use self::addons::GatewayApi;
 pub(crate) use self::kubectl::Kubectl;
 use self::layout::Layout;
 pub(crate) use self::provider::Provider;
-pub(crate) use self::tools::HELM;
+pub(crate) use self::tools::{GITOPS, HELM};
 
 /// Arguments of `cluster`.
 #[derive(clap::Args)]

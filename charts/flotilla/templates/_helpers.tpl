@@ -83,10 +83,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [secrets]
   verbs: [list, watch]
 {{- end }}
-# It lifts the error of a pod to the Microservice.
+# It lifts the error of a pod to the Microservice, and deletes a pod of a failed version for which a StatefulSet waits.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch]
+  verbs: [list, watch, delete]
 # It lifts failed mounts and probes, which are told in events alone.
 - apiGroups: [""]
   resources: [events]

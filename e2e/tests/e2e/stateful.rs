@@ -86,6 +86,34 @@ async fn each_pod_keeps_its_data_and_the_policy_says_what_stays() -> Result<()> 
     .await
 }
 
+/// A StatefulSet that went back still waits for its broken pod: the operator takes that out of its way.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_failed_version_is_rolled_back_with_its_data() -> Result<()> {
+    in_namespace("sts-back", |namespace| async move {
+        let mut spec = redis("Delete");
+        spec["rollout"] = json!({"progressDeadlineSeconds": 8});
+        namespace.apply("cache", spec.clone()).await?;
+        let first = namespace.until_ready("cache").await?.status.unwrap().revisions.unwrap();
+        let exec = ["exec", "cache-0", "-n", &namespace.name, "--", "redis-cli"];
+        ensure!(kubectl(&[exec.as_slice(), &["set", "order", "42"]].concat(), "").await?.trim() == "OK");
+        spec["command"] = json!(["redis-server", "--no-such-option"]);
+        namespace.apply("cache", spec).await?;
+        let back = namespace
+            .until("cache", "it is rolled back and serves", |_, status| {
+                condition(status, "Stalled").is_some_and(|found| found.reason == "RolledBack")
+                    && status.ready.as_deref() == Some("1/1")
+            })
+            .await?;
+        let revisions = back.status.unwrap().revisions.unwrap();
+        ensure!(revisions.current == first.latest && revisions.latest != first.latest, "{revisions:?}");
+        let answer = kubectl(&[exec.as_slice(), &["get", "order"]].concat(), "").await?;
+        ensure!(answer.trim() == "42", "{answer}");
+        Ok(())
+    })
+    .await
+}
+
 /// A StatefulSet has no deadline of its own; the operator holds it to ours.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test e2e"]

@@ -1,11 +1,13 @@
 //! The only code that writes to the cluster: server-side apply with one field manager, by the leader alone.
 
 use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Resource,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
     core::Status,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{FIELD_MANAGER, kind::Kind};
@@ -186,16 +188,34 @@ impl Writer {
 
     /// Deletes the object with this UID, if it is still there.
     pub async fn delete(&self, kind: Kind, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
-        self.check_leadership()?;
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
+        self.delete_from(api, kind.name(), name, uid).await
+    }
+
+    /// Deletes the pod with this UID, if it is still there, so that its owner makes another.
+    pub async fn delete_pod(&self, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
+        self.delete_from(Api::<Pod>::namespaced(self.client.0.clone(), namespace), "Pod", name, uid).await
+    }
+
+    async fn delete_from<K>(
+        &self,
+        api: Api<K>,
+        kind: &'static str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), Error>
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        self.check_leadership()?;
         let only_this = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::background() };
         let result = api.delete(name, &params).await;
-        self.metrics.wrote(kind.name(), "delete", result.is_ok());
+        self.metrics.wrote(kind, "delete", result.is_ok());
         match result {
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(classify(kind.name(), name, error)),
+            Err(error) => Err(classify(kind, name, error)),
             Ok(_) => Ok(()),
         }
     }

@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::{
     dereference::Caches,
-    plan::{Plan, Prune, Write},
+    plan::{Plan, Prune, StuckPod, Write},
     render::Object,
 };
 use crate::cluster::writer::{Error, Writer};
 
 /// Carries out a plan in a namespace. The caches know each result at once.
 pub async fn apply(plan: Plan, namespace: &str, writer: &Writer, caches: &Caches) -> Result<(), Error> {
-    let Plan { writes, prunes, waits_for_deletion: _ } = plan;
+    let Plan { writes, prunes, stuck, waits_for_deletion: _ } = plan;
     for Write { object, uid, handover, adopt } in writes {
         let live = match &uid {
             None => writer.create(object.kind, namespace, &created(&object)).await?,
@@ -34,6 +34,10 @@ pub async fn apply(plan: Plan, namespace: &str, writer: &Writer, caches: &Caches
     for Prune { kind, name, uid } in prunes {
         writer.delete(kind, namespace, &name, &uid).await?;
         tracing::info!(%kind, name, "pruned");
+    }
+    for StuckPod { name, uid } in stuck {
+        writer.delete_pod(namespace, &name, &uid).await?;
+        tracing::info!(name, "a pod of the failed version gives way");
     }
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! What must be written so that the cluster has what was rendered. Pure.
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
-use super::{dereference::Observed, render::Object, scale};
+use super::{dereference::Observed, render::Object, revision, scale};
 use crate::cluster::{ADOPT_ANNOTATION, MICROSERVICE_LABEL, drift, kind::Kind, ownership};
+
+/// By which a StatefulSet knows the version of a pod.
+const VERSION_LABEL: &str = "controller-revision-hash";
 
 /// What stands in the way of a plan.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct Plan {
     pub writes: Vec<Write>,
     /// Deletions, in order, for when every write has succeeded.
     pub prunes: Vec<Prune>,
+    /// Pods that stand in the way of going back, in order.
+    pub stuck: Vec<StuckPod>,
     /// Whether something wanted is being deleted by others and must be gone before it is made again.
     pub waits_for_deletion: bool,
 }
@@ -71,6 +77,16 @@ pub struct Write {
 pub struct Prune {
     /// Its kind.
     pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// A pod of a failed version for which a StatefulSet waits, whatever template it has by now
+/// (kubernetes.io/docs/concepts/workloads/controllers/statefulset, "Forced rollback").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StuckPod {
     /// Its name.
     pub name: String,
     /// Its UID.
@@ -125,7 +141,43 @@ pub fn plan(desired: &[Object], observed: &Observed, uid: &str) -> Result<Plan, 
         return Err(Error::Foreign(foreign));
     }
     plan.prunes = prunes(desired, observed, uid);
+    if plan.writes.is_empty() {
+        plan.stuck = desired
+            .iter()
+            .filter(|object| object.kind == Kind::StatefulSet)
+            .flat_map(|object| stuck(object, observed))
+            .collect();
+    }
     Ok(plan)
+}
+
+/// Pods that are not ready and are of another version than the one that a StatefulSet went back to.
+fn stuck(object: &Object, observed: &Observed) -> Vec<StuckPod> {
+    let Some(live) = observed.get(object.kind, &object.name) else {
+        return Vec::new();
+    };
+    let failed = observed.revisions.failed.as_ref().map(|failed| failed.name.as_str());
+    let runs = revision::annotated(live);
+    let seen = live.data.pointer("/status/observedGeneration").and_then(Value::as_i64);
+    let wanted = live.data.pointer("/status/updateRevision").and_then(Value::as_str);
+    let went_back = failed.is_some() && runs.is_some() && failed != runs.as_deref();
+    if !went_back || seen.is_none() || seen < live.metadata.generation || wanted.is_none() {
+        return Vec::new();
+    }
+    let is_ready = |pod: &Pod| {
+        let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        conditions.into_iter().any(|found| found.type_ == "Ready" && found.status == "True")
+    };
+    observed
+        .pods
+        .iter()
+        .filter(|pod| {
+            let version = pod.metadata.labels.as_ref().and_then(|labels| labels.get(VERSION_LABEL));
+            version.is_some_and(|version| wanted != Some(version.as_str()))
+        })
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none() && !is_ready(pod))
+        .filter_map(|pod| Some(StuckPod { name: pod.name_any(), uid: pod.uid()? }))
+        .collect()
 }
 
 /// Whether the object that is there may be taken over by the service that wants it.
@@ -298,6 +350,33 @@ mod tests {
         assert_eq!(adopted, [json!({"spec": {"ports": [{"port": 1}]}})]);
         observed.objects.insert((Kind::Service, "orders".into()), Arc::new(offered("another")));
         assert!(super::plan(&desired, &observed, UID).is_err());
+    }
+
+    #[test]
+    fn a_pod_of_the_failed_version_gives_way_once_the_stateful_set_went_back() {
+        let desired = rendered("spec: {image: app:1, workload: {kind: StatefulSet}}");
+        let mut observed = applied(&desired);
+        let pod = |name: &str, version: &str, ready: &str| {
+            let pod = json!({
+                "metadata": {"name": name, "uid": name, "labels": {"controller-revision-hash": version}},
+                "status": {"conditions": [{"type": "Ready", "status": ready}]},
+            });
+            Arc::new(serde_json::from_value(pod).unwrap())
+        };
+        observed.pods = vec![pod("a", "old", "True"), pod("b", "bad", "False"), pod("c", "old", "False")];
+        edit(&mut observed, Kind::StatefulSet, |live| {
+            live.metadata.generation = Some(3);
+            live.data["status"] = json!({"observedGeneration": 3, "updateRevision": "old"});
+        });
+        assert_eq!(plan(&desired, &observed, UID).unwrap().stuck, []);
+        observed.revisions.failed = Some(flotilla_crds::v1alpha1::FailedRevision {
+            name: "orders-bad".into(),
+            message: String::new(),
+        });
+        let stuck = plan(&desired, &observed, UID).unwrap().stuck;
+        assert_eq!(stuck, [StuckPod { name: "b".into(), uid: "b".into() }]);
+        edit(&mut observed, Kind::StatefulSet, |live| live.metadata.generation = Some(4));
+        assert_eq!(plan(&desired, &observed, UID).unwrap().stuck, [], "its status is of another version");
     }
 
     #[test]

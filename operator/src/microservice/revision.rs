@@ -156,8 +156,7 @@ pub fn choose(
             wanted: wanted.clone(),
             known: former.iter().map(|revision| &*revision.name).collect::<Vec<_>>().join(", "),
         })?
-    } else if has_failed && on_failure == OnFailure::Rollback && service.workload == Kind::Deployment {
-        // A StatefulSet waits for its broken pod whatever template it has, so going back would not help.
+    } else if has_failed && on_failure == OnFailure::Rollback {
         recorded.stable.as_deref().and_then(find).unwrap_or(&latest)
     } else if paused {
         current.unwrap_or(&latest)

@@ -77,6 +77,9 @@ pub(crate) const CALICO: ToolSet = ToolSet::go(
     ],
 );
 
+/// What Flux and Argo CD say of an object.
+pub(crate) const GITOPS: ToolSet = ToolSet::go("gitops", &["."]);
+
 /// The upstream suite of NetworkPolicy and the program of its pods.
 pub(crate) const NETPOL: ToolSet = ToolSet::go("netpol", &[".", "k8s.io/kubernetes/test/images/agnhost"]);
 /// The tag by which that suite names its pods' image.

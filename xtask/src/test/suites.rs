@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::docs;
-use crate::cluster::{self, Cluster, Provider};
+use crate::cluster::{self, Cluster, GITOPS, HELM, Provider};
 use crate::install::{install, install_paused};
 use crate::{lint, progress, workspace_root};
 
@@ -105,6 +105,8 @@ fn cargo_test(cargo_arguments: &[&str], test_arguments: &[&str], cluster: Option
     cargo.env("INSTA_UPDATE", "no");
     if let Some(cluster) = cluster {
         cargo.env("KUBECONFIG", &cluster.kubeconfig).env("KUBECTL", cluster.kubectl.program());
+        cargo.env("HELM", HELM.build()?.program("helm"));
+        cargo.env("FLOTILLA_GITOPS", GITOPS.build()?.program("gitops"));
         match &cluster.audit_log {
             Some(log) => drop(cargo.env("FLOTILLA_AUDIT_LOG", log)),
             None if cluster.provider == Provider::External
