@@ -2,9 +2,9 @@
 //! the form that an API server and its users want.
 
 use kube::CustomResourceExt;
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 
-use crate::v1alpha1::{Microservice, MicroserviceClass, MicroserviceRevision};
+use crate::v1alpha1::{Microservice, MicroserviceClass, MicroserviceRevision, condition};
 
 /// Numeric formats that schemars writes and the API server warns about as unknown.
 const RUST_ONLY_FORMATS: [&str; 6] = ["int8", "uint8", "int16", "uint16", "uint32", "uint64"];
@@ -20,6 +20,7 @@ pub fn all() -> Result<Vec<Value>, serde_json::Error> {
             let mut value = serde_json::to_value(crd)?;
             tidy(&mut value);
             shorten(&mut value);
+            pending(&mut value);
             Ok(value)
         })
         .collect()
@@ -48,6 +49,22 @@ fn tidy(value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// Gives a `Microservice` a status before the operator has seen it: without one, kstatus would count it as done.
+fn pending(crd: &mut Value) {
+    if crd["spec"]["names"]["kind"] != "Microservice" {
+        return;
+    }
+    for version in crd["spec"]["versions"].as_array_mut().into_iter().flatten() {
+        version["schema"]["openAPIV3Schema"]["properties"]["status"]["default"] = json!({"conditions": [{
+            "type": condition::READY,
+            "status": "Unknown",
+            "reason": "Pending",
+            "message": "the operator has not seen the object yet",
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }]});
     }
 }
 

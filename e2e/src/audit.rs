@@ -6,7 +6,8 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use serde::Deserialize;
 
 /// The audit log of the cluster's API server, one JSON line a request.
@@ -33,6 +34,10 @@ pub struct Request {
     pub stage: String,
     #[serde(default)]
     response_status: ResponseStatus,
+    #[serde(rename = "requestReceivedTimestamp")]
+    began: Option<MicroTime>,
+    #[serde(rename = "stageTimestamp")]
+    ended: Option<MicroTime>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -52,6 +57,12 @@ impl Request {
     /// The HTTP status of the answer; 0 when there was none.
     pub fn code(&self) -> u16 {
         self.response_status.code
+    }
+
+    /// How long the API server took to answer it.
+    pub fn seconds(&self) -> Option<f64> {
+        let (began, ended) = (self.began.as_ref()?, self.ended.as_ref()?);
+        Some(ended.0.duration_since(began.0).as_secs_f64())
     }
 
     /// Whether it keeps or seeks leadership, which goes on while nothing else does.
@@ -83,6 +94,10 @@ impl AuditLog {
     /// The requests of a user agent that began since a position. A watch is recorded at its start and its end, and
     /// counts once.
     pub fn since(&self, position: u64, agent: &str) -> Result<Vec<Request>> {
+        // The API server begins a new file when this one is large.
+        if self.position()? < position {
+            bail!("{} was started anew meanwhile, so requests cannot be counted", self.path.display());
+        }
         let mut file = std::fs::File::open(&self.path)?;
         file.seek(SeekFrom::Start(position))?;
         let mut text = String::new();

@@ -4,7 +4,8 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use flotilla_operator::{app, config::Config, telemetry};
 
-// musl's own allocator has one lock for all threads and gives little back.
+// musl's own allocator has one lock for all threads and gives little back. Huge pages (feature no_thp) would be given
+// back only as a whole, and little objects that stay keep them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

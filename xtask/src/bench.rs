@@ -1,6 +1,9 @@
 //! `cargo xtask bench`: the benchmarks. They compare within one run; absolute times differ from machine to machine.
 
+mod document;
+mod kro;
 mod operator;
+mod plot;
 
 use std::process::Command;
 
@@ -21,18 +24,14 @@ enum What {
     /// What one reconcile costs without an API server (the default)
     Reconcile,
     /// The installed operator with many services; writes docs/benchmarks.md
-    Operator {
-        /// How many services, one after the other
-        #[arg(default_values_t = [100, 1000])]
-        sizes: Vec<u32>,
-    },
+    Operator(operator::Args),
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<()> {
     match args.what.unwrap_or(What::Reconcile) {
         What::Reconcile => reconcile(),
-        What::Operator { sizes } => operator::run(&sizes),
+        What::Operator(args) => operator::run(&args),
     }
 }
 

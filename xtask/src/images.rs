@@ -15,6 +15,11 @@ use anyhow::{Result, bail};
 pub(crate) use self::archive::Archived;
 use crate::{cluster, progress};
 
+/// Compiles a static example program of this workspace.
+pub(crate) fn compile_example(package: &str, name: &str) -> Result<PathBuf> {
+    ours::compile_example(package, name)
+}
+
 /// Arguments of `images`.
 #[derive(clap::Args)]
 pub(crate) struct Args {

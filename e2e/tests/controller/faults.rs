@@ -3,7 +3,10 @@
 //! One run counts the writes and watch events of a service's life. Then that life is lived once for each of them and
 //! each way in which it can go wrong.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -97,8 +100,7 @@ async fn left_to_do(namespace: &TestNamespace, client: &Client) -> Result<Option
     let Some(service) = namespace.api::<Microservice>().get_opt("orders").await? else {
         return Ok(None);
     };
-    let caches = Caches::default();
-    let caches = Caches::new(false, false, caches.capabilities);
+    let caches = Caches::new(false, false, Arc::default());
     for kind in Kind::ALL.into_iter().filter(|kind| kind.definition().is_none()) {
         let api: Api<DynamicObject> =
             Api::namespaced_with(client.clone(), &namespace.name, &kind.api_resource());

@@ -6,6 +6,8 @@ pub mod client;
 pub mod drift;
 pub mod kind;
 pub mod ownership;
+pub mod pack;
+pub mod unread;
 pub mod writer;
 
 /// The field manager of everything that the operator applies.

@@ -6,7 +6,7 @@ mod provisioned;
 mod references;
 mod warnings;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, marker::PhantomData, sync::Arc};
 
 use flotilla_crds::v1alpha1::Microservice;
 use futures::{
@@ -15,14 +15,11 @@ use futures::{
     future,
     stream::{self, BoxStream},
 };
-use k8s_openapi::{
-    api::core::v1::Pod,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::DynamicObject,
-    core::{DeserializeGuard, NamespaceResourceScope},
+    core::NamespaceResourceScope,
     runtime::{
         Config, Controller, Predicate, PredicateConfig, WatchStreamExt, predicates, reflector,
         reflector::ObjectRef,
@@ -33,15 +30,25 @@ use kube::{
 use super::{
     dereference::Caches,
     edges::Key,
-    reconcile::{Context, reconcile, retry},
+    kept::is_microservice,
+    reconcile::{Context, Handle, reconcile, retry},
 };
 use crate::{
-    cluster::{ADOPT_ANNOTATION, FIELD_MANAGER, MICROSERVICE_LABEL, kind::Kind, ownership},
+    cluster::{
+        MICROSERVICE_LABEL,
+        cache::{Kept, Observation},
+        kind::Kind,
+        ownership,
+        unread::Unread,
+    },
     leader::Leadership,
 };
 
 /// Time for which news of one object is gathered before it is reconciled.
 const DEBOUNCE: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// How many objects a list asks for at once: a page is in memory as a whole before any of it is kept.
+const PAGE_SIZE: u32 = 100;
 
 /// A controller of one scope, ready to run.
 pub struct Scope {
@@ -63,10 +70,9 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let Scope { namespace, caches, context, concurrency } = scope;
-    let (reader, writer) = reflector::store();
+    let (reader, queue) = reflector::store();
     let (announce, announced) = mpsc::unbounded();
-    let microservices = microservices(&client, namespace.as_deref(), Arc::clone(&caches), announce)
-        .reflect(writer)
+    let microservices = microservices(&client, namespace.as_deref(), Arc::clone(&caches), queue, announce)
         .touched_objects()
         .predicate_filter(
             predicates::generation.combine(predicates::annotations),
@@ -88,79 +94,92 @@ pub async fn run(
         .await;
 }
 
-/// The watch of the main kind. An object that cannot be read is logged and left out: it must not stop the others.
+/// The watch of the main kind. The queue gets no more than names: the caches have the rest.
 fn microservices(
     client: &Client,
     namespace: Option<&str>,
     caches: Arc<Caches>,
-    announce: mpsc::UnboundedSender<ObjectRef<Microservice>>,
-) -> impl Stream<Item = watcher::Result<watcher::Event<Microservice>>> + Send + 'static {
-    let api: Api<DeserializeGuard<Microservice>> = typed(client, namespace);
-    watcher(api, watcher::Config::default())
+    mut queue: reflector::store::Writer<Handle>,
+    announce: mpsc::UnboundedSender<ObjectRef<Handle>>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<Handle>>> + Send + 'static {
+    let api: Api<Unread<Microservice>> = typed(client, namespace);
+    let readable =
+        |event: watcher::Result<_>| future::ready(event.map(|event| convert(event, readable)).transpose());
+    watcher(api, watch_config())
         .default_backoff()
-        .filter_map(|event| future::ready(readable(event).transpose()))
-        .inspect(move |event| match event {
-            Ok(event) => {
-                let gone = caches.microservices.observe(event);
-                for (namespace, name) in concerned(event, &gone, &caches) {
-                    // Nobody listens any more when the controller ends.
-                    announce.unbounded_send(ObjectRef::new(&name).within(&namespace)).ok();
-                }
+        .filter_map(readable)
+        .map(move |event| {
+            let mut event = event.inspect_err(|error| {
+                tracing::warn!(%error, kind = "Microservice", "the watch failed and is started again");
+            })?;
+            let gone = caches.microservices.observe(&mut event).gone;
+            for (namespace, name) in concerned(&event, &gone, &caches) {
+                // Nobody listens any more when the controller ends.
+                announce.unbounded_send(ObjectRef::new(&name).within(&namespace)).ok();
             }
-            Err(error) => {
-                tracing::warn!(%error, kind = "Microservice", "the watch failed and is started again")
-            }
+            let handle = |service: Microservice| {
+                Some(Handle { types: None, metadata: service.metadata, _phantom: PhantomData })
+            };
+            let Some(event) = convert(event, handle) else { return Ok(None) };
+            queue.apply_watcher_event(&event.clone().modify(name_only));
+            Ok(Some(event))
         })
+        .filter_map(|event| future::ready(event.transpose()))
+}
+
+fn name_only(handle: &mut Handle) {
+    let ObjectMeta { name, namespace, uid, .. } = std::mem::take(&mut handle.metadata);
+    handle.metadata = ObjectMeta { name, namespace, uid, ..ObjectMeta::default() };
 }
 
 /// The services that are concerned by the news of others: at the other ends of edges, or with the same claims.
-fn concerned(
-    event: &watcher::Event<Microservice>,
-    gone: &[Arc<Microservice>],
-    caches: &Caches,
-) -> BTreeSet<Key> {
+fn concerned(event: &watcher::Event<Microservice>, gone: &[Microservice], caches: &Caches) -> BTreeSet<Key> {
     let mut concerned = BTreeSet::new();
     let deleted = match event {
         watcher::Event::Delete(service) => Some(service),
         _ => None,
     };
-    for service in gone.iter().map(AsRef::as_ref).chain(deleted) {
+    for service in gone.iter().chain(deleted) {
         let key = (service.namespace().unwrap_or_default(), service.name_any());
         concerned.extend(caches.edges.remove(&key));
         concerned.extend(caches.claims.remove(&key));
         caches.provisioned.remove(&key);
+        caches.referrers.remove(&key);
     }
     if let watcher::Event::Apply(service) | watcher::Event::InitApply(service) = event {
         concerned.extend(caches.edges.update(service));
         concerned.extend(caches.claims.update(service));
         caches.provisioned.update(service);
+        caches.referrers.update(service);
     }
     concerned
 }
 
-fn readable(
-    event: watcher::Result<watcher::Event<DeserializeGuard<Microservice>>>,
-) -> watcher::Result<Option<watcher::Event<Microservice>>> {
-    let open = |guarded: DeserializeGuard<Microservice>| match guarded.0 {
-        Ok(object) => Some(object),
-        Err(invalid) => {
-            let (name, namespace) = (&invalid.metadata.name, &invalid.metadata.namespace);
-            tracing::error!(
-                error = invalid.error,
-                ?name,
-                ?namespace,
-                "this Microservice cannot be read; correct it"
-            );
-            None
-        }
-    };
-    Ok(match event? {
-        watcher::Event::Apply(object) => open(object).map(watcher::Event::Apply),
-        watcher::Event::Delete(object) => open(object).map(watcher::Event::Delete),
-        watcher::Event::InitApply(object) => open(object).map(watcher::Event::InitApply),
+/// The object, or none when it cannot be read: that is logged and must not stop the others.
+fn readable<K: Kept>(unread: Unread<K>) -> Option<K> {
+    unread
+        .read()
+        .inspect_err(|error| {
+            let (name, namespace) = (unread.name_any(), unread.namespace());
+            tracing::error!(%error, name, namespace, "an object cannot be read; correct it");
+        })
+        .ok()
+}
+
+/// The event with its object made into another one, or none when there is no other.
+fn convert<A, B>(event: watcher::Event<A>, make: impl FnOnce(A) -> Option<B>) -> Option<watcher::Event<B>> {
+    match event {
+        watcher::Event::Apply(object) => make(object).map(watcher::Event::Apply),
+        watcher::Event::Delete(object) => make(object).map(watcher::Event::Delete),
+        watcher::Event::InitApply(object) => make(object).map(watcher::Event::InitApply),
         watcher::Event::Init => Some(watcher::Event::Init),
         watcher::Event::InitDone => Some(watcher::Event::InitDone),
-    })
+    }
+}
+
+/// How everything is watched.
+fn watch_config() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE_SIZE)
 }
 
 /// The services whose children or pods have news.
@@ -168,7 +187,7 @@ fn children(
     client: &Client,
     namespace: Option<&str>,
     caches: &Arc<Caches>,
-) -> impl Stream<Item = ObjectRef<Microservice>> + Send + 'static {
+) -> impl Stream<Item = ObjectRef<Handle>> + Send + 'static {
     let mut streams = Vec::new();
     for kind in caches.children().map(|(kind, _)| kind) {
         let (client, namespace, caches) = (client.clone(), namespace.map(str::to_owned), Arc::clone(caches));
@@ -181,9 +200,9 @@ fn children(
         });
     }
     let pods = Arc::clone(caches);
-    let config = watcher::Config::default().labels(MICROSERVICE_LABEL);
-    let news = observed(watcher(typed(client, namespace), config), "Pod", reduce_pod, move |event| {
-        pods.pods.observe(event)
+    let config = watch_config().labels(MICROSERVICE_LABEL);
+    let news = observed(watcher(typed(client, namespace), config), "Pod", move |event| {
+        Some(pods.pods.observe(event))
     });
     streams.push(news.filter_map(|meta| future::ready(labelled(&meta))).boxed());
     if caches.classes.is_some() {
@@ -203,94 +222,66 @@ fn child(
     namespace: Option<&str>,
     caches: &Arc<Caches>,
     kind: Kind,
-) -> BoxStream<'static, ObjectRef<Microservice>> {
-    let api = match namespace {
+) -> BoxStream<'static, ObjectRef<Handle>> {
+    let api: Api<Unread<DynamicObject>> = match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind.api_resource()),
         None => Api::all_with(client.clone(), &kind.api_resource()),
     };
     let (feed, known) = (Arc::clone(caches), Arc::clone(caches));
     // No selector: an object of somebody else is in the way when it has the name of a service, and the way is free as
     // soon as it goes.
-    let config = watcher::Config::default();
+    let config = watch_config();
     let config = if kind.is_labelled() { config.labels(MICROSERVICE_LABEL) } else { config };
-    let news = observed(watcher(api, config), kind.name(), reduce, move |event| {
-        feed.of(kind).map(|cache| cache.observe(event)).unwrap_or_default()
-    });
+    let news = observed(watcher(api, config), kind.name(), move |event| Some(feed.of(kind)?.observe(event)));
     news.filter_map(move |meta| future::ready(service_of(&meta, &known))).boxed()
 }
 
-/// The metadata of what a watch reports, after the cache has taken it in; what a new list no longer has is
+/// The metadata of what a watch reports as new, after the cache has taken it in; what a new list no longer has is
 /// reported as well.
 fn observed<K>(
-    watch: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    watch: impl Stream<Item = watcher::Result<watcher::Event<Unread<K>>>> + Send + 'static,
     kind: &'static str,
-    reduce: fn(&mut K),
-    observe: impl Fn(&watcher::Event<K>) -> Vec<Arc<K>> + Send + 'static,
+    observe: impl Fn(&mut watcher::Event<K>) -> Option<Observation<K>> + Send + 'static,
 ) -> impl Stream<Item = ObjectMeta> + Send + 'static
 where
-    K: Resource + Clone + Send + Sync + 'static,
+    K: Kept + Send + Sync + 'static,
 {
     watch
         .default_backoff()
         .map(move |event| {
             let event = match event {
-                Ok(event) => event.modify(reduce),
+                Ok(event) => convert(event, readable),
                 Err(error) => {
                     tracing::warn!(%error, kind, "the watch failed and is started again");
                     return Vec::new();
                 }
             };
-            let gone = observe(&event);
-            let named = match &event {
+            let Some(mut event) = event else { return Vec::new() };
+            let Some(Observation { gone, is_news }) = observe(&mut event) else { return Vec::new() };
+            let named = match event {
                 watcher::Event::Apply(object)
                 | watcher::Event::Delete(object)
-                | watcher::Event::InitApply(object) => Some(object.meta().clone()),
+                | watcher::Event::InitApply(object) => Some(object).filter(|_| is_news),
                 watcher::Event::Init | watcher::Event::InitDone => None,
             };
-            named.into_iter().chain(gone.iter().map(|object| object.meta().clone())).collect()
+            named.into_iter().chain(gone).map(|mut object| std::mem::take(object.meta_mut())).collect()
         })
         .flat_map(stream::iter)
 }
 
 /// The service that an object concerns: its owner, or the one whose name it bears.
-fn service_of(meta: &ObjectMeta, caches: &Caches) -> Option<ObjectRef<Microservice>> {
+fn service_of(meta: &ObjectMeta, caches: &Caches) -> Option<ObjectRef<Handle>> {
     let namespace = meta.namespace.as_deref()?;
     let name = match ownership::controller(meta).filter(|owner| is_microservice(owner)) {
         Some(owner) => &owner.name,
-        None => meta.name.as_ref().filter(|name| caches.microservices.get(namespace, name).is_some())?,
+        None => meta.name.as_ref().filter(|name| caches.microservices.contains(namespace, name))?,
     };
     Some(ObjectRef::new(name).within(namespace))
 }
 
-fn labelled(meta: &ObjectMeta) -> Option<ObjectRef<Microservice>> {
+fn labelled(meta: &ObjectMeta) -> Option<ObjectRef<Handle>> {
     let name = meta.labels.as_ref()?.get(MICROSERVICE_LABEL)?;
     Some(ObjectRef::new(name).within(meta.namespace.as_deref()?))
-}
-
-fn is_microservice(owner: &OwnerReference) -> bool {
-    owner.kind == Microservice::kind(&()) && owner.api_version.starts_with(flotilla_crds::GROUP)
-}
-
-/// Keeps of an object what a decision can depend on: of others' objects only whose they are.
-fn reduce(object: &mut DynamicObject) {
-    let ours = ownership::controller(&object.metadata).is_some_and(is_microservice);
-    // What may be taken over is looked at as a whole.
-    let offered = object.metadata.annotations.iter().flatten().any(|(name, _)| name == ADOPT_ANNOTATION);
-    if !ours && !offered {
-        object.data = serde_json::Value::Null;
-        object.metadata.annotations = None;
-    }
-    for entry in object.metadata.managed_fields.iter_mut().flatten() {
-        if !ours || entry.manager.as_deref() != Some(FIELD_MANAGER) {
-            entry.fields_v1 = None;
-        }
-    }
-}
-
-fn reduce_pod(pod: &mut Pod) {
-    pod.spec = None;
-    pod.metadata.annotations = None;
-    pod.metadata.managed_fields = None;
 }
 
 fn typed<K>(client: &Client, namespace: Option<&str>) -> Api<K>

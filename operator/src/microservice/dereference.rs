@@ -17,15 +17,17 @@ use kube::{
 use super::{
     claims::{Claims, Rival},
     edges::{self, Edges},
+    kept,
     peers::{self, Caller, Peer},
     provisioned::{Provision, Provisioned},
+    referrers::Referrers,
     validate::{self, Class, Reference, references, replaces_pods},
     warnings::{Warning, Warnings},
 };
-use crate::cluster::{MICROSERVICE_LABEL, cache::Cache, capability::Capabilities, kind::Kind, ownership};
+use crate::cluster::{cache::Cache, capability::Capabilities, kind::Kind};
 
 /// The caches of one scope: a namespace, or the whole cluster.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Caches {
     /// What teams wrote.
     pub microservices: Cache<Microservice>,
@@ -35,6 +37,8 @@ pub struct Caches {
     pub edges: Edges,
     /// Who claims which hosts and paths.
     pub claims: Claims,
+    /// Who refers to which ConfigMaps and Secrets.
+    pub referrers: Referrers,
     /// Classes; `None` when the operator may not see them.
     pub classes: Option<Cache<MicroserviceClass>>,
     /// Objects that say which Secret has their credentials.
@@ -51,7 +55,7 @@ pub struct Caches {
 }
 
 /// Metadata of what services may refer to. Their data is never read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct References {
     /// ConfigMaps.
     pub config_maps: Cache<PartialObjectMeta<ConfigMap>>,
@@ -63,11 +67,20 @@ impl Caches {
     /// Empty caches.
     pub fn new(watch_references: bool, whole_cluster: bool, capabilities: Arc<Capabilities>) -> Self {
         Self {
-            classes: whole_cluster.then(Cache::default),
+            microservices: Cache::new(kept::microservice),
+            children: Kind::ALL.into_iter().map(|kind| (kind, Cache::new(kept::child(kind)))).collect(),
+            edges: Edges::default(),
+            claims: Claims::default(),
+            referrers: Referrers::default(),
+            classes: whole_cluster.then(|| Cache::new(kept::class)),
             capabilities,
-            children: Kind::ALL.into_iter().map(|kind| (kind, Cache::default())).collect(),
-            references: watch_references.then(References::default),
-            ..Self::default()
+            pods: Cache::new(kept::pod),
+            provisioned: Provisioned::default(),
+            warnings: Warnings::default(),
+            references: watch_references.then(|| References {
+                config_maps: Cache::new(kept::reference),
+                secrets: Cache::new(kept::reference),
+            }),
         }
     }
 
@@ -158,29 +171,14 @@ impl Caches {
         }
     }
 
-    /// Whether an object that the service is bound to names this Secret.
-    pub fn is_provisioned(&self, service: &Microservice, reference: &Reference) -> bool {
-        let Reference::Secret(name) = reference else {
-            return false;
-        };
-        self.provisioned
-            .of(service)
-            .into_values()
-            .any(|provision| provision == Provision::Secret(name.clone()))
-    }
-
     /// The version of something that a service refers to: `None` when it does not exist.
     fn version(&self, namespace: &str, reference: &Reference) -> Option<String> {
         let known = self.references.as_ref()?;
-        let metadata = match reference {
-            Reference::ConfigMap(name) => known.config_maps.get(namespace, name)?.metadata.clone(),
-            Reference::Secret(name) => known.secrets.get(namespace, name)?.metadata.clone(),
+        let (uid, version) = match reference {
+            Reference::ConfigMap(name) => known.config_maps.version(namespace, name)?,
+            Reference::Secret(name) => known.secrets.version(namespace, name)?,
         };
-        Some(format!(
-            "{}/{}",
-            metadata.uid.unwrap_or_default(),
-            metadata.resource_version.unwrap_or_default()
-        ))
+        Some(format!("{uid}/{version}"))
     }
 }
 
@@ -258,18 +256,12 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
     let namespace = microservice.namespace().unwrap_or_default();
     let name = microservice.name_any();
     let uid = microservice.uid().unwrap_or_default();
-    let prefix = format!("{name}-");
     let mut observed = Observed::default();
     for (kind, cache) in caches.children() {
-        let found = cache.find_in(&namespace, |object| {
-            let other = object.metadata.name.as_deref().unwrap_or_default();
-            ownership::is_controlled_by(&object.metadata, &uid) || other == name || other.starts_with(&prefix)
-        });
+        let found = cache.group_or_named(&namespace, &uid, &name);
         observed.objects.extend(found.into_iter().map(|object| ((kind, object.name_any()), object)));
     }
-    observed.pods = caches.pods.find_in(&namespace, |pod| {
-        pod.metadata.labels.as_ref().and_then(|labels| labels.get(MICROSERVICE_LABEL)) == Some(&name)
-    });
+    observed.pods = caches.pods.group(&namespace, &name);
     observed.provisioned = caches.provisioned.of(microservice);
     observed.warnings = observed
         .pods
@@ -299,7 +291,7 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
     }
     let find = |(namespace, name): &edges::Key| caches.microservices.get(namespace, name);
     observed.peers = peers::peers(microservice, find);
-    observed.callers = peers::callers(microservice, caches.edges.callers(&(namespace, name)), find);
+    observed.callers = peers::callers(microservice, caches.edges.callers(&(namespace, name)));
     observed.class = caches.class(microservice.spec.class_name.as_deref());
     observed.rivals = caches.claims.rivals(microservice);
     observed.unserved = Kind::ALL.into_iter().filter(|kind| !caches.capabilities.is_served(*kind)).collect();
@@ -332,9 +324,9 @@ mod tests {
         let caches = Caches::new(false, true, Arc::default());
         assert_eq!(name(&caches.class(None)), None);
         let classes = caches.classes.as_ref().unwrap();
-        classes.observe(&Event::Apply(class("small", json!({}))));
+        classes.observe(&mut Event::Apply(class("small", json!({}))));
         assert_eq!(name(&caches.class(None)), None);
-        classes.observe(&Event::Apply(class("usual", json!({DEFAULT_CLASS_ANNOTATION: "true"}))));
+        classes.observe(&mut Event::Apply(class("usual", json!({DEFAULT_CLASS_ANNOTATION: "true"}))));
         assert_eq!(name(&caches.class(None)).as_deref(), Some("usual"));
         assert_eq!(name(&caches.class(Some("small"))).as_deref(), Some("small"));
         let error = caches.class(Some("huge")).get().unwrap_err().to_string();

@@ -3,11 +3,12 @@
 //! An edge concerns both of its ends: each is reconciled when the other changes in a way that it can see.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{PoisonError, RwLock},
 };
 
 use flotilla_crds::v1alpha1::{Dependency, Microservice, condition};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
 /// Namespace and name of a service.
@@ -28,7 +29,16 @@ struct State {
 struct Seen {
     generation: Option<i64>,
     ready: bool,
-    calls: BTreeSet<Key>,
+    calls: BTreeMap<Key, Vec<Option<IntOrString>>>,
+}
+
+/// That a service declares to call another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Who calls.
+    pub caller: Key,
+    /// Which ports, as they are written; `None` is the first one.
+    pub ports: Vec<Option<IntOrString>>,
 }
 
 /// The service that a dependency names; `None` for a host outside the cluster.
@@ -53,8 +63,13 @@ impl Edges {
     /// Takes in a service as it is now. Returns the services that must look at it again.
     pub fn update(&self, service: &Microservice) -> BTreeSet<Key> {
         let key = (service.namespace().unwrap_or_default(), service.name_any());
-        let calls =
-            service.spec.depends_on.iter().filter_map(|dependency| target(&key.0, dependency)).collect();
+        let mut calls: BTreeMap<Key, Vec<_>> = BTreeMap::new();
+        for dependency in &service.spec.depends_on {
+            if let Some(called) = target(&key.0, dependency) {
+                let port = dependency.microservice.as_ref().and_then(|written| written.port.clone());
+                calls.entry(called).or_default().push(port);
+            }
+        }
         let now = Seen { generation: service.metadata.generation, ready: is_ready(service), calls };
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let before = state.known.insert(key.clone(), now.clone());
@@ -64,12 +79,12 @@ impl Edges {
         let mut concerned = state.callers.get(&key).cloned().unwrap_or_default();
         if before.as_ref().is_none_or(|before| before.generation != now.generation) {
             let former = before.map(|before| before.calls).unwrap_or_default();
-            state.unlink(&key, former.difference(&now.calls));
-            for called in &now.calls {
+            state.unlink(&key, former.keys().filter(|called| !now.calls.contains_key(*called)));
+            for called in now.calls.keys() {
                 state.callers.entry(called.clone()).or_default().insert(key.clone());
             }
-            concerned.extend(former);
-            concerned.extend(now.calls);
+            concerned.extend(former.into_keys());
+            concerned.extend(now.calls.into_keys());
         }
         concerned.remove(&key);
         concerned
@@ -79,17 +94,22 @@ impl Edges {
     pub fn remove(&self, key: &Key) -> BTreeSet<Key> {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let calls = state.known.remove(key).map(|seen| seen.calls).unwrap_or_default();
-        state.unlink(key, calls.iter());
+        state.unlink(key, calls.keys());
         let mut concerned = state.callers.get(key).cloned().unwrap_or_default();
-        concerned.extend(calls);
+        concerned.extend(calls.into_keys());
         concerned.remove(key);
         concerned
     }
 
-    /// The services that declare to call this one, in the order of their names.
-    pub fn callers(&self, key: &Key) -> Vec<Key> {
+    /// Who declares to call a service, in the order of their names.
+    pub fn callers(&self, key: &Key) -> Vec<Call> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        state.callers.get(key).into_iter().flatten().cloned().collect()
+        let callers = state.callers.get(key).into_iter().flatten();
+        let call = |caller: &Key| {
+            let ports = state.known.get(caller)?.calls.get(key)?.clone();
+            Some(Call { caller: caller.clone(), ports })
+        };
+        callers.filter_map(call).collect()
     }
 }
 
@@ -137,7 +157,7 @@ mod tests {
     fn both_ends_hear_of_an_edge_that_comes_and_goes() {
         let edges = Edges::default();
         assert_eq!(names(edges.update(&service("web", 1, false, &["orders", "users"]))), ["orders", "users"]);
-        assert_eq!(edges.callers(&key("orders")), [key("web")]);
+        assert_eq!(edges.callers(&key("orders")), [Call { caller: key("web"), ports: vec![None] }]);
         assert_eq!(names(edges.update(&service("web", 2, false, &["orders"]))), ["orders", "users"]);
         assert_eq!(edges.callers(&key("users")), []);
         assert_eq!(names(edges.remove(&key("web"))), ["orders"]);

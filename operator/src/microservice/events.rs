@@ -1,5 +1,7 @@
 //! Events on the object, when the reason of `Ready` changes and not at other times.
 
+use std::sync::{Mutex, PoisonError};
+
 use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus, condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
@@ -10,10 +12,15 @@ use kube::{
 /// The longest note that the events API takes, in bytes.
 const NOTE_MAX_BYTES: usize = 1024;
 
+/// How many events are remembered, so that what repeats is counted in the first one. A recorder by itself remembers
+/// all of its last minutes, which are many when many services start.
+const REMEMBERED: u16 = 256;
+
 /// Publishes events of the operator.
-#[derive(Clone)]
 pub(super) struct Events {
-    recorder: Recorder,
+    client: Client,
+    reporter: Reporter,
+    recorder: Mutex<(Recorder, u16)>,
 }
 
 impl std::fmt::Debug for Events {
@@ -26,7 +33,20 @@ impl Events {
     pub(super) fn new(client: Client, instance: &str) -> Self {
         let reporter =
             Reporter { controller: "flotilla-operator".into(), instance: Some(instance.to_owned()) };
-        Self { recorder: Recorder::new(client, reporter) }
+        let recorder = Recorder::new(client.clone(), reporter.clone());
+        Self { client, reporter, recorder: Mutex::new((recorder, 0)) }
+    }
+
+    /// The recorder, or a new one when it remembers enough.
+    fn recorder(&self) -> Recorder {
+        let mut current = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+        let (recorder, published) = &mut *current;
+        if *published >= REMEMBERED {
+            *recorder = Recorder::new(self.client.clone(), self.reporter.clone());
+            *published = 0;
+        }
+        *published += 1;
+        recorder.clone()
     }
 
     /// Publishes the transition between two states, if there is one. An event that cannot be published is
@@ -67,7 +87,7 @@ impl Events {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &microservice.object_ref(&())).await {
+        if let Err(error) = self.recorder().publish(&event, &microservice.object_ref(&())).await {
             tracing::warn!(%error, reason, "cannot publish an event");
         }
     }

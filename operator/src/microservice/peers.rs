@@ -8,7 +8,7 @@ use flotilla_crds::v1alpha1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
-use super::edges::{self, Key};
+use super::edges::{self, Call, Key};
 
 /// A dependency with what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,29 +215,19 @@ pub fn allows(service: &Microservice, caller: &Key) -> bool {
 }
 
 /// What is known of those who call a service.
-pub fn callers(
-    service: &Microservice,
-    keys: Vec<Key>,
-    find: impl Fn(&Key) -> Option<Arc<Microservice>>,
-) -> Vec<Caller> {
-    let own = (service.namespace().unwrap_or_default(), service.name_any());
-    keys.into_iter()
-        .filter_map(|key| {
-            let caller = find(&key)?;
+pub fn callers(service: &Microservice, calls: Vec<Call>) -> Vec<Caller> {
+    calls
+        .into_iter()
+        .map(|Call { caller: key, ports }| {
             let allowed = allows(service, &key);
-            let mut pod_ports: Vec<_> = caller
-                .spec
-                .depends_on
+            let mut pod_ports: Vec<_> = ports
                 .iter()
-                .filter(|dependency| allowed && edges::target(&key.0, dependency).as_ref() == Some(&own))
-                .filter_map(|dependency| {
-                    let wanted = dependency.microservice.as_ref().and_then(|written| written.port.as_ref());
-                    find_port(&service.spec.ports, wanted).map(PodPort::from)
-                })
+                .filter(|_| allowed)
+                .filter_map(|wanted| find_port(&service.spec.ports, wanted.as_ref()).map(PodPort::from))
                 .collect();
             pod_ports.sort_unstable();
             pod_ports.dedup();
-            Some(Caller { key, pod_ports, allowed })
+            Caller { key, pod_ports, allowed }
         })
         .collect()
 }
@@ -357,7 +347,8 @@ mod tests {
             let pay = service("bank", "pay", &format!("ports: [{{name: http, port: 80}}]{network}"), ready());
             let [peer] = &of(&web, std::slice::from_ref(&pay))[..] else { panic!() };
             assert_eq!(peer.state == DependencyState::Ready, allowed, "{network}");
-            let callers = callers(&pay, vec![("shop".into(), "web".into())], |_| Some(Arc::new(web.clone())));
+            let calls = vec![Call { caller: ("shop".into(), "web".into()), ports: vec![None] }];
+            let callers = callers(&pay, calls);
             assert_eq!(callers[0].allowed, allowed);
             assert_eq!(callers[0].pod_ports, if allowed { vec![TCP_80] } else { vec![] });
         }

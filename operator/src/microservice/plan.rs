@@ -8,7 +8,7 @@ use super::{dereference::Observed, render::Object, revision, scale};
 use crate::cluster::{ADOPT_ANNOTATION, MICROSERVICE_LABEL, drift, kind::Kind, ownership};
 
 /// By which a StatefulSet knows the version of a pod.
-const VERSION_LABEL: &str = "controller-revision-hash";
+pub(super) const VERSION_LABEL: &str = "controller-revision-hash";
 
 /// What stands in the way of a plan.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Their kinds are known only when a service names them, so each is watched from then on and for as long as it is named.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     edges::Key,
-    validate::{CredentialSource, credential_source},
+    validate::{CredentialSource, Reference, credential_source},
 };
 use crate::cluster::cache::Cache;
 
@@ -53,7 +53,7 @@ pub enum Provision {
 /// The objects of every kind that services name.
 #[derive(Debug, Default)]
 pub struct Provisioned {
-    named: RwLock<HashMap<Key, BTreeSet<Type>>>,
+    named: RwLock<BTreeMap<Key, BTreeSet<ServiceReference>>>,
     types: watch::Sender<BTreeSet<Type>>,
     known: RwLock<BTreeMap<Type, Arc<Known>>>,
 }
@@ -106,10 +106,10 @@ impl Provisioned {
     /// Takes in a service as it is now.
     pub fn update(&self, service: &Microservice) {
         let key = (service.namespace().unwrap_or_default(), service.name_any());
-        let types: BTreeSet<_> = references(service).iter().map(Type::of).collect();
+        let now: BTreeSet<_> = references(service).into_iter().collect();
         let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
-        let before = if types.is_empty() { named.remove(&key) } else { named.insert(key, types.clone()) };
-        if before.unwrap_or_default() != types {
+        let before = if now.is_empty() { named.remove(&key) } else { named.insert(key, now.clone()) };
+        if before.unwrap_or_default() != now {
             self.publish(&named);
         }
     }
@@ -122,8 +122,8 @@ impl Provisioned {
         }
     }
 
-    fn publish(&self, named: &HashMap<Key, BTreeSet<Type>>) {
-        let all: BTreeSet<Type> = named.values().flatten().cloned().collect();
+    fn publish(&self, named: &BTreeMap<Key, BTreeSet<ServiceReference>>) {
+        let all: BTreeSet<Type> = named.values().flatten().map(Type::of).collect();
         {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             known.retain(|type_, _| all.contains(type_));
@@ -160,6 +160,35 @@ impl Provisioned {
         for known in all {
             known.wait_until_settled().await;
         }
+    }
+
+    /// The services that name an object; without a name, any object of the kind.
+    pub fn naming(&self, type_: &Type, namespace: Option<&str>, name: Option<&str>) -> Vec<Key> {
+        let is_it = |reference: &ServiceReference| {
+            Type::of(reference) == *type_ && name.is_none_or(|name| reference.name == name)
+        };
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        let found = named.iter().filter(|((of, _), references)| {
+            namespace.is_none_or(|namespace| of == namespace) && references.iter().any(is_it)
+        });
+        found.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The names of those who are bound to a Secret by an object that names it.
+    pub fn users_of(&self, namespace: &str, reference: &Reference) -> Vec<String> {
+        let Reference::Secret(secret) = reference else {
+            return Vec::new();
+        };
+        let is_it = |reference: &ServiceReference| {
+            self.provision(namespace, reference) == Provision::Secret(secret.clone())
+        };
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        let of_namespace =
+            named.range((namespace.to_owned(), String::new())..).take_while(|((of, _), _)| of == namespace);
+        of_namespace
+            .filter(|(_, references)| references.iter().any(is_it))
+            .map(|((_, name), _)| name.clone())
+            .collect()
     }
 
     /// What each object says that a service names.
@@ -246,16 +275,20 @@ mod tests {
         assert_eq!(says(&provisioned), "Database (example.com/v1) cannot be watched: there is no such kind");
         known.set_access(Access::Open);
         assert!(!provisioned.are_settled());
-        known.objects.observe(&Event::Init);
-        known.objects.observe(&Event::InitDone);
+        known.objects.observe(&mut Event::Init);
+        known.objects.observe(&mut Event::InitDone);
         assert!(provisioned.are_settled());
         assert_eq!(says(&provisioned), "there is no Database \"main\" in this namespace");
-        known.objects.observe(&Event::Apply(database(json!({}))));
+        known.objects.observe(&mut Event::Apply(database(json!({}))));
         assert!(says(&provisioned).contains("names no Secret"));
         let mut named = database(json!({"binding": {"name": "main-credentials"}}));
         named.metadata.resource_version = Some("2".to_owned());
-        known.objects.observe(&Event::Apply(named));
+        known.objects.observe(&mut Event::Apply(named));
         assert_eq!(says(&provisioned), "main-credentials");
+        assert_eq!(provisioned.users_of("shop", &Reference::Secret("main-credentials".into())), ["orders"]);
+        assert_eq!(provisioned.users_of("bank", &Reference::Secret("main-credentials".into())).len(), 0);
+        assert_eq!(provisioned.naming(&type_, Some("shop"), Some("main")).len(), 1);
+        assert_eq!(provisioned.naming(&type_, None, Some("other")).len(), 0);
         provisioned.remove(&("shop".to_owned(), "orders".to_owned()));
         assert!(provisioned.known(&type_).is_none());
     }

@@ -9,7 +9,7 @@ use std::{
 
 use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus, OnFailure, condition};
 use jiff::Timestamp;
-use kube::{Client, ResourceExt, runtime::controller::Action};
+use kube::{Client, ResourceExt, api::PartialObjectMeta, runtime::controller::Action};
 
 use super::{
     apply::apply,
@@ -28,6 +28,9 @@ use crate::{
 
 /// Time after which a service is looked at again although nothing was reported. It costs no request.
 const RESYNC: Duration = Duration::from_secs(600);
+
+/// Time for the controller of a workload to see what was applied, before the status says that it has not.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// Time before the first retry, doubled at each further one.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -87,6 +90,9 @@ impl Error {
     }
 }
 
+/// A service in the queue: its name, namespace and UID.
+pub type Handle = PartialObjectMeta<Microservice>;
+
 /// What the reconciler works with.
 #[derive(Debug)]
 pub struct Context {
@@ -123,13 +129,13 @@ impl Context {
     }
 
     /// Whether the same was wanted of a service when it was last made true.
-    fn is_unchanged(&self, key: &Key, objects: &[Object]) -> bool {
-        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        wanted.get(key) == Some(&hash(objects))
+    fn is_unchanged(&self, key: &Key, wanted: u64) -> bool {
+        let known = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key) == Some(&wanted)
     }
 
-    fn remember(&self, key: Key, objects: &[Object]) {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(key, hash(objects));
+    fn remember(&self, key: Key, wanted: u64) {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(key, wanted);
     }
 
     fn forget(&self, key: &Key) {
@@ -147,13 +153,12 @@ fn hash(objects: &[Object]) -> u64 {
 }
 
 /// Makes one service true. Measured; the steps are in [`steps`].
-pub async fn reconcile(object: Arc<Microservice>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(object: Arc<Handle>, context: Arc<Context>) -> Result<Action, Error> {
     context.caches.wait_until_ready().await;
     if !context.writer.leads() {
         return Ok(Action::await_change());
     }
     let namespace = object.namespace().unwrap_or_default();
-    // The cache has the answer to our last write of its status; the object of the queue may not.
     let Some(microservice) = context.caches.microservices.get(&namespace, &object.name_any()) else {
         context.forget(&(namespace, object.name_any()));
         return Ok(Action::await_change());
@@ -171,86 +176,112 @@ pub async fn reconcile(object: Arc<Microservice>, context: Arc<Context>) -> Resu
     if result.is_ok() {
         context.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
     }
-    result.map(|()| Action::requeue(next_look(&context, &namespace, &microservice.name_any())))
+    result.map(Action::requeue)
 }
 
 /// When a service is looked at again although nothing is reported: at the latest when a version that is on its way has
 /// taken too long.
-fn next_look(context: &Context, namespace: &str, name: &str) -> Duration {
-    let Some(microservice) = context.caches.microservices.get(namespace, name) else {
-        return RESYNC;
-    };
-    let conditions = microservice.status.iter().flat_map(|status| &status.conditions);
-    if !conditions.into_iter().any(|found| found.type_ == condition::RECONCILING) {
+fn next_look(microservice: &Microservice, status: &MicroserviceStatus) -> Duration {
+    if !status.conditions.iter().any(|found| found.type_ == condition::RECONCILING) {
         return RESYNC;
     }
-    let deadline = u64::try_from(status::progress_deadline(&microservice)).unwrap_or_default();
+    let deadline = u64::try_from(status::progress_deadline(microservice)).unwrap_or_default();
     RESYNC.min(Duration::from_secs(deadline + 1))
 }
 
-async fn steps(microservice: &Microservice, namespace: &str, context: &Context) -> Result<(), Error> {
-    if microservice.status.is_none() {
-        let written =
-            context.writer.status(microservice, &status::initial(microservice, Timestamp::now())).await?;
-        context.caches.microservices.wrote(written);
-    }
+/// Returns when the service is to be looked at again.
+async fn steps(
+    microservice: &Arc<Microservice>,
+    namespace: &str,
+    context: &Context,
+) -> Result<Duration, Error> {
     let result = converge(microservice, namespace, context).await;
-    let outcome = match &result {
-        Ok(outcome) => outcome.clone(),
+    let (outcome, unchanged) = match &result {
+        Ok((outcome, unchanged)) => (outcome.clone(), unchanged.as_ref().map(|seen| (microservice, seen))),
         // Whoever does not lead knows nothing worth writing, and may not write it.
-        Err(Error::Apply(writer::Error::NotLeader)) => return result.map(drop),
-        Err(error) => error.outcome(),
+        Err(Error::Apply(writer::Error::NotLeader)) => return result.map(|_| RESYNC),
+        Err(error) => (error.outcome(), None),
     };
-    let mut has_failed = report(microservice, namespace, &outcome, context).await?;
+    let mut reported = report(microservice, unchanged, &outcome, context).await?;
     result?;
     // A version that has just failed gives way at once. What runs then has not failed, so this ends.
-    while std::mem::take(&mut has_failed) {
+    while reported.has_failed {
         let Some(microservice) = context.caches.microservices.get(namespace, &microservice.name_any()) else {
-            return Ok(());
+            return Ok(RESYNC);
         };
-        let outcome = converge(&microservice, namespace, context).await?;
-        has_failed = report(&microservice, namespace, &outcome, context).await?;
+        let (outcome, _) = converge(&microservice, namespace, context).await?;
+        reported = report(&microservice, None, &outcome, context).await?;
     }
-    Ok(())
+    Ok(reported.next_look)
 }
 
-/// Steps 1 to 4.
-async fn converge(microservice: &Microservice, namespace: &str, context: &Context) -> Result<Outcome, Error> {
+/// Steps 1 to 4. Returns what was observed as well when nothing was written.
+async fn converge(
+    microservice: &Microservice,
+    namespace: &str,
+    context: &Context,
+) -> Result<(Outcome, Option<Observed>), Error> {
     if microservice.spec.suspend.unwrap_or(false) {
-        return Ok(Outcome::Suspended);
+        return Ok((Outcome::Suspended, None));
     }
     let observed: Observed = dereference(microservice, &context.caches);
     let validated = validate(microservice, observed.class.get()?)?;
     let Rendered { objects, latest, waits, unmet } = render(&validated, &observed)?;
     let plan = plan(&objects, &observed, &validated.uid)?;
     let key = (namespace.to_owned(), validated.name.clone());
-    let is_repair = context.is_unchanged(&key, &objects);
+    let wanted = hash(&objects);
+    let is_repair = context.is_unchanged(&key, wanted);
     let written: Vec<_> = plan.writes.iter().map(|write| write.object.kind).collect();
+    let is_idle = plan.writes.is_empty() && plan.prunes.is_empty() && plan.stuck.is_empty();
+    let unchanged = is_idle.then_some(observed);
     apply(plan, namespace, &context.writer, &context.caches).await?;
     if is_repair {
         for kind in written {
             context.services.repaired(kind.name());
         }
     }
-    context.remember(key, &objects);
-    Ok(Outcome::Applied { latest, waits, unmet })
+    context.remember(key, wanted);
+    Ok((Outcome::Applied { latest, waits, unmet }, unchanged))
 }
 
-/// Step 5: writes the status when it is not what it shall be. Returns whether it says for the first time that the
-/// version of `spec` has failed.
+/// What a report has found.
+struct Reported {
+    /// Whether the status says for the first time that the version of `spec` has failed.
+    has_failed: bool,
+    /// When the service is to be looked at again.
+    next_look: Duration,
+}
+
+/// Step 5: writes the status when it is not what it shall be. `unchanged` is what was observed just now.
 async fn report(
     microservice: &Microservice,
-    namespace: &str,
+    unchanged: Option<(&Arc<Microservice>, &Observed)>,
     outcome: &Outcome,
     context: &Context,
-) -> Result<bool, Error> {
-    let Some(microservice) = context.caches.microservices.get(namespace, &microservice.name_any()) else {
-        return Ok(false);
+) -> Result<Reported, Error> {
+    let (namespace, name) = (microservice.namespace().unwrap_or_default(), microservice.name_any());
+    let just_written = unchanged.is_none();
+    let looked: Observed;
+    let (microservice, observed) = if let Some((microservice, observed)) = unchanged {
+        (Arc::clone(microservice), observed)
+    } else {
+        let Some(microservice) = context.caches.microservices.get(&namespace, &name) else {
+            return Ok(Reported { has_failed: false, next_look: RESYNC });
+        };
+        looked = dereference(&microservice, &context.caches);
+        (microservice, &looked)
     };
-    let observed = dereference(&microservice, &context.caches);
-    let next = status::compute(&microservice, &observed, outcome, Timestamp::now());
+    // Its controller answers at once, and that brings us back; if not, the time does.
+    if just_written
+        && matches!(outcome, Outcome::Applied { .. })
+        && !status::is_answered(&microservice, observed)
+    {
+        return Ok(Reported { has_failed: false, next_look: ANSWER });
+    }
+    let next = status::compute(&microservice, observed, outcome, Timestamp::now());
+    let next_look = next_look(&microservice, &next);
     if microservice.status.as_ref() == Some(&next) {
-        return Ok(false);
+        return Ok(Reported { has_failed: false, next_look });
     }
     let failed = |status: &MicroserviceStatus| status.revisions.as_ref()?.failed.clone();
     let has_failed = failed(&next).is_some_and(|now| {
@@ -264,19 +295,19 @@ async fn report(
             OnFailure::None => "None",
         });
     }
-    if let Some(time) =
-        microservice.status.as_ref().and_then(|before| status::time_to_ready(before, &next, Timestamp::now()))
-    {
+    let created = microservice.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let took = status::time_to_ready(created, microservice.status.as_ref(), &next, Timestamp::now());
+    if let Some(time) = took {
         context.services.ready_after(time);
     }
     let written = context.writer.status(&microservice, &next).await?;
     context.caches.microservices.wrote(written);
     context.events.transition(&microservice, &next).await;
-    Ok(has_failed)
+    Ok(Reported { has_failed, next_look })
 }
 
 /// When a failed reconcile is tried again.
-pub fn retry(object: Arc<Microservice>, error: &Error, context: Arc<Context>) -> Action {
+pub fn retry(object: Arc<Handle>, error: &Error, context: Arc<Context>) -> Action {
     let name = object.name_any();
     if !error.passes() {
         tracing::warn!(%error, reason = error.reason(), microservice = name, "blocked");

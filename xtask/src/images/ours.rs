@@ -83,6 +83,15 @@ fn archive_of(package: &str, image: &Image, binary: &Path) -> Result<Archived> {
 
 /// Compiles a static program. Cargo itself knows whether there is anything to do.
 fn compile(package: &str, features: &str) -> Result<PathBuf> {
+    compiled(package, &["--features", features], package)
+}
+
+/// Compiles a static example program, which shares with the images what is compiled already.
+pub(super) fn compile_example(package: &str, name: &str) -> Result<PathBuf> {
+    compiled(package, &["--example", name], &format!("examples/{name}"))
+}
+
+fn compiled(package: &str, arguments: &[&str], output: &str) -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     // For the C and assembly of the TLS library.
     host::require(&[Package::new("musl-tools", "musl-gcc")])?;
@@ -91,20 +100,11 @@ fn compile(package: &str, features: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(workspace_root())
-        .args([
-            "build",
-            "--locked",
-            "--release",
-            "--target",
-            &target,
-            "--package",
-            package,
-            "--features",
-            features,
-        ])
+        .args(["build", "--locked", "--release", "--target", &target, "--package", package])
+        .args(arguments)
         .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc");
     progress::during(format!("Compiling {package} for {target}"), || process::run(&mut cargo, &log))?;
-    let binary = target_folder()?.join(target).join("release").join(package);
+    let binary = target_folder()?.join(target).join("release").join(output);
     fs::metadata(&binary).with_context(|| format!("cargo built no {}", binary.display()))?;
     Ok(binary)
 }

@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use flotilla_crds::v1alpha1::Microservice;
 use futures::{
     Stream, StreamExt,
     stream::{self, BoxStream},
 };
-use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use kube::runtime::reflector::ObjectRef;
 use tokio::sync::watch;
 
-use crate::{cluster::kind::Kind, microservice::dereference::Caches};
+use crate::{
+    cluster::kind::Kind,
+    microservice::{dereference::Caches, reconcile::Handle},
+};
 
 /// Watches a kind while it is served. Every service is looked at again when that changes.
 pub(super) fn switched(
     served: watch::Receiver<Option<bool>>,
     caches: Arc<Caches>,
     kind: Kind,
-    watch: impl Fn() -> BoxStream<'static, ObjectRef<Microservice>> + Send + 'static,
-) -> impl Stream<Item = ObjectRef<Microservice>> + Send + 'static {
+    watch: impl Fn() -> BoxStream<'static, ObjectRef<Handle>> + Send + 'static,
+) -> impl Stream<Item = ObjectRef<Handle>> + Send + 'static {
     let state = State { served, caches, kind, watch, running: None };
     stream::unfold(state, |mut state| async move {
         let news = state.next().await?;
@@ -32,12 +34,12 @@ struct State<W> {
     caches: Arc<Caches>,
     kind: Kind,
     watch: W,
-    running: Option<BoxStream<'static, ObjectRef<Microservice>>>,
+    running: Option<BoxStream<'static, ObjectRef<Handle>>>,
 }
 
-impl<W: Fn() -> BoxStream<'static, ObjectRef<Microservice>>> State<W> {
+impl<W: Fn() -> BoxStream<'static, ObjectRef<Handle>>> State<W> {
     /// The next news; `None` when nobody knows any more what is served.
-    async fn next(&mut self) -> Option<Vec<ObjectRef<Microservice>>> {
+    async fn next(&mut self) -> Option<Vec<ObjectRef<Handle>>> {
         let Some(running) = &mut self.running else {
             self.served.wait_for(|served| *served == Some(true)).await.ok()?;
             self.running = Some((self.watch)());
@@ -58,12 +60,8 @@ impl<W: Fn() -> BoxStream<'static, ObjectRef<Microservice>>> State<W> {
         }
     }
 
-    fn everybody(&self) -> Vec<ObjectRef<Microservice>> {
-        let all = self.caches.microservices.all();
-        all.iter()
-            .map(|service| {
-                ObjectRef::new(&service.name_any()).within(&service.namespace().unwrap_or_default())
-            })
-            .collect()
+    fn everybody(&self) -> Vec<ObjectRef<Handle>> {
+        let all = self.caches.microservices.keys();
+        all.iter().map(|(namespace, name)| ObjectRef::new(name).within(namespace)).collect()
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use flotilla_crds::v1alpha1::Microservice;
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream, SelectAll},
@@ -21,7 +20,8 @@ use tokio::sync::watch;
 
 use crate::microservice::{
     dereference::Caches,
-    provisioned::{Access, Known, Type, references},
+    provisioned::{Access, Known, Type},
+    reconcile::Handle,
 };
 
 /// Time before a kind that the cluster does not serve is asked for again, doubled each time.
@@ -35,7 +35,7 @@ pub(super) fn news(
     client: &Client,
     namespace: Option<&str>,
     caches: &Arc<Caches>,
-) -> impl Stream<Item = ObjectRef<Microservice>> + Send + 'static {
+) -> impl Stream<Item = ObjectRef<Handle>> + Send + 'static {
     let state = State {
         client: client.clone(),
         namespace: namespace.map(str::to_owned),
@@ -56,12 +56,12 @@ struct State {
     caches: Arc<Caches>,
     types: watch::Receiver<BTreeSet<Type>>,
     watched: BTreeSet<Type>,
-    running: SelectAll<BoxStream<'static, ObjectRef<Microservice>>>,
+    running: SelectAll<BoxStream<'static, ObjectRef<Handle>>>,
 }
 
 impl State {
     /// The next news; `None` when nobody can name anything any more.
-    async fn next(&mut self) -> Option<ObjectRef<Microservice>> {
+    async fn next(&mut self) -> Option<ObjectRef<Handle>> {
         loop {
             self.start();
             tokio::select! {
@@ -87,7 +87,10 @@ impl State {
             };
             let of_type = type_.clone();
             let news = watched.flat_map(move |(namespace, name)| {
-                stream::iter(referring(&caches, &of_type, namespace.as_deref(), name.as_deref()))
+                let keys = caches.provisioned.naming(&of_type, namespace.as_deref(), name.as_deref());
+                stream::iter(
+                    keys.into_iter().map(|(namespace, name)| ObjectRef::new(&name).within(&namespace)),
+                )
             });
             self.running.push(news.take_until(unwanted).boxed());
         }
@@ -139,9 +142,9 @@ fn objects(
     watcher(api, watcher::Config::default()).default_backoff().filter_map(move |event| {
         let news = match event {
             Ok(event) => {
-                let event = event.modify(reduce);
+                let mut event = event.modify(reduce);
                 known.set_access(Access::Open);
-                known.objects.observe(&event);
+                known.objects.observe(&mut event);
                 match &event {
                     watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
                         Some((object.namespace(), Some(object.name_any())))
@@ -194,28 +197,4 @@ fn reduce(object: &mut DynamicObject) {
     object.metadata.labels = None;
     let binding = object.data.pointer("/status/binding").cloned().unwrap_or_default();
     object.data = serde_json::json!({"status": {"binding": binding}});
-}
-
-/// The services that name an object, or without a name, any object of the kind.
-fn referring(
-    caches: &Caches,
-    type_: &Type,
-    namespace: Option<&str>,
-    name: Option<&str>,
-) -> Vec<ObjectRef<Microservice>> {
-    let names = |service: &Microservice| {
-        references(service).iter().any(|reference| {
-            reference.api_version == type_.api_version
-                && reference.kind == type_.kind
-                && name.is_none_or(|name| reference.name == name)
-        })
-    };
-    let services = match namespace {
-        Some(namespace) => caches.microservices.find_in(namespace, names),
-        None => caches.microservices.all().into_iter().filter(|service| names(service)).collect(),
-    };
-    services
-        .iter()
-        .map(|service| ObjectRef::new(&service.name_any()).within(&service.namespace().unwrap_or_default()))
-        .collect()
 }

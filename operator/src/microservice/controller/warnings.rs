@@ -2,30 +2,25 @@
 
 use std::sync::Arc;
 
-use flotilla_crds::v1alpha1::Microservice;
 use futures::{Stream, StreamExt, future};
 use k8s_openapi::api::core::v1::Event;
 use kube::{
     Api, Client,
-    runtime::{
-        WatchStreamExt,
-        reflector::ObjectRef,
-        watcher::{self, watcher},
-    },
+    runtime::{WatchStreamExt, reflector::ObjectRef, watcher::watcher},
 };
 
-use super::{labelled, typed};
-use crate::microservice::{dereference::Caches, warnings::SELECTOR};
+use super::{labelled, typed, watch_config};
+use crate::microservice::{dereference::Caches, reconcile::Handle, warnings::SELECTOR};
 
 /// The services of whose pods something new is said.
 pub(super) fn news(
     client: &Client,
     namespace: Option<&str>,
     caches: &Arc<Caches>,
-) -> impl Stream<Item = ObjectRef<Microservice>> + Send + 'static {
+) -> impl Stream<Item = ObjectRef<Handle>> + Send + 'static {
     let caches = Arc::clone(caches);
     let api: Api<Event> = typed(client, namespace);
-    watcher(api, watcher::Config::default().fields(SELECTOR)).default_backoff().filter_map(move |event| {
+    watcher(api, watch_config().fields(SELECTOR)).default_backoff().filter_map(move |event| {
         let news = match event {
             Ok(event) => caches.warnings.observe(&event),
             Err(error) => {

@@ -14,6 +14,7 @@ use flotilla_crds::v1alpha1::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{ResourceExt, api::DynamicObject};
+use serde_json::Value;
 
 use self::{
     conditions::Wanted,
@@ -69,18 +70,14 @@ const DEPENDENTS_SHOWN: usize = 64;
 /// The longest message of a condition: what the API server takes is 32 KiB, what a person reads is less.
 const MESSAGE_MAX_CHARS: usize = 1024;
 
-/// The status before anything is known: without it, kstatus would count a new object as done.
-pub fn initial(microservice: &Microservice, now: Timestamp) -> MicroserviceStatus {
-    let message = "the operator has seen the object".to_owned();
-    let wanted = [
-        Wanted::new(condition::READY, None, "Progressing", message.clone()),
-        Wanted::new(condition::RECONCILING, Some(true), "Progressing", message),
-    ];
-    MicroserviceStatus {
-        observed_generation: microservice.metadata.generation,
-        conditions: conditions::merge(&[], &wanted, microservice.metadata.generation, now),
-        ..MicroserviceStatus::default()
-    }
+/// Whether the workload's controller has seen what was applied. Until then there is nothing to say that will not be
+/// outdated at once.
+pub fn is_answered(microservice: &Microservice, observed: &Observed) -> bool {
+    let workload = observed.get(workload_kind(&microservice.spec), &microservice.name_any());
+    workload.is_none_or(|live| {
+        let seen = live.data.pointer("/status/observedGeneration").and_then(Value::as_i64);
+        seen >= live.metadata.generation
+    })
 }
 
 /// The status after a reconcile.
@@ -94,7 +91,9 @@ pub fn compute(
     let deployment = observed
         .get(workload_kind(&microservice.spec), &microservice.name_any())
         .filter(|live| ownership::is_controlled_by(&live.metadata, &uid));
-    let before = microservice.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    // What the definition gives to a new object has no time.
+    let written = microservice.status.as_ref().filter(|status| status.observed_generation.is_some());
+    let before = written.map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut rollout = deployment.and_then(|live| Rollout::of(live));
     if let Some(rollout) = &mut rollout {
         // A StatefulSet has no deadline of its own.
@@ -150,14 +149,18 @@ pub fn compute(
 
 /// How long a change took that is through now; `None` for every other step.
 pub fn time_to_ready(
-    before: &MicroserviceStatus,
+    created: Option<Timestamp>,
+    before: Option<&MicroserviceStatus>,
     next: &MicroserviceStatus,
     now: Timestamp,
 ) -> Option<Duration> {
     let find = |status: &MicroserviceStatus, type_: &str| {
         status.conditions.iter().find(|found| found.type_ == type_).cloned()
     };
-    let since = find(before, condition::RECONCILING)?.last_transition_time.0;
+    let since = match before.filter(|status| status.observed_generation.is_some()) {
+        Some(before) => find(before, condition::RECONCILING)?.last_transition_time.0,
+        None => created?,
+    };
     let is_through = find(next, condition::RECONCILING).is_none() && find(next, condition::STALLED).is_none();
     let ready = find(next, condition::READY).is_some_and(|ready| ready.status == "True");
     (is_through && ready).then(|| now.duration_since(since).unsigned_abs())
