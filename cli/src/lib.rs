@@ -9,6 +9,7 @@ pub mod command;
 pub mod convert;
 pub mod desired;
 pub mod error;
+pub mod given;
 pub mod input;
 pub mod kind;
 pub mod output;

@@ -16,12 +16,11 @@ pub mod validate;
 pub mod version;
 pub mod why;
 
-use flotilla_crds::GROUP;
-
 use crate::{
     Answer, Error,
     args::{Cli, Command, Files},
-    input::{self, Document},
+    given::Given,
+    input::Document,
     output::Terminal,
 };
 
@@ -49,24 +48,5 @@ pub async fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Answer, Error>
 
 /// The `Microservice` objects of the files; others are named and left out.
 fn microservices(files: &Files, terminal: &mut Terminal<'_>) -> Result<Vec<Document>, Error> {
-    let mut found = Vec::new();
-    for document in input::documents(&files.files)? {
-        if document.is(GROUP, "Microservice") {
-            found.push(document);
-        } else {
-            terminal.say(&format!(
-                "{}: {} is left out: it is no Microservice",
-                document.place,
-                document.title()
-            ))?;
-        }
-    }
-    if found.is_empty() {
-        return Err(Error::Empty {
-            path: files.files.iter().map(|path| input::shown(path)).collect::<Vec<_>>().join(", "),
-            wanted: "Microservice",
-            advice: "write apiVersion: flotilla.dev/v1alpha1 and kind: Microservice",
-        });
-    }
-    Ok(found)
+    Ok(Given::read(files, terminal)?.with_services(files)?.microservices)
 }

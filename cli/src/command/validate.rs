@@ -1,12 +1,12 @@
 //! `validate`: what the API server and the operator would say, without either.
 
 use clap::Args;
-use flotilla_operator::microservice::dereference::Observed;
 
 use crate::{
     Answer, Error,
     args::Files,
     desired::{complete, desired},
+    given::{self, Classes, Given},
     input::Document,
     output::{Paint, Terminal, add},
     schema::{Report, Schema},
@@ -25,11 +25,23 @@ pub struct Arguments {
 
 /// Checks what the files have.
 pub fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Answer, Error> {
-    let documents = super::microservices(&arguments.files, terminal)?;
-    let schema = Schema::of_microservice()?;
+    let given = Given::read(&arguments.files, terminal)?;
+    if given.microservices.is_empty() && given.classes.is_empty() {
+        return Err(given::empty(&arguments.files));
+    }
+    let (schema, of_classes) = (Schema::of_microservice()?, Schema::of_class()?);
     let mut valid = true;
-    for document in &documents {
-        let report = check(&schema, document);
+    for document in &given.classes {
+        let report = of_classes.check(&document.value);
+        valid &= report.findings.is_empty();
+        if !report.findings.is_empty() || !arguments.quiet {
+            terminal.data(&shown(document, &report, terminal.paint))?;
+        }
+    }
+    // Without its class a service can be checked by the schema alone.
+    let classes = if valid { given.classes()? } else { return Ok(Answer::No) };
+    for document in &given.microservices {
+        let report = check(&schema, &classes, document);
         valid &= report.findings.is_empty();
         if !report.findings.is_empty() || !arguments.quiet {
             terminal.data(&shown(document, &report, terminal.paint))?;
@@ -42,13 +54,13 @@ pub fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Answer,
 }
 
 /// The schema, its rules, and then the operator's own checks, which take an object that fits the schema.
-fn check(schema: &Schema, document: &Document) -> Report {
+fn check(schema: &Schema, classes: &Classes, document: &Document) -> Report {
     let mut report = schema.check(&document.value);
     if report.findings.is_empty() {
         let refused = match schema.read(document) {
             Ok(mut microservice) => {
                 complete(&mut microservice, "default");
-                desired(&microservice, &Observed::default()).err().map(|error| error.to_string())
+                desired(&microservice, &classes.observed(&microservice)).err().map(|error| error.to_string())
             }
             Err(error) => Some(error.to_string()),
         };
@@ -79,9 +91,11 @@ mod tests {
     fn validated(text: &str) -> String {
         let schema = Schema::of_microservice().unwrap();
         let documents = input::parse("orders.yaml", text).unwrap();
+        let given = Given { microservices: Vec::new(), classes: Vec::new() };
+        let classes = given.classes().unwrap();
         documents
             .iter()
-            .map(|document| shown(document, &check(&schema, document), Paint::default()))
+            .map(|document| shown(document, &check(&schema, &classes, document), Paint::default()))
             .collect()
     }
 

@@ -1,9 +1,13 @@
-//! What an API server would say of a `Microservice`, without one: the schema and the CEL rules of its definition.
+//! What an API server would say of an object of ours, without one: the schema and the CEL rules of its definition.
 
 mod cel;
 mod structural;
 
-use flotilla_crds::{GROUP, definition, v1alpha1::Microservice};
+use flotilla_crds::{
+    GROUP, definition,
+    v1alpha1::{Microservice, MicroserviceClass},
+};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{Error, input::Document};
@@ -33,16 +37,25 @@ pub struct Report {
     pub unknown: Vec<Finding>,
 }
 
-/// The schema of `Microservice`, ready for use.
+/// The schema of a kind, ready for use.
 pub struct Schema {
     schema: Value,
     rules: cel::Rules,
 }
 
 impl Schema {
-    /// The schema of the definition that belongs to this build.
+    /// The schema of `Microservice` that belongs to this build.
     pub fn of_microservice() -> Result<Self, Error> {
-        let wanted = format!("microservices.{GROUP}");
+        Self::of("microservices")
+    }
+
+    /// The schema of `MicroserviceClass` that belongs to this build.
+    pub fn of_class() -> Result<Self, Error> {
+        Self::of("microserviceclasses")
+    }
+
+    fn of(plural: &str) -> Result<Self, Error> {
+        let wanted = format!("{plural}.{GROUP}");
         let definitions = definition::all().map_err(|error| Error::Definition(error.to_string()))?;
         let schema = definitions
             .into_iter()
@@ -57,7 +70,7 @@ impl Schema {
     /// What the API server would say of this object.
     pub fn check(&self, object: &Value) -> Report {
         let mut object = object.clone();
-        normalize(&mut object);
+        normalize_object(&mut object);
         // It is ignored on a write of the object itself.
         if let Value::Object(fields) = &mut object {
             fields.remove("status");
@@ -79,15 +92,33 @@ impl Schema {
 
     /// The `Microservice` of a document that the API server would take.
     pub fn read(&self, document: &Document) -> Result<Microservice, Error> {
+        self.read_as(document)
+    }
+
+    /// The `MicroserviceClass` of a document that the API server would take.
+    pub fn read_class(&self, document: &Document) -> Result<MicroserviceClass, Error> {
+        self.read_as(document)
+    }
+
+    fn read_as<K: DeserializeOwned>(&self, document: &Document) -> Result<K, Error> {
         let invalid = |message: String| Error::Invalid { place: document.place.clone(), message };
         let mut object = document.value.clone();
-        normalize(&mut object);
+        normalize_object(&mut object);
         let report = self.check(&object);
         if !report.findings.is_empty() {
             let all: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
             return Err(invalid(all.join("\n  ")));
         }
         serde_json::from_value(object).map_err(|error| invalid(error.to_string()))
+    }
+}
+
+/// An object as it reaches the validation of the API server. In a patch, `null` means something and stays.
+fn normalize_object(object: &mut Value) {
+    let overlays = object.pointer("/spec/overlays").cloned();
+    normalize(object);
+    if let (Some(overlays), Some(place)) = (overlays, object.pointer_mut("/spec/overlays")) {
+        *place = overlays;
     }
 }
 

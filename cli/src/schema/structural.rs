@@ -25,8 +25,9 @@ pub(super) fn check(schema: &Value, object: &Value, findings: &mut Vec<Finding>)
 
 /// Keywords that are checked here, and those that say nothing of a single object.
 #[cfg(test)]
-pub(super) const KEYWORDS: [&str; 23] = [
+pub(super) const KEYWORDS: [&str; 24] = [
     "additionalProperties",
+    "default",
     "description",
     "enum",
     "format",

@@ -27,6 +27,7 @@ use kube::{
     },
 };
 
+pub use self::provisioned::resource;
 use super::{
     dereference::Caches,
     edges::Key,

@@ -150,25 +150,7 @@ impl Caches {
         let Some(classes) = &self.classes else {
             return named.map_or_else(ClassOf::default, |_| ClassOf::NotWatched);
         };
-        let all = classes.all();
-        let is_default = |class: &MicroserviceClass| {
-            class.annotations().get(DEFAULT_CLASS_ANNOTATION).is_some_and(|value| value == "true")
-        };
-        // Of several default classes the first by name counts, so that it is always the same.
-        let found = match named {
-            Some(name) => all.iter().find(|class| class.name_any() == name),
-            None => all.iter().find(|class| is_default(class)),
-        };
-        match (found, named) {
-            (Some(class), _) => {
-                ClassOf::Known(Box::new(Class { name: Some(class.name_any()), spec: class.spec.clone() }))
-            }
-            (None, None) => ClassOf::default(),
-            (None, Some(wanted)) => ClassOf::Unknown {
-                wanted: wanted.to_owned(),
-                known: all.iter().map(|class| class.name_any()).collect::<Vec<_>>().join(", "),
-            },
-        }
+        ClassOf::find(&classes.all(), named)
     }
 
     /// The version of something that a service refers to: `None` when it does not exist.
@@ -205,6 +187,28 @@ impl Default for ClassOf {
 }
 
 impl ClassOf {
+    /// The one of these that a service names, or the default one.
+    pub fn find(all: &[Arc<MicroserviceClass>], named: Option<&str>) -> Self {
+        let is_default = |class: &MicroserviceClass| {
+            class.annotations().get(DEFAULT_CLASS_ANNOTATION).is_some_and(|value| value == "true")
+        };
+        // Of several default classes the first by name counts, so that it is always the same.
+        let found = match named {
+            Some(name) => all.iter().find(|class| class.name_any() == name),
+            None => all.iter().find(|class| is_default(class)),
+        };
+        match (found, named) {
+            (Some(class), _) => {
+                Self::Known(Box::new(Class { name: Some(class.name_any()), spec: class.spec.clone() }))
+            }
+            (None, None) => Self::default(),
+            (None, Some(wanted)) => Self::Unknown {
+                wanted: wanted.to_owned(),
+                known: all.iter().map(|class| class.name_any()).collect::<Vec<_>>().join(", "),
+            },
+        }
+    }
+
     /// The class, or what is wrong with the service.
     pub fn get(&self) -> Result<&Class, validate::Error> {
         match self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flotilla_crds::v1alpha1::{Microservice, MicroserviceClass};
 use flotilla_operator::{
     cluster::{MICROSERVICE_LABEL, capability::Capabilities, kind::Kind},
-    microservice::{dereference::Caches, validate::references},
+    microservice::{controller::resource, dereference::Caches, provisioned::Access, validate::references},
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
@@ -52,6 +52,7 @@ pub(super) async fn caches(
     caches.edges.update(next);
     caches.claims.update(next);
     caches.microservices.wrote(next.clone());
+    provisioned(cluster, next, &caches).await;
     if let Some(known) = &caches.references {
         let read = async {
             for found in metadata::<ConfigMap>(cluster).await? {
@@ -70,6 +71,29 @@ pub(super) async fn caches(
         }
     }
     Ok(caches)
+}
+
+/// What the objects say that bindings name. What cannot be read counts as not said, with the reason.
+async fn provisioned(cluster: &Cluster, next: &Microservice, caches: &Caches) {
+    caches.provisioned.update(next);
+    for type_ in caches.provisioned.types().borrow().iter() {
+        let Some(known) = caches.provisioned.known(type_) else { continue };
+        let read = async {
+            let resource = resource(&cluster.client, type_).await?;
+            let api: Api<DynamicObject> =
+                Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource);
+            api.list(&ListParams::default()).await.map_err(|error| error.to_string())
+        };
+        match read.await {
+            Ok(list) => {
+                known.set_access(Access::Open);
+                for object in list.items {
+                    known.objects.wrote(object);
+                }
+            }
+            Err(why) => known.set_access(Access::Closed(why)),
+        }
+    }
 }
 
 async fn list(cluster: &Cluster, kind: Kind, service: &str) -> Result<Vec<DynamicObject>, Error> {

@@ -168,7 +168,7 @@ fn objects(
 }
 
 /// How the cluster serves a kind, or why it does not.
-async fn resource(client: &Client, type_: &Type) -> Result<ApiResource, String> {
+pub async fn resource(client: &Client, type_: &Type) -> Result<ApiResource, String> {
     let list = if type_.api_version == "v1" {
         client.list_core_api_resources("v1").await
     } else {
