@@ -150,7 +150,7 @@ impl Caches {
         let Some(classes) = &self.classes else {
             return named.map_or_else(ClassOf::default, |_| ClassOf::NotWatched);
         };
-        let all = classes.all();
+        let all: Vec<_> = classes.all().collect();
         let is_default = |class: &MicroserviceClass| {
             class.annotations().get(DEFAULT_CLASS_ANNOTATION).is_some_and(|value| value == "true")
         };
@@ -166,7 +166,7 @@ impl Caches {
             (None, None) => ClassOf::default(),
             (None, Some(wanted)) => ClassOf::Unknown {
                 wanted: wanted.to_owned(),
-                known: all.iter().map(|class| class.name_any()).collect::<Vec<_>>().join(", "),
+                known: all.iter().map(ResourceExt::name_any).collect::<Vec<_>>().join(", "),
             },
         }
     }
