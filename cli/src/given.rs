@@ -1,7 +1,5 @@
 //! What files have that bears on what services become: the services themselves, and their classes.
 
-use std::sync::Arc;
-
 use flotilla_crds::{
     GROUP,
     v1alpha1::{Microservice, MicroserviceClass},
@@ -59,7 +57,7 @@ impl Given {
             return Ok(Classes(Vec::new()));
         }
         let schema = Schema::of_class()?;
-        let read = |document: &Document| schema.read_class(document).map(Arc::new);
+        let read = |document: &Document| schema.read_class(document);
         Ok(Classes(self.classes.iter().map(read).collect::<Result<_, _>>()?))
     }
 }
@@ -74,7 +72,7 @@ pub fn empty(files: &Files) -> Error {
 }
 
 /// The classes that files have.
-pub struct Classes(Vec<Arc<MicroserviceClass>>);
+pub struct Classes(Vec<MicroserviceClass>);
 
 impl Classes {
     /// What is known of a service without a cluster: its class, if the files have it.

@@ -135,8 +135,7 @@ impl Operator {
         let address = listener.local_addr().map_err(listen)?;
         let (shown, services) = (all_caches.clone(), metrics.services.clone());
         let refresh = move || {
-            let all: Vec<_> = shown.iter().flat_map(|caches| caches.microservices.all()).collect();
-            services.observe(all.iter().map(AsRef::as_ref));
+            services.observe(shown.iter().flat_map(|caches| caches.microservices.all()));
         };
         let waiting =
             move || all_caches.iter().flat_map(|caches| caches.waiting()).map(str::to_owned).collect();

@@ -158,7 +158,7 @@ impl Bench {
     async fn operator(&self) -> Result<Usage> {
         match self.pid {
             Some(pid) => Machine::process(pid),
-            None => self.machine.pod(&Subject::pod(&self.client).await?),
+            None => Machine::pod(&Subject::pod(&self.client).await?),
         }
     }
 
@@ -195,15 +195,26 @@ impl Bench {
     async fn delete(&self, namespace: &str) -> Result<()> {
         let api = self.api(namespace);
         let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-        api.delete_collection(&DeleteParams::background(), &ListParams::default()).await?;
         let began = Instant::now();
-        let first = ListParams::default().limit(1);
-        while !api.list_metadata(&first).await?.items.is_empty()
-            || !deployments.list_metadata(&first).await?.items.is_empty()
+        // It may take longer than a request may: what is left is deleted by the next one.
+        while let Err(error) =
+            api.delete_collection(&DeleteParams::background(), &ListParams::default()).await
         {
-            wait(began, "everything is deleted").await?;
+            wait(began, "everything is told to go").await.context(error)?;
         }
-        Ok(())
+        let first = ListParams::default().limit(1);
+        let is_empty = async || -> kube::Result<bool> {
+            Ok(api.list_metadata(&first).await?.items.is_empty()
+                && deployments.list_metadata(&first).await?.items.is_empty())
+        };
+        loop {
+            match is_empty().await {
+                Ok(true) => return Ok(()),
+                Ok(false) => wait(began, "everything is deleted").await?,
+                // The API server is busy; a connection may end while a request is on its way.
+                Err(error) => wait(began, "everything is deleted").await.context(error)?,
+            }
+        }
     }
 
     /// Waits until the operator has written nothing for a while.

@@ -178,11 +178,11 @@ impl<K: Kept> Cache<K> {
         state.namespaces.iter().flat_map(of).collect()
     }
 
-    /// Every object.
-    pub fn all(&self) -> Vec<Arc<K>> {
+    /// Every object, one at a time.
+    pub fn all(&self) -> impl Iterator<Item = K> + use<K> {
         let entries: Vec<_> =
             self.read().namespaces.values().flat_map(|found| found.objects.values().cloned()).collect();
-        open(entries)
+        entries.into_iter().filter_map(|entry| entry.open())
     }
 
     /// The objects of a group.

@@ -24,7 +24,7 @@ pub struct Packer {
 /// A packed object.
 #[derive(Clone, Debug)]
 pub struct Packed {
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
     /// What it was packed against; many share it.
     samples: Arc<[u8]>,
 }
@@ -32,7 +32,7 @@ pub struct Packed {
 impl Packer {
     /// Packs a text.
     pub fn pack(&mut self, plain: &[u8]) -> Packed {
-        let bytes = compress_prepend_size_with_dict(plain, &self.samples).into_boxed_slice();
+        let bytes = compress_prepend_size_with_dict(plain, &self.samples).into();
         let packed = Packed { bytes, samples: Arc::clone(&self.samples) };
         let is_unlike = packed.bytes.len() * WELL_PACKED > plain.len();
         if is_unlike && self.samples.len() + plain.len() <= SAMPLES_MAX_BYTES {

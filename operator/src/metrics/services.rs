@@ -1,6 +1,6 @@
 //! What the operator measures of services: how they are, and what it has to do for them.
 
-use std::time::Duration;
+use std::{borrow::Borrow, time::Duration};
 
 use flotilla_crds::v1alpha1::{Microservice, condition};
 use kube::ResourceExt;
@@ -97,11 +97,12 @@ impl ServiceMetrics {
     }
 
     /// Takes in how all services are now; done when somebody asks.
-    pub fn observe<'s>(&self, services: impl Iterator<Item = &'s Microservice>) {
+    pub fn observe(&self, services: impl Iterator<Item = impl Borrow<Microservice>>) {
         self.states.clear();
         self.suspended.clear();
         self.dependencies.clear();
         for service in services {
+            let service = service.borrow();
             let namespace = service.namespace().unwrap_or_default();
             let conditions = service.status.iter().flat_map(|status| &status.conditions);
             let ready = conditions.into_iter().find(|found| found.type_ == condition::READY);

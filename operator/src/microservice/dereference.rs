@@ -150,7 +150,7 @@ impl Caches {
         let Some(classes) = &self.classes else {
             return named.map_or_else(ClassOf::default, |_| ClassOf::NotWatched);
         };
-        ClassOf::find(&classes.all(), named)
+        ClassOf::find(&classes.all().collect::<Vec<_>>(), named)
     }
 
     /// The version of something that a service refers to: `None` when it does not exist.
@@ -188,7 +188,7 @@ impl Default for ClassOf {
 
 impl ClassOf {
     /// The one of these that a service names, or the default one.
-    pub fn find(all: &[Arc<MicroserviceClass>], named: Option<&str>) -> Self {
+    pub fn find(all: &[MicroserviceClass], named: Option<&str>) -> Self {
         let is_default = |class: &MicroserviceClass| {
             class.annotations().get(DEFAULT_CLASS_ANNOTATION).is_some_and(|value| value == "true")
         };
@@ -204,7 +204,7 @@ impl ClassOf {
             (None, None) => Self::default(),
             (None, Some(wanted)) => Self::Unknown {
                 wanted: wanted.to_owned(),
-                known: all.iter().map(|class| class.name_any()).collect::<Vec<_>>().join(", "),
+                known: all.iter().map(ResourceExt::name_any).collect::<Vec<_>>().join(", "),
             },
         }
     }

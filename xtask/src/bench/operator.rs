@@ -98,6 +98,8 @@ impl Run<'_> {
         let output = progress::during(format!("Measuring {subject} with {size} services"), || {
             process::output(&mut bench)
         })?;
+        // A long run may fail at its end: what is known by then is not lost.
+        println!("{}", output.trim());
         serde_json::from_str(&output).context("a result is JSON")
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn news(
             }
             let is_default =
                 meta.annotations.iter().flatten().any(|(name, _)| name == DEFAULT_CLASS_ANNOTATION);
-            let concerned = known.microservices.all().into_iter().filter(|service| {
+            let concerned = known.microservices.all().filter(|service| {
                 match &service.spec.class_name {
                     Some(class) => Some(class) == meta.name.as_ref(),
                     // A class may also have ceased to be the default one.

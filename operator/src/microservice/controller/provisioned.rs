@@ -18,6 +18,7 @@ use kube::{
 };
 use tokio::sync::watch;
 
+use super::watch_config;
 use crate::microservice::{
     dereference::Caches,
     provisioned::{Access, Known, Type},
@@ -139,7 +140,7 @@ fn objects(
     api: Api<DynamicObject>,
     known: Arc<Known>,
 ) -> impl Stream<Item = (Option<String>, Option<String>)> + Send + 'static {
-    watcher(api, watcher::Config::default()).default_backoff().filter_map(move |event| {
+    watcher(api, watch_config()).default_backoff().filter_map(move |event| {
         let news = match event {
             Ok(event) => {
                 let mut event = event.modify(reduce);
