@@ -1,4 +1,4 @@
-//! The cgroup that holds all of a host cluster: its components and, below `kubepods`, its pods.
+//! The cgroup that holds all of a host cluster: its components and, for each node, its pods.
 //!
 //! The kernel keeps membership, so a process in here is ours whatever else was lost; and its name is fixed, so that
 //! `down` finds it when even the state folder is gone.
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::mounts;
 
-/// The cgroup's path in each hierarchy, and the kubelet's `cgroupRoot`.
+/// The cgroup's path in each hierarchy.
 pub(crate) const ROOT: &str = "/flotilla";
 
 /// How long killed processes may take to go.
@@ -29,19 +29,40 @@ fn roots() -> Result<Vec<PathBuf>> {
     Ok(points.into_iter().collect())
 }
 
-/// Creates the cgroup in every hierarchy, as the kubelet asks of its `cgroupRoot`.
-pub(crate) fn create() -> Result<()> {
+/// The `cgroupRoot` of a node's kubelet. Each has its own: a kubelet ends every pod in there that it does not know.
+pub(crate) fn of_node(node: &str) -> String {
+    format!("{ROOT}/{node}")
+}
+
+/// Creates the cgroups of the cluster and of its nodes in every hierarchy, as a kubelet asks of its `cgroupRoot`.
+pub(crate) fn create(nodes: &[String]) -> Result<()> {
     for root in roots()? {
-        fs::create_dir_all(&root).with_context(|| format!("creating the cgroup {}", root.display()))?;
-        // With cgroup v1 a cpuset without CPUs and memory nodes takes no process.
-        for file in ["cpuset.cpus", "cpuset.mems"] {
-            let (parent, own) = (root.with_file_name(file), root.join(file));
-            if let (Ok(inherited), Ok(set)) = (fs::read_to_string(parent), fs::read_to_string(&own))
-                && set.trim().is_empty()
-            {
-                fs::write(&own, inherited.trim()).with_context(|| format!("writing {}", own.display()))?;
-            }
+        prepare(&root)?;
+        for node in nodes {
+            prepare(&root.join(node))?;
         }
+    }
+    Ok(())
+}
+
+fn prepare(group: &Path) -> Result<()> {
+    fs::create_dir_all(group).with_context(|| format!("creating the cgroup {}", group.display()))?;
+    // With cgroup v1 a cpuset without CPUs and memory nodes takes no process.
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let (parent, own) = (group.with_file_name(file), group.join(file));
+        if let (Ok(inherited), Ok(set)) = (fs::read_to_string(parent), fs::read_to_string(&own))
+            && set.trim().is_empty()
+        {
+            fs::write(&own, inherited.trim()).with_context(|| format!("writing {}", own.display()))?;
+        }
+    }
+    // With cgroup v2 a group has the controllers that its parent passes on.
+    if let (Some(parent), Ok(controllers)) =
+        (group.parent(), fs::read_to_string(group.with_file_name("cgroup.controllers")))
+    {
+        let passed: Vec<_> = controllers.split_whitespace().map(|name| format!("+{name}")).collect();
+        let switch = parent.join("cgroup.subtree_control");
+        fs::write(&switch, passed.join(" ")).with_context(|| format!("writing {}", switch.display()))?;
     }
     Ok(())
 }

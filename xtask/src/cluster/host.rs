@@ -39,11 +39,6 @@ pub(crate) fn obstacle() -> Option<&'static str> {
 
 /// Starts what does not run and waits until all is ready.
 pub(crate) fn up(layout: &Layout, options: &Options) -> Result<()> {
-    if options.nodes != 1 {
-        bail!(
-            "a host cluster has one node: the kubelets of several would share one cgroup, and each would end the pods of the others; use --provider kind"
-        );
-    }
     node::require_packages()?;
     // Built before anything starts, so that a failing build leaves nothing behind.
     let tools = HostTools::build()?;
@@ -54,7 +49,10 @@ pub(crate) fn up(layout: &Layout, options: &Options) -> Result<()> {
     layout.claim()?;
     runtime::claim(layout)?;
     Provider::Host.note(layout)?;
-    let nodes: Vec<_> = (1..=options.nodes).map(|number| Node::new(layout, number)).collect();
+    // Those that are there stay: a node goes with its cluster.
+    let known = nodes(layout).map_or(0, |nodes| nodes.len());
+    let count = options.nodes.max(u8::try_from(known)?);
+    let nodes: Vec<_> = (1..=count).map(|number| Node::new(layout, number)).collect();
     let [first, ..] = nodes.as_slice() else { bail!("a cluster has at least one node") };
 
     let cluster = Starting { layout, first, nodes: &nodes, tools: &tools, kubectl: &kubectl };
@@ -102,7 +100,7 @@ struct Starting<'a> {
 impl Starting<'_> {
     fn prepare(&self) -> Result<ControlPlanePki> {
         tunables::save()?;
-        cgroup::create()?;
+        cgroup::create(&self.nodes.iter().map(Node::name).collect::<Vec<_>>())?;
         topology::ensure(self.nodes)?;
         let pki = ControlPlanePki::ensure(self.layout, self.first)?;
         let admin = Subject::client("admin", "kubernetes-admin", Some("system:masters"));

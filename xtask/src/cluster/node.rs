@@ -78,7 +78,7 @@ pub(crate) fn kubelet(
             ("client-ca", &text(&pki.cluster.pair().certificate)),
             ("certificate", &text(&serving.certificate)),
             ("key", &text(&serving.key)),
-            ("cgroup", cgroup::ROOT),
+            ("cgroup", &cgroup::of_node(&name)),
             ("dns", &DNS_SERVICE.to_string()),
             ("socket", &text(&node.containerd_socket())),
             ("folder", &text(&node.folder())),

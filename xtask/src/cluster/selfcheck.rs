@@ -4,6 +4,7 @@ mod admission;
 mod lifecycle;
 mod netpol;
 mod network_policy;
+mod nodes;
 mod workload;
 
 use std::time::{Duration, Instant};
@@ -62,6 +63,7 @@ pub(crate) fn run(cluster: &Cluster) -> Result<Summary> {
     check.create_namespace()?;
     let mut summary = Summary::default();
     workload::run(&check, &mut summary);
+    nodes::run(&check, &mut summary)?;
     admission::run(&check, &mut summary);
     network_policy::run(&check, &mut summary);
     check.remove_namespace()?;
