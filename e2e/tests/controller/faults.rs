@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use flotilla_crds::v1alpha1::Microservice;
-use flotilla_e2e::{Fault, Faults, TestNamespace, eventually, in_namespace};
+use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus};
+use flotilla_e2e::{Fault, Faults, PODINFO, TestNamespace, eventually, in_namespace};
 use flotilla_operator::{
     app::{Error, Operator},
     cluster::kind::Kind,
@@ -36,23 +36,34 @@ use tokio::task::JoinHandle;
 /// How many lives are lived at once.
 const AT_ONCE: usize = 12;
 
-/// Of so many faults one is tried, unless `FLOTILLA_FAULTS=all`. It shares no divisor with the number of faults of a
-/// write, so that all of them come up.
-const PART: usize = 9;
-
 /// Without a write for so long, nothing is written any more.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// How long there may be writes after the cluster is as it was rendered.
 const NOISE: Duration = Duration::from_secs(40);
 
-/// What `spec` is, one after the other: made, changed and partly pruned, scaled by an autoscaler and back, and set back
-/// to the first version.
-fn life() -> Vec<Value> {
+/// A service's life: what `spec` is, one after the other, and when each step has been reached.
+struct Life {
+    steps: fn() -> Vec<(Value, Reached)>,
+    /// Of so many faults one is tried, unless `FLOTILLA_FAULTS=all`. It shares no divisor with the number of faults of a
+    /// write, so that all of them come up.
+    part: usize,
+}
+
+/// Whether a step has been reached, besides that the cluster is as it was rendered.
+type Reached = fn(&MicroserviceStatus) -> bool;
+
+/// Made, changed and partly pruned, scaled by an autoscaler and back, and set back to the first version.
+const WITHOUT_PODS: Life = Life { steps: without_pods, part: 9 };
+
+/// Migrated, broken and rolled back, and mended with another migration. These are real pods, so a life takes longer.
+const WITH_PODS: Life = Life { steps: with_pods, part: 37 };
+
+fn without_pods() -> Vec<(Value, Reached)> {
     let service = |more: Value| {
         let mut spec = json!({"image": "registry.invalid/orders:1"});
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        spec
+        (spec, (|_| true) as Reached)
     };
     let ports = json!([{"name": "http", "port": 8080}]);
     vec![
@@ -66,6 +77,35 @@ fn life() -> Vec<Value> {
         service(
             json!({"ports": ports, "replicas": 0, "config": {"data": {"a": "1"}, "mountPath": "/etc/a"}}),
         ),
+    ]
+}
+
+fn with_pods() -> Vec<(Value, Reached)> {
+    let service = |command: Value, version: &str| {
+        json!({
+            "image": PODINFO,
+            "command": command,
+            "env": [{"name": "VERSION", "value": version}],
+            "ports": [{"name": "http", "port": 9898, "protocol": "HTTP"}],
+            "probes": {"readiness": {"http": {"path": "/readyz"}, "periodSeconds": 1}},
+            "migrations": [{"name": "schema", "command": ["podcli", "version"]}],
+            "rollout": {"progressDeadlineSeconds": 6},
+            "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}},
+            "lifecycle": {"drainSeconds": 0, "terminationGracePeriodSeconds": 1},
+        })
+    };
+    let stable: Reached = |status| {
+        let revisions = status.revisions.clone().unwrap_or_default();
+        revisions.failed.is_none() && revisions.stable.is_some() && revisions.stable == revisions.latest
+    };
+    let rolled_back: Reached = |status| {
+        let revisions = status.revisions.clone().unwrap_or_default();
+        revisions.failed.is_some() && revisions.stable == revisions.current
+    };
+    vec![
+        (service(json!(["./podinfo"]), "1"), stable),
+        (service(json!(["./podinfo", "--no-such-option"]), "2"), rolled_back),
+        (service(json!(["./podinfo"]), "3"), stable),
     ]
 }
 
@@ -115,9 +155,9 @@ async fn left_to_do(namespace: &TestNamespace, client: &Client) -> Result<Option
 }
 
 /// Lives the life. Returns how many writes and watch events it took.
-async fn live(namespace: &TestNamespace, faults: &Faults) -> Result<()> {
+async fn live(life: &Life, namespace: &TestNamespace, faults: &Faults) -> Result<()> {
     let client = flotilla_e2e::client().await?;
-    for (step, spec) in life().into_iter().enumerate() {
+    for (step, (spec, reached)) in (life.steps)().into_iter().enumerate() {
         namespace.apply("orders", spec).await?;
         let client = &client;
         eventually(&format!("step {step}: the cluster is as it was rendered"), || async move {
@@ -125,8 +165,9 @@ async fn live(namespace: &TestNamespace, faults: &Faults) -> Result<()> {
                 return Ok(Err("there is no Microservice".to_owned()));
             };
             let service: Microservice = namespace.api().get("orders").await?;
-            let seen = service.status.as_ref().and_then(|status| status.observed_generation);
-            let done = plan == Plan::default() && seen == service.metadata.generation;
+            let status = service.status.clone().unwrap_or_default();
+            let seen = status.observed_generation == service.metadata.generation;
+            let done = plan == Plan::default() && seen && reached(&status);
             Ok(if done { Ok(()) } else { Err(format!("{plan:#?} {:#?}", service.status)) })
         })
         .await?;
@@ -154,13 +195,13 @@ async fn live(namespace: &TestNamespace, faults: &Faults) -> Result<()> {
 }
 
 /// Lives a life with a fault. Returns whether the fault came.
-async fn survives(faults: Faults) -> Result<bool> {
+async fn survives(life: &'static Life, faults: Faults) -> Result<bool> {
     let seen = faults.clone();
     in_namespace("fault", |namespace| {
         Box::pin(async move {
             tokio::select! {
                 ended = supervise(&namespace, &faults) => ended.context("the operator cannot be started"),
-                lived = live(&namespace, &faults) => lived.with_context(|| format!("{faults:?}")),
+                lived = live(life, &namespace, &faults) => lived.with_context(|| format!("{faults:?}")),
             }
         })
     })
@@ -171,13 +212,25 @@ async fn survives(faults: Faults) -> Result<bool> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster: cargo xtask test operator"]
 async fn every_fault_at_every_request_is_survived() -> Result<()> {
+    Box::pin(try_all(&WITHOUT_PODS)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a cluster: cargo xtask test operator"]
+async fn every_fault_during_a_migration_and_a_rollback_is_survived() -> Result<()> {
+    Box::pin(try_all(&WITH_PODS)).await
+}
+
+/// Lives a life once for each fault, or for a part of them.
+#[allow(clippy::print_stdout, reason = "the figure is what is reported")]
+async fn try_all(life: &'static Life) -> Result<()> {
     let counted = Faults::default();
     let count = counted.clone();
     in_namespace("count", |namespace| {
         Box::pin(async move {
             tokio::select! {
                 ended = supervise(&namespace, &count) => ended,
-                lived = live(&namespace, &count) => lived,
+                lived = live(life, &namespace, &count) => lived,
             }
         })
     })
@@ -189,11 +242,15 @@ async fn every_fault_at_every_request_is_survived() -> Result<()> {
     let mut all: Vec<_> = of_writes.chain(of_watches).collect();
     // All of them take ten minutes. A part goes through every write, every event and every fault.
     if std::env::var("FLOTILLA_FAULTS").as_deref() != Ok("all") {
-        all =
-            all.into_iter().enumerate().filter(|(index, _)| index % PART == 0).map(|(_, one)| one).collect();
+        all = all
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| index % life.part == 0)
+            .map(|(_, one)| one)
+            .collect();
     }
     let lived: Vec<_> = stream::iter(all.clone())
-        .map(|(fault, at)| async move { (fault, at, survives(Faults::plan(fault, at)).await) })
+        .map(|(fault, at)| async move { (fault, at, survives(life, Faults::plan(fault, at)).await) })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;

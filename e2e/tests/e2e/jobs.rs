@@ -105,3 +105,27 @@ async fn a_schedule_runs_with_the_environment_of_the_service() -> Result<()> {
     })
     .await
 }
+
+/// What keeps a migration from running is on the object, not only on a pod that nobody looks at.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_migration_that_cannot_start_says_why() -> Result<()> {
+    in_namespace("stuck-job", |namespace| async move {
+        let spec = json!({
+            "image": "registry.invalid/app:none",
+            "migrations": [{"name": "schema", "command": ["/migrate"]}],
+        });
+        namespace.apply("web", spec).await?;
+        namespace
+            .until("web", "the pull of the migration's image fails", |_, status| {
+                condition(status, "MigrationsComplete").is_some()
+                    && condition(status, "Reconciling").is_some_and(|found| {
+                        found.reason == "Migrating"
+                            && found.message.contains("container \"web\": cannot pull image")
+                    })
+            })
+            .await?;
+        Ok(())
+    })
+    .await
+}

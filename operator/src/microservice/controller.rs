@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     cluster::{
-        MICROSERVICE_LABEL,
+        MICROSERVICE_LABEL, PART_OF_LABEL,
         cache::{Kept, Observation},
         kind::Kind,
         ownership,
@@ -201,7 +201,8 @@ fn children(
         });
     }
     let pods = Arc::clone(caches);
-    let config = watch_config().labels(MICROSERVICE_LABEL);
+    // Those of its jobs too.
+    let config = watch_config().labels(PART_OF_LABEL);
     let news = observed(watcher(typed(client, namespace), config), "Pod", move |event| {
         Some(pods.pods.observe(event))
     });
@@ -281,7 +282,7 @@ fn service_of(meta: &ObjectMeta, caches: &Caches) -> Option<ObjectRef<Handle>> {
 }
 
 fn labelled(meta: &ObjectMeta) -> Option<ObjectRef<Handle>> {
-    let name = meta.labels.as_ref()?.get(MICROSERVICE_LABEL)?;
+    let name = meta.labels.as_ref()?.get(PART_OF_LABEL)?;
     Some(ObjectRef::new(name).within(meta.namespace.as_deref()?))
 }
 

@@ -24,7 +24,7 @@ use super::{
     validate::{self, Class, Reference, references, replaces_pods},
     warnings::{Warning, Warnings},
 };
-use crate::cluster::{cache::Cache, capability::Capabilities, kind::Kind};
+use crate::cluster::{MICROSERVICE_LABEL, cache::Cache, capability::Capabilities, kind::Kind};
 
 /// The caches of one scope: a namespace, or the whole cluster.
 #[derive(Debug)]
@@ -228,7 +228,9 @@ pub struct Observed {
     pub objects: BTreeMap<(Kind, String), Arc<DynamicObject>>,
     /// Its pods.
     pub pods: Vec<Arc<Pod>>,
-    /// What is said of them in events, by their UID.
+    /// Pods of its jobs.
+    pub job_pods: Vec<Arc<Pod>>,
+    /// What is said of all of them in events, by their UID.
     pub warnings: BTreeMap<String, Vec<Warning>>,
     /// What its pods refer to and must be replaced for, each with its version, or without one when it does not exist.
     pub references: BTreeMap<Reference, Option<String>>,
@@ -265,11 +267,16 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
         let found = cache.group_or_named(&namespace, &uid, &name);
         observed.objects.extend(found.into_iter().map(|object| ((kind, object.name_any()), object)));
     }
-    observed.pods = caches.pods.group(&namespace, &name);
+    let serves = |pod: &Arc<Pod>| {
+        let labels = pod.metadata.labels.as_ref();
+        labels.and_then(|labels| labels.get(MICROSERVICE_LABEL)) == Some(&name)
+    };
+    (observed.pods, observed.job_pods) = caches.pods.group(&namespace, &name).into_iter().partition(serves);
     observed.provisioned = caches.provisioned.of(microservice);
     observed.warnings = observed
         .pods
         .iter()
+        .chain(&observed.job_pods)
         .filter_map(|pod| {
             let uid = pod.uid()?;
             let said = caches.warnings.of(&uid);

@@ -13,9 +13,9 @@ use kube::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::plan::VERSION_LABEL;
+use super::{plan::VERSION_LABEL, status::JOB_LABEL};
 use crate::cluster::{
-    ADOPT_ANNOTATION, FIELD_MANAGER, MICROSERVICE_LABEL, cache::Kept, kind::Kind, ownership,
+    ADOPT_ANNOTATION, FIELD_MANAGER, MICROSERVICE_LABEL, PART_OF_LABEL, cache::Kept, kind::Kind, ownership,
 };
 
 impl Kept for Microservice {}
@@ -24,7 +24,7 @@ impl Kept for MicroserviceClass {}
 
 impl Kept for Pod {
     fn group(&self) -> Option<&str> {
-        self.metadata.labels.as_ref()?.get(MICROSERVICE_LABEL).map(String::as_str)
+        self.metadata.labels.as_ref()?.get(PART_OF_LABEL).map(String::as_str)
     }
 }
 
@@ -135,6 +135,9 @@ pub(super) fn reference<K>(object: &mut PartialObjectMeta<K>) {
     object.metadata = ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() };
 }
 
+/// The labels of a pod that are read.
+const LABELS: [&str; 4] = [MICROSERVICE_LABEL, PART_OF_LABEL, VERSION_LABEL, JOB_LABEL];
+
 /// The conditions of a pod that are read.
 const CONDITIONS: [&str; 2] = ["PodScheduled", "Ready"];
 
@@ -152,7 +155,7 @@ pub(super) fn pod(pod: &mut Pod) {
         ..
     } = std::mem::take(&mut pod.metadata);
     let labels = labels.map(|mut labels| {
-        labels.retain(|name, _| name == MICROSERVICE_LABEL || name == VERSION_LABEL);
+        labels.retain(|name, _| LABELS.contains(&&**name));
         labels
     });
     pod.metadata = ObjectMeta {
@@ -253,7 +256,7 @@ mod tests {
         unread["containerID"] = json!("containerd://1");
         let scheduled = json!({"type": "PodScheduled", "status": "True"});
         let mut object: Pod = serde_json::from_value(json!({
-            "metadata": {"name": "shop-1", "namespace": "ns", "uid": "1", "labels": {MICROSERVICE_LABEL: "shop", "a": "b"},
+            "metadata": {"name": "shop-1", "namespace": "ns", "uid": "1", "labels": {PART_OF_LABEL: "shop", "a": "b"},
                 "annotations": {"a": "b"}},
             "spec": {"containers": [{"name": "app"}]},
             "status": {"phase": "Running", "podIP": "192.0.2.1", "containerStatuses": [unread],
@@ -265,7 +268,7 @@ mod tests {
             serde_json::to_value(&object).unwrap(),
             json!({
                 "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "shop-1", "namespace": "ns", "uid": "1", "labels": {MICROSERVICE_LABEL: "shop"}},
+                "metadata": {"name": "shop-1", "namespace": "ns", "uid": "1", "labels": {PART_OF_LABEL: "shop"}},
                 "status": {"phase": "Running", "containerStatuses": [read], "conditions": [scheduled]},
             })
         );

@@ -70,6 +70,8 @@ pub struct Wait {
     pub message: String,
     /// Whether nothing will happen until somebody does something.
     pub is_failure: bool,
+    /// The Job that runs meanwhile, if one does.
+    pub job: Option<String>,
 }
 
 /// How a Job ended, if it has.
@@ -118,6 +120,7 @@ fn gate(observed: &Observed, is_first: bool) -> Option<Wait> {
         reason: "WaitingForDependencies",
         message: format!("waiting: {}", waiting.join("; ")),
         is_failure: false,
+        job: None,
     })
 }
 

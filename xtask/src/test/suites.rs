@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::docs;
 use crate::cluster::{self, Cluster, GITOPS, HELM, Provider};
 use crate::install::{install, install_paused};
-use crate::{lint, progress, workspace_root};
+use crate::{images, lint, progress, workspace_root};
 
 /// Tests that are run together.
 pub(super) struct Suite {
@@ -73,6 +73,10 @@ fn operator(run: &mut Run) -> Result<()> {
     let cluster = run.cluster()?;
     // A running one would reconcile the tests' objects as well.
     install_paused(cluster)?;
+    if cluster.provider == Provider::Host {
+        // For the few tests that have pods.
+        images::load(cluster, &images::build(&["podinfo"])?)?;
+    }
     cargo_test(&["--package", "flotilla-e2e", "--test", "controller"], &["--ignored"], Some(cluster))
 }
 

@@ -27,5 +27,6 @@ pub(super) fn resolve(bindings: &mut [Credentials], observed: &Observed) -> Opti
         reason: "WaitingForBindings",
         message: format!("waiting: {}", waiting.join("; ")),
         is_failure: false,
+        job: None,
     })
 }

@@ -251,14 +251,20 @@ fn migrations(
             JobOutcome::Succeeded => {}
             JobOutcome::Running => {
                 let message = format!("migration {:?} runs (Job {name})", migration.name);
-                return Ok((jobs, Some(Wait { reason: "Migrating", message, is_failure: false })));
+                return Ok((
+                    jobs,
+                    Some(Wait { reason: "Migrating", message, is_failure: false, job: Some(name) }),
+                ));
             }
             JobOutcome::Failed(why) => {
                 let message = format!(
                     "migration {:?} failed: {why}; its log: kubectl logs job/{name}; correct spec, or delete the Job to try again",
                     migration.name
                 );
-                return Ok((jobs, Some(Wait { reason: "MigrationFailed", message, is_failure: true })));
+                return Ok((
+                    jobs,
+                    Some(Wait { reason: "MigrationFailed", message, is_failure: true, job: None }),
+                ));
             }
         }
     }

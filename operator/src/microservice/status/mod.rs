@@ -12,7 +12,7 @@ use flotilla_crds::v1alpha1::{
     MicroserviceStatus, Port, Protocol, Revisions, Visibility, condition,
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
@@ -63,6 +63,9 @@ pub enum Outcome {
 
 /// The reason of a version that makes no progress.
 const DEADLINE_REASON: &str = "ProgressDeadlineExceeded";
+
+/// By which a Job knows its pods.
+pub(super) const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
 
 /// How many callers the status shows.
 const DEPENDENTS_SHOWN: usize = 64;
@@ -115,7 +118,8 @@ pub fn compute(
         }
         Outcome::Suspended | Outcome::Retrying { .. } | Outcome::Blocked { .. } => recorded.clone(),
     };
-    let mut wanted = wanted(outcome, rollout.as_ref(), problem.as_ref(), &revisions);
+    let of_job = job_problem(outcome, observed);
+    let mut wanted = wanted(outcome, rollout.as_ref(), problem.as_ref(), of_job.as_ref(), &revisions);
     wanted.extend(dependencies(&observed.peers));
     wanted.extend(bindings(microservice, observed));
     wanted.extend(routes::accepted(microservice, observed, &uid));
@@ -145,6 +149,17 @@ pub fn compute(
         revisions: (revisions != Revisions::default()).then_some(revisions),
         inventory: inventory(observed, &uid),
     }
+}
+
+/// Why the Job that a version waits for does not get on.
+fn job_problem(outcome: &Outcome, observed: &Observed) -> Option<Problem> {
+    let Outcome::Applied { waits: Some(Wait { job: Some(job), .. }), .. } = outcome else {
+        return None;
+    };
+    let is_of_it =
+        |pod: &&Arc<Pod>| pod.metadata.labels.as_ref().and_then(|labels| labels.get(JOB_LABEL)) == Some(job);
+    let pods: Vec<_> = observed.job_pods.iter().filter(is_of_it).cloned().collect();
+    pods::problem(&pods, &observed.warnings)
 }
 
 /// How long a change took that is through now; `None` for every other step.
@@ -191,6 +206,7 @@ fn wanted(
     outcome: &Outcome,
     rollout: Option<&Rollout>,
     problem: Option<&Problem>,
+    of_job: Option<&Problem>,
     revisions: &Revisions,
 ) -> Vec<Wanted> {
     let mut wanted = Vec::new();
@@ -216,7 +232,9 @@ fn wanted(
     let mut stalled = deadline.then(|| (DEADLINE_REASON, message.clone()));
     match outcome {
         Outcome::Applied { waits, unmet, .. } => {
-            if let Some(Wait { reason: why, message: text, is_failure }) = waits {
+            if let Some(Wait { reason: why, message: text, is_failure, .. }) = waits {
+                let text =
+                    &of_job.map_or_else(|| text.clone(), |problem| format!("{text}; {}", problem.message));
                 if *is_failure {
                     (reconciling, stalled) = (None, Some((*why, text.clone())));
                 } else {
