@@ -158,7 +158,7 @@ impl Bench {
     async fn operator(&self) -> Result<Usage> {
         match self.pid {
             Some(pid) => Machine::process(pid),
-            None => self.machine.pod(&Subject::pod(&self.client).await?),
+            None => Machine::pod(&Subject::pod(&self.client).await?),
         }
     }
 

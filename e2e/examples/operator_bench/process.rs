@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 
-/// USER_HZ is 100 on every Linux of today.
+/// `USER_HZ` is 100 on every Linux of today.
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// The processes of one cluster.
@@ -41,7 +41,7 @@ impl Machine {
     }
 
     /// The first process of a pod.
-    pub(crate) fn pod(&self, uid: &str) -> Result<Usage> {
+    pub(crate) fn pod(uid: &str) -> Result<Usage> {
         let is_program = |pid: u32| !read(pid, "cmdline").starts_with("/pause");
         find(|pid| read(pid, "cgroup").contains(uid) && is_program(pid))
             .context("the operator's process cannot be seen here")
