@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub(crate) enum Subject {
     /// The installed one.
     Flotilla,
-    /// kro with one `ResourceGraphDefinition`, in a process of its own.
+    /// kro with one definition, in a process of its own.
     Kro,
 }
 

@@ -33,9 +33,6 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-/// How many lives are lived at once.
-const AT_ONCE: usize = 12;
-
 /// Without a write for so long, nothing is written any more.
 const QUIET: Duration = Duration::from_secs(3);
 
@@ -48,16 +45,18 @@ struct Life {
     /// Of so many faults one is tried, unless `FLOTILLA_FAULTS=all`. It shares no divisor with the number of faults of a
     /// write, so that all of them come up.
     part: usize,
+    /// How many lives are lived at once.
+    at_once: usize,
 }
 
 /// Whether a step has been reached, besides that the cluster is as it was rendered.
 type Reached = fn(&MicroserviceStatus) -> bool;
 
 /// Made, changed and partly pruned, scaled by an autoscaler and back, and set back to the first version.
-const WITHOUT_PODS: Life = Life { steps: without_pods, part: 9 };
+const WITHOUT_PODS: Life = Life { steps: without_pods, part: 9, at_once: 12 };
 
 /// Migrated, broken and rolled back, and mended with another migration. These are real pods, so a life takes longer.
-const WITH_PODS: Life = Life { steps: with_pods, part: 37 };
+const WITH_PODS: Life = Life { steps: with_pods, part: 61, at_once: 6 };
 
 fn without_pods() -> Vec<(Value, Reached)> {
     let service = |more: Value| {
@@ -81,7 +80,8 @@ fn without_pods() -> Vec<(Value, Reached)> {
 }
 
 fn with_pods() -> Vec<(Value, Reached)> {
-    let service = |command: Value, version: &str| {
+    // Only what shall fail has a short time: on a busy machine, good pods may take long.
+    let service = |command: Value, version: &str, deadline: u32| {
         json!({
             "image": PODINFO,
             "command": command,
@@ -89,7 +89,7 @@ fn with_pods() -> Vec<(Value, Reached)> {
             "ports": [{"name": "http", "port": 9898, "protocol": "HTTP"}],
             "probes": {"readiness": {"http": {"path": "/readyz"}, "periodSeconds": 1}},
             "migrations": [{"name": "schema", "command": ["podcli", "version"]}],
-            "rollout": {"progressDeadlineSeconds": 6},
+            "rollout": {"progressDeadlineSeconds": deadline},
             "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}},
             "lifecycle": {"drainSeconds": 0, "terminationGracePeriodSeconds": 1},
         })
@@ -103,9 +103,9 @@ fn with_pods() -> Vec<(Value, Reached)> {
         revisions.failed.is_some() && revisions.stable == revisions.current
     };
     vec![
-        (service(json!(["./podinfo"]), "1"), stable),
-        (service(json!(["./podinfo", "--no-such-option"]), "2"), rolled_back),
-        (service(json!(["./podinfo"]), "3"), stable),
+        (service(json!(["./podinfo"]), "1", 600), stable),
+        (service(json!(["./podinfo", "--no-such-option"]), "2", 6), rolled_back),
+        (service(json!(["./podinfo"]), "3", 600), stable),
     ]
 }
 
@@ -251,7 +251,7 @@ async fn try_all(life: &'static Life) -> Result<()> {
     }
     let lived: Vec<_> = stream::iter(all.clone())
         .map(|(fault, at)| async move { (fault, at, survives(life, Faults::plan(fault, at)).await) })
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(life.at_once)
         .collect()
         .await;
     let mut happened = 0;

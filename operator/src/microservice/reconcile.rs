@@ -30,7 +30,7 @@ use crate::{
 const RESYNC: Duration = Duration::from_secs(600);
 
 /// Time for the controller of a workload to see what was applied, before the status says that it has not.
-const ANSWER: Duration = Duration::from_secs(1);
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// Time before the first retry, doubled at each further one.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -103,6 +103,8 @@ pub struct Context {
     services: ServiceMetrics,
     /// The hash of what was wanted last of each service.
     wanted: Mutex<HashMap<Key, u64>>,
+    /// Since when services wait for the controller of their workload.
+    asked: Mutex<HashMap<Key, Instant>>,
     failures: Mutex<HashMap<String, u32>>,
 }
 
@@ -124,6 +126,7 @@ impl Context {
             metrics,
             services,
             wanted: Mutex::default(),
+            asked: Mutex::default(),
             failures: Mutex::default(),
         }
     }
@@ -140,6 +143,19 @@ impl Context {
 
     fn forget(&self, key: &Key) {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// How long a service may still wait for the controller of its workload; `None` when it has answered, or has not
+    /// for too long.
+    fn patience(&self, key: Key, is_answered: bool) -> Option<Duration> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_answered {
+            asked.remove(&key);
+            return None;
+        }
+        let since = asked.entry(key).or_insert_with(Instant::now);
+        ANSWER.checked_sub(since.elapsed()).filter(|left| !left.is_zero())
     }
 }
 
@@ -260,7 +276,6 @@ async fn report(
     context: &Context,
 ) -> Result<Reported, Error> {
     let (namespace, name) = (microservice.namespace().unwrap_or_default(), microservice.name_any());
-    let just_written = unchanged.is_none();
     let looked: Observed;
     let (microservice, observed) = if let Some((microservice, observed)) = unchanged {
         (Arc::clone(microservice), observed)
@@ -272,11 +287,10 @@ async fn report(
         (microservice, &looked)
     };
     // Its controller answers at once, and that brings us back; if not, the time does.
-    if just_written
-        && matches!(outcome, Outcome::Applied { .. })
-        && !status::is_answered(&microservice, observed)
-    {
-        return Ok(Reported { has_failed: false, next_look: ANSWER });
+    let is_answered =
+        !matches!(outcome, Outcome::Applied { .. }) || status::is_answered(&microservice, observed);
+    if let Some(left) = context.patience((namespace, name), is_answered) {
+        return Ok(Reported { has_failed: false, next_look: left });
     }
     let next = status::compute(&microservice, observed, outcome, Timestamp::now());
     let next_look = next_look(&microservice, &next);

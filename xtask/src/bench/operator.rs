@@ -56,6 +56,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut results = Vec::new();
     for size in &args.sizes {
         results.push(run.measure("flotilla", *size, None)?);
+        publish(&results)?;
     }
     if args.peer == Peer::Kro {
         let kro = Kro::install(&cluster)?;
@@ -63,14 +64,19 @@ pub(super) fn run(args: &Args) -> Result<()> {
             // Started anew, so that its memory is that of this run.
             let running = kro.start()?;
             results.push(run.measure("kro", *size, Some(running.pid()))?);
+            publish(&results)?;
         }
         kro.uninstall()?;
     }
+    println!("{}", document::write(&results, &document::Machine::of_this()?)?);
+    Ok(())
+}
+
+/// Writes the document after each result: a long run may be broken off.
+fn publish(results: &[Value]) -> Result<()> {
     let docs = workspace_root().join("docs");
-    let document = document::write(&results, &document::Machine::of_this()?)?;
-    fs::write(docs.join("benchmarks.md"), &document)?;
-    fs::write(docs.join("benchmarks.svg"), plot::draw(&results))?;
-    println!("{document}");
+    fs::write(docs.join("benchmarks.md"), document::write(results, &document::Machine::of_this()?)?)?;
+    fs::write(docs.join("benchmarks.svg"), plot::draw(results))?;
     Ok(())
 }
 
@@ -98,8 +104,6 @@ impl Run<'_> {
         let output = progress::during(format!("Measuring {subject} with {size} services"), || {
             process::output(&mut bench)
         })?;
-        // A long run may fail at its end: what is known by then is not lost.
-        println!("{}", output.trim());
         serde_json::from_str(&output).context("a result is JSON")
     }
 }
