@@ -13,3 +13,4 @@ mod leadership;
 mod metrics;
 mod scaling;
 mod support;
+mod writer;
