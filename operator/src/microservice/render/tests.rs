@@ -277,7 +277,116 @@ fn spec() -> impl Strategy<Value = Value> {
         })
 }
 
+/// Blocks of `spec` that may each be there or not, beside each other and beside those of `spec()`.
+const BLOCKS: &[&str] = &[
+    "config: {data: {a.toml: b}, mountPath: /etc/a}",
+    "files: [{mountPath: /keys, secret: {secretName: keys}}, {mountPath: /more, configMap: {name: more}}]",
+    "volumes: [{name: work, emptyDir: {sizeLimit: 1024Mi}}]\nvolumeMounts: [{name: work, mountPath: /work}]",
+    "initContainers: [{name: wait, command: [sleep, '1'], env: [{name: A, value: b}]}]",
+    "sidecars: [{name: proxy, image: proxy:1, ports: [{name: proxy, port: 15000}]}]",
+    "bindings: [{name: db, secretRef: {name: db}}, {name: mail, as: Files, secretRef: {name: mail}}]",
+    "migrations: [{name: schema, command: [/migrate]}]",
+    "schedules: [{name: nightly, cron: '0 3 * * *', command: [/report], concurrencyPolicy: Forbid}]",
+    "disruption: {maxUnavailable: 25%}",
+    "placement: {architectures: [arm64, amd64], tolerations: [{key: a, operator: Exists}], topologySpread: Strict}",
+    "rollout: {strategy: Recreate, onFailure: Pause, revisionHistoryLimit: 0}",
+    "dependsOn: [{name: payments}, {name: stripe, external: {host: api.stripe.com, port: 443}}]",
+    "network: {allowFrom: [{microservice: web}, {namespace: tools}], egress: {cidrs: [192.0.2.0/24]}}",
+    "observability: {tracing: {sampleRatio: '0.1'}}",
+    "overlays: [{target: {kind: Deployment}, patch: {spec: {minReadySeconds: 3, template: {spec: {dnsPolicy: Default}}}}}]",
+    "imagePullSecrets: [{name: pull}]\nimagePullPolicy: Always\ncommand: [/app]\nargs: [--verbose]",
+];
+
+/// A `spec` with some of the blocks. Each is a block of its own, so any of them go together.
+fn full_spec() -> impl Strategy<Value = Value> {
+    let blocks = prop::collection::vec(any::<bool>(), BLOCKS.len());
+    (spec(), blocks).prop_map(|(mut spec, chosen)| {
+        for (block, _) in BLOCKS.iter().zip(chosen).filter(|(_, chosen)| *chosen) {
+            let block: Value = serde_saphyr::from_str(block).unwrap();
+            spec.as_object_mut().unwrap().extend(block.as_object().unwrap().clone());
+        }
+        spec
+    })
+}
+
+/// Values where they belong and where they do not: rules of the definition are not asked.
+fn any_spec() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![Just("app".to_owned()), ".{0,8}", "[0-9]{1,4}[kMGi%]{0,2}"];
+    let number = any::<i32>().prop_map(Value::from);
+    let leaf = prop_oneof![text.prop_map(Value::from), number, any::<bool>().prop_map(Value::from)];
+    let mutated = (full_spec(), prop::collection::vec((any::<prop::sample::Index>(), leaf), 0..6));
+    mutated.prop_map(|(mut spec, changes)| {
+        for (index, value) in changes {
+            let mut leaves = Vec::new();
+            pointers(&spec, String::new(), &mut leaves);
+            if let Some(place) = spec.pointer_mut(&leaves[index.index(leaves.len())]) {
+                *place = value;
+            }
+        }
+        spec
+    })
+}
+
+fn pointers(value: &Value, path: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            fields.iter().for_each(|(name, value)| {
+                pointers(value, format!("{path}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+            });
+        }
+        Value::Array(items) if !items.is_empty() => {
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| pointers(value, format!("{path}/{index}"), found));
+        }
+        _ => found.push(path),
+    }
+}
+
+/// What an object may be called: labels joined by dots (RFC 1123).
+fn is_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        !label.is_empty() && label.chars().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
 proptest! {
+    /// What goes together goes together in every combination, and twice the same becomes twice the same.
+    #[test]
+    fn blocks_of_every_kind_go_together(spec in full_spec(), name in "[a-z]([-a-z0-9]{0,50}[a-z0-9])?") {
+        let mut service = microservice("spec: {image: app}");
+        service.metadata.name = Some(name);
+        service.spec = serde_json::from_value(spec).unwrap();
+        let once = render(&validate(&service, &Class::default()).unwrap(), &Observed::default()).unwrap();
+        let twice = render(&validate(&service, &Class::default()).unwrap(), &Observed::default()).unwrap();
+        prop_assert_eq!(&once, &twice);
+        for object in &once.objects {
+            prop_assert!(is_name(&object.name), "{} {}", object.kind, object.name);
+            prop_assert_eq!(object.manifest["metadata"]["name"].as_str(), Some(&*object.name));
+            prop_assert_eq!(&object.manifest["metadata"]["namespace"], "shop");
+            prop_assert_eq!(&object.manifest["metadata"]["ownerReferences"][0]["controller"], true);
+            for (label, value) in object.manifest["metadata"]["labels"].as_object().unwrap() {
+                prop_assert!(value.as_str().unwrap().len() <= 63, "{label}");
+            }
+        }
+        let names: std::collections::BTreeSet<_> = once.objects.iter().map(|object| (object.kind, &object.name)).collect();
+        prop_assert_eq!(names.len(), once.objects.len(), "no two objects have one name");
+    }
+
+    /// Whatever an object of an older or a newer version has, reading and rendering it ends with an answer.
+    #[test]
+    fn nothing_in_an_object_panics(spec in any_spec()) {
+        let mut object = serde_json::to_value(microservice("spec: {image: app}")).unwrap();
+        object["spec"] = spec;
+        let Ok(service) = serde_json::from_value::<Microservice>(object) else { return Ok(()) };
+        if let Ok(validated) = validate(&service, &Class::default()) {
+            render(&validated, &Observed::default()).ok();
+        }
+    }
+
     /// No object leaves the namespace, is of another kind than those of the list, or lacks its owner.
     #[test]
     fn every_object_stays_in_its_place(spec in spec()) {
