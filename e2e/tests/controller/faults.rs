@@ -136,7 +136,7 @@ async fn supervise(namespace: &TestNamespace, faults: &Faults) -> Result<()> {
 }
 
 /// What the operator would write now, computed anew from what the API server has.
-async fn left_to_do(namespace: &TestNamespace, client: &Client) -> Result<Option<Plan>> {
+pub(crate) async fn left_to_do(namespace: &TestNamespace, client: &Client) -> Result<Option<Plan>> {
     let Some(service) = namespace.api::<Microservice>().get_opt("orders").await? else {
         return Ok(None);
     };

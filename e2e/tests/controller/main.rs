@@ -7,6 +7,7 @@
 
 mod convergence;
 mod definition;
+mod differential;
 mod faults;
 mod foreign;
 mod leadership;

@@ -13,7 +13,8 @@ use super::FIELD_MANAGER;
 ///
 /// `live` is the object as JSON with its metadata, `managed` the `managedFields` of that metadata.
 pub fn differs(desired: &Value, live: &Value, managed: &[ManagedFieldsEntry]) -> bool {
-    !holds(desired, live) || owned(managed).is_none_or(|fields| owns_more(fields, desired))
+    let fields = owned(managed);
+    !holds(desired, live, fields) || fields.is_none_or(|fields| owns_more(fields, desired))
 }
 
 /// The fields that the operator has applied; `None` when it never did.
@@ -29,23 +30,44 @@ fn owned(managed: &[ManagedFieldsEntry]) -> Option<&Map<String, Value>> {
         .and_then(|fields| fields.0.as_object())
 }
 
-/// Whether the live value has everything that is wanted.
-fn holds(desired: &Value, live: &Value) -> bool {
+/// Whether the live value has everything that is wanted. `owned` is what the operator owns of it, if that is known.
+fn holds(desired: &Value, live: &Value, owned: Option<&Map<String, Value>>) -> bool {
     match (desired, live) {
         (Value::Object(desired), Value::Object(live)) => {
             desired.iter().all(|(name, value)| match live.get(name) {
-                Some(live) => holds(value, live),
+                Some(live) => holds(value, live, below(owned, |step| *step == Step::Field(name))),
                 // The API server leaves out what is empty.
                 None => is_empty(value),
             })
         }
+        // It is owned as a whole (`listType: atomic`), so nobody else has anything in it.
+        (Value::Array(desired), Value::Array(live)) if owned.is_some_and(Map::is_empty) => {
+            desired.len() == live.len()
+                && desired.iter().zip(live).all(|(wanted, item)| holds(wanted, item, owned))
+        }
         (Value::Array(desired), Value::Array(live)) if desired.iter().any(Value::is_object) => {
             // Others may have added items of their own, such as a sidecar; ours must be there in our order.
             let mut rest = live.iter();
-            desired.iter().all(|wanted| rest.any(|item| holds(wanted, item)))
+            desired.iter().all(|wanted| {
+                let owned = below(owned, |step| step.is_of(wanted));
+                rest.any(|item| holds(wanted, item, owned))
+            })
         }
         (desired, live) => desired == live,
     }
+}
+
+/// What is owned one step further down. Below something that is owned as a whole, everything is.
+fn below(
+    owned: Option<&Map<String, Value>>,
+    is_it: impl Fn(&Step<'_>) -> bool,
+) -> Option<&Map<String, Value>> {
+    let owned = owned?;
+    if owned.is_empty() {
+        return Some(owned);
+    }
+    let step = owned.iter().find(|(path, _)| Step::parse(path).is_some_and(|step| is_it(&step)));
+    step.and_then(|(_, children)| children.as_object())
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -72,6 +94,7 @@ fn owns_more(fields: &Map<String, Value>, desired: &Value) -> bool {
 }
 
 /// One step of a path in `fieldsV1`.
+#[derive(PartialEq)]
 enum Step<'a> {
     /// `f:name`: a field of an object.
     Field(&'a str),
@@ -96,14 +119,20 @@ impl<'a> Step<'a> {
     fn find<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         match self {
             Self::Field(name) => value.get(*name),
-            Self::Item(keys) => value.as_array()?.iter().find(|item| {
-                keys.iter().all(|(name, wanted)| match item.get(name) {
-                    Some(found) => found == wanted,
-                    // A key may be a default of the API server, such as the protocol of a port.
-                    None => name == "protocol" && wanted == "TCP",
-                })
+            Self::Item(_) | Self::Member(_) => value.as_array()?.iter().find(|item| self.is_of(item)),
+        }
+    }
+
+    /// Whether it leads to this item of a list.
+    fn is_of(&self, item: &Value) -> bool {
+        match self {
+            Self::Field(_) => false,
+            Self::Item(keys) => keys.iter().all(|(name, wanted)| match item.get(name) {
+                Some(found) => found == wanted,
+                // A key may be a default of the API server, such as the protocol of a port.
+                None => name == "protocol" && wanted == "TCP",
             }),
-            Self::Member(wanted) => value.as_array()?.iter().find(|item| *item == wanted),
+            Self::Member(wanted) => item == wanted,
         }
     }
 }
@@ -164,6 +193,21 @@ mod tests {
         assert!(differs(&desired(), &live, &managed(fields)));
     }
 
+    /// A rule of a NetworkPolicy that is no longer wanted must go: its list belongs to one manager as a whole.
+    #[test]
+    fn an_item_more_in_a_list_that_is_owned_as_a_whole_is_drift() {
+        let rule = |port: u16| json!({"ports": [{"port": port}]});
+        let stored = |port: u16| json!({"ports": [{"port": port, "protocol": "TCP"}]});
+        let desired = json!({"spec": {"egress": [rule(53)]}});
+        let fields = json!({"f:spec": {"f:egress": {}}});
+        let same = json!({"spec": {"egress": [stored(53)]}});
+        assert!(!differs(&desired, &same, &managed(fields.clone())));
+        let more = json!({"spec": {"egress": [stored(53), stored(443)]}});
+        assert!(differs(&desired, &more, &managed(fields.clone())));
+        let more_inside = json!({"spec": {"egress": [{"ports": [{"port": 53}, {"port": 443}]}]}});
+        assert!(differs(&desired, &more_inside, &managed(fields)));
+    }
+
     #[test]
     fn an_object_that_was_never_applied_is_drift() {
         assert!(differs(&json!({}), &json!({}), &[]));
@@ -196,7 +240,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_value_holds_itself(value in any_json()) {
-            prop_assert!(holds(&value, &value));
+            prop_assert!(holds(&value, &value, None));
+            prop_assert!(holds(&value, &value, Some(&Map::new())));
         }
     }
 }
