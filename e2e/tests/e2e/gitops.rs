@@ -127,10 +127,14 @@ async fn a_server_side_diff_is_empty_also_while_an_autoscaler_works() -> Result<
     .await
 }
 
-/// The chart as it is rendered is the chart as it is installed.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test e2e"]
 async fn the_rendered_chart_has_no_drift() -> Result<()> {
+    chart_has_no_drift().await
+}
+
+/// The chart as it is rendered is the chart as it is installed.
+pub(crate) async fn chart_has_no_drift() -> Result<()> {
     let chart = root().join("charts/flotilla");
     let chart = chart.to_str().context("a path of the file system")?;
     let arguments =
