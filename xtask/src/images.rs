@@ -79,6 +79,11 @@ pub(crate) fn build(names: &[&str]) -> Result<Vec<Archived>> {
     wanted.map(|recipe| (recipe.build)()).collect()
 }
 
+/// The program that is in the operator's image.
+pub(crate) fn operator_program() -> Result<PathBuf> {
+    ours::operator_program()
+}
+
 /// Imports images into a cluster.
 pub(crate) fn load(cluster: &cluster::Cluster, images: &[Archived]) -> Result<()> {
     let archives: Vec<PathBuf> = images.iter().map(|image| image.archive.clone()).collect();

@@ -1,17 +1,22 @@
 //! Whatever goes wrong at whichever request, the cluster ends as `render` says, and then nothing is written any more.
 //!
 //! One run counts the writes and watch events of a service's life. Then that life is lived once for each of them and
-//! each way in which it can go wrong.
+//! each way in which it can go wrong: with an operator in this process, which is quick, and with the program that is
+//! shipped, which is killed and whose connections lead through a proxy.
 
 use std::{
+    io::Write,
+    process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus};
-use flotilla_e2e::{Fault, Faults, PODINFO, TestNamespace, eventually, in_namespace};
+use flotilla_e2e::{
+    Fault, Faults, OPERATOR_NAMESPACE, PODINFO, Proxy, TestNamespace, eventually, in_namespace,
+};
 use flotilla_operator::{
     app::{Error, Operator},
     cluster::kind::Kind,
@@ -31,7 +36,8 @@ use kube::{
     client::ClientBuilder,
 };
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tempfile::NamedTempFile;
+use tokio::{process::Command, task::JoinHandle};
 
 /// Without a write for so long, nothing is written any more.
 const QUIET: Duration = Duration::from_secs(3);
@@ -47,16 +53,29 @@ struct Life {
     part: usize,
     /// How many lives are lived at once.
     at_once: usize,
+    form: Form,
+}
+
+/// What is tried.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// The operator in this process. A crash ends its tasks.
+    InProcess,
+    /// The program that is in the image. A crash is `kill -9`.
+    Shipped,
 }
 
 /// Whether a step has been reached, besides that the cluster is as it was rendered.
 type Reached = fn(&MicroserviceStatus) -> bool;
 
 /// Made, changed and partly pruned, scaled by an autoscaler and back, and set back to the first version.
-const WITHOUT_PODS: Life = Life { steps: without_pods, part: 9, at_once: 12 };
+const WITHOUT_PODS: Life = Life { steps: without_pods, part: 9, at_once: 12, form: Form::InProcess };
+
+/// The same, of the shipped program.
+const SHIPPED: Life = Life { part: 17, form: Form::Shipped, ..WITHOUT_PODS };
 
 /// Migrated, broken and rolled back, and mended with another migration. These are real pods, so a life takes longer.
-const WITH_PODS: Life = Life { steps: with_pods, part: 61, at_once: 6 };
+const WITH_PODS: Life = Life { steps: with_pods, part: 61, at_once: 6, form: Form::InProcess };
 
 fn without_pods() -> Vec<(Value, Reached)> {
     let service = |more: Value| {
@@ -109,9 +128,9 @@ fn with_pods() -> Vec<(Value, Reached)> {
     ]
 }
 
-/// An operator whose requests go through faults.
-async fn operator(namespace: &TestNamespace, faults: &Faults) -> Result<JoinHandle<Result<(), Error>>> {
-    let config = Config::parse_from([
+/// The arguments of an operator for one namespace.
+fn arguments(namespace: &TestNamespace) -> [&str; 7] {
+    [
         "flotilla-operator",
         "--watch-namespaces",
         &namespace.name,
@@ -119,19 +138,47 @@ async fn operator(namespace: &TestNamespace, faults: &Faults) -> Result<JoinHand
         "127.0.0.1:0",
         "--leader-election",
         "false",
-    ]);
+    ]
+}
+
+/// An operator in this process whose requests go through faults.
+async fn operator(namespace: &TestNamespace, faults: &Faults) -> Result<JoinHandle<Result<(), Error>>> {
+    let config = Config::parse_from(arguments(namespace));
     let client = ClientBuilder::try_from(kube::Config::infer().await?)?.with_layer(faults).build();
     let operator = Box::pin(Operator::start(&config, client, Metrics::default().into())).await?;
     Ok(tokio::spawn(operator.run_until(std::future::pending())))
 }
 
-/// Keeps an operator running: when it crashes, another takes its place.
-async fn supervise(namespace: &TestNamespace, faults: &Faults) -> Result<()> {
-    loop {
-        let running = operator(namespace, faults).await?;
-        faults.crashed().await;
-        running.abort();
-        running.await.ok();
+/// Keeps an operator running: when it crashes, another takes its place. Returns only when it ends by itself.
+async fn supervise(form: Form, namespace: &TestNamespace, faults: &Faults) -> Result<()> {
+    match form {
+        Form::InProcess => loop {
+            let running = operator(namespace, faults).await?;
+            faults.crashed().await;
+            running.abort();
+            running.await.ok();
+        },
+        Form::Shipped => {
+            let user = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:flotilla-operator");
+            let proxy = Proxy::start(&user, faults).await?;
+            let mut kubeconfig = NamedTempFile::new()?;
+            kubeconfig.write_all(proxy.kubeconfig().as_bytes())?;
+            let program = std::env::var("FLOTILLA_OPERATOR")
+                .context("set FLOTILLA_OPERATOR to the program, or run cargo xtask test operator")?;
+            loop {
+                let mut child = Command::new(&program)
+                    .args(&arguments(namespace)[1..])
+                    .env("KUBECONFIG", kubeconfig.path())
+                    .stdout(Stdio::null())
+                    .kill_on_drop(true)
+                    .spawn()
+                    .with_context(|| format!("cannot start {program}"))?;
+                tokio::select! {
+                    () = faults.crashed() => child.kill().await?,
+                    ended = child.wait() => bail!("the operator ended by itself: {}", ended?),
+                }
+            }
+        }
     }
 }
 
@@ -200,7 +247,7 @@ async fn survives(life: &'static Life, faults: Faults) -> Result<bool> {
     in_namespace("fault", |namespace| {
         Box::pin(async move {
             tokio::select! {
-                ended = supervise(&namespace, &faults) => ended.context("the operator cannot be started"),
+                ended = supervise(life.form, &namespace, &faults) => ended.context("the operator does not run"),
                 lived = live(life, &namespace, &faults) => lived.with_context(|| format!("{faults:?}")),
             }
         })
@@ -217,6 +264,12 @@ async fn every_fault_at_every_request_is_survived() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster: cargo xtask test operator"]
+async fn every_fault_is_survived_by_the_shipped_program() -> Result<()> {
+    Box::pin(try_all(&SHIPPED)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a cluster: cargo xtask test operator"]
 async fn every_fault_during_a_migration_and_a_rollback_is_survived() -> Result<()> {
     Box::pin(try_all(&WITH_PODS)).await
 }
@@ -229,7 +282,7 @@ async fn try_all(life: &'static Life) -> Result<()> {
     in_namespace("count", |namespace| {
         Box::pin(async move {
             tokio::select! {
-                ended = supervise(&namespace, &count) => ended,
+                ended = supervise(life.form, &namespace, &count) => ended,
                 lived = live(life, &namespace, &count) => lived,
             }
         })
@@ -240,7 +293,7 @@ async fn try_all(life: &'static Life) -> Result<()> {
     let of_writes = (0..writes).flat_map(|at| Fault::OF_WRITES.map(|fault| (fault, at)));
     let of_watches = (0..events).flat_map(|at| Fault::OF_WATCHES.map(|fault| (fault, at)));
     let mut all: Vec<_> = of_writes.chain(of_watches).collect();
-    // All of them take ten minutes. A part goes through every write, every event and every fault.
+    // All of them take long. A part goes through every write, every event and every fault.
     if std::env::var("FLOTILLA_FAULTS").as_deref() != Ok("all") {
         all = all
             .into_iter()

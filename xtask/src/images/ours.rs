@@ -42,6 +42,11 @@ pub(super) fn operator() -> Result<Archived> {
     OPERATOR.build()
 }
 
+/// The program that is in the operator's image.
+pub(super) fn operator_program() -> Result<PathBuf> {
+    compile(OPERATOR.package, OPERATOR.features)
+}
+
 impl Program {
     /// What the image says of itself.
     fn image(&self) -> Image {

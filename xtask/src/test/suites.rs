@@ -28,7 +28,11 @@ pub(super) const SUITES: [Suite; 6] = [
         about: "the test cluster itself: networking, storage, metrics, repair",
         run: |run| cluster::selfcheck::run(run.cluster()?)?.end(),
     },
-    Suite { name: "operator", about: "the operator in process against a real API server", run: operator },
+    Suite {
+        name: "operator",
+        about: "the operator in front of a real API server, and faults between them",
+        run: operator,
+    },
     Suite { name: "e2e", about: "the operator as Helm installs it, with real pods", run: e2e },
     Suite { name: "docs", about: "every command of the documents, as it is written", run: documents },
 ];
@@ -111,6 +115,7 @@ fn cargo_test(cargo_arguments: &[&str], test_arguments: &[&str], cluster: Option
         cargo.env("KUBECONFIG", &cluster.kubeconfig).env("KUBECTL", cluster.kubectl.program());
         cargo.env("HELM", HELM.build()?.program("helm"));
         cargo.env("FLOTILLA_GITOPS", GITOPS.build()?.program("gitops"));
+        cargo.env("FLOTILLA_OPERATOR", images::operator_program()?);
         match &cluster.audit_log {
             Some(log) => drop(cargo.env("FLOTILLA_AUDIT_LOG", log)),
             None if cluster.provider == Provider::External
