@@ -67,6 +67,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [keda.sh]
   resources: [scaledobjects]
   verbs: [list, watch, create, patch, delete]
+- apiGroups: [security.istio.io]
+  resources: [peerauthentications]
+  verbs: [list, watch, create, patch, delete]
 {{- if not .Values.watch.namespaces }}
 # It watches what the platform team decides, and never changes it.
 - apiGroups: [flotilla.dev]

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ParentReference, Resources, Rollout, SecurityProfile};
+use super::{MutualTls, ParentReference, Resources, Rollout, SecurityProfile};
 
 /// The annotation of the class of services that name none.
 pub const DEFAULT_CLASS_ANNOTATION: &str = "flotilla.dev/is-default-class";
@@ -54,6 +54,10 @@ pub struct MicroserviceClassSpec {
     /// How services are measured and traced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observability: Option<ClassObservability>,
+
+    /// Who may call services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<ClassNetwork>,
 
     /// How versions follow each other where a service does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,6 +155,16 @@ pub struct ClassSecurity {
     pub minimum_profile: Option<SecurityProfile>,
 }
 
+/// Who may call services.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassNetwork {
+    /// What the mesh asks of callers of services that do not say. Left out: nothing is written, so what the mesh itself
+    /// says holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtls: Option<MutualTls>,
+}
+
 /// How services are measured and traced.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -223,4 +237,6 @@ pub enum Capability {
     EventScaling,
     /// cert-manager.
     Certificates,
+    /// Istio.
+    MutualTls,
 }

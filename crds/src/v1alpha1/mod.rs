@@ -59,7 +59,7 @@ pub use file::FileSource;
 pub use job::{ConcurrencyPolicy, Migration, Schedule};
 pub use lifecycle::Lifecycle;
 pub use microservice::{ImagePullPolicy, Microservice, MicroserviceSpec, NAME_MAX_LENGTH};
-pub use network::{AllowedPeer, Egress, Network, NetworkPolicyMode};
+pub use network::{AllowedPeer, Egress, MutualTls, Network, NetworkPolicyMode};
 pub use observability::{AlertPreset, Alerts, MetricsEndpoint, Observability, Tracing};
 pub use overlay::{Overlay, OverlayKind, OverlayTarget};
 pub use placement::{Placement, TaintEffect, Toleration, TolerationOperator, TopologySpread};

@@ -24,6 +24,21 @@ pub struct Network {
     /// Whom else it may call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<Egress>,
+
+    /// Whether the mesh lets only callers in whose certificate it knows. Left out: as the class says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtls: Option<MutualTls>,
+}
+
+/// What a mesh asks of callers: a `PeerAuthentication` of Istio.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MutualTls {
+    /// A certificate of the mesh.
+    Strict,
+    /// A certificate of the mesh, or none.
+    Permissive,
+    /// Nothing, and traffic is not encrypted.
+    Disabled,
 }
 
 /// Whether there is a NetworkPolicy.

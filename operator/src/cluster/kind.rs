@@ -43,6 +43,8 @@ pub enum Kind {
     PrometheusRule,
     /// `keda.sh/v1alpha1 ScaledObject`, where KEDA is installed.
     ScaledObject,
+    /// `security.istio.io/v1 PeerAuthentication`, where Istio is installed.
+    PeerAuthentication,
 }
 
 /// How a kind is named and served.
@@ -55,7 +57,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of apply.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Revision,
@@ -75,6 +77,7 @@ impl Kind {
         Self::PodMonitor,
         Self::PrometheusRule,
         Self::ScaledObject,
+        Self::PeerAuthentication,
     ];
 
     const fn names(self) -> Names {
@@ -100,6 +103,9 @@ impl Kind {
             Self::PodMonitor => ("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors"),
             Self::PrometheusRule => ("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"),
             Self::ScaledObject => ("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"),
+            Self::PeerAuthentication => {
+                ("security.istio.io", "v1", "PeerAuthentication", "peerauthentications")
+            }
         };
         Names { group, version, kind, plural }
     }
@@ -135,7 +141,11 @@ impl Kind {
         let Names { group, plural, .. } = self.names();
         let optional = matches!(
             group,
-            "gateway.networking.k8s.io" | "cert-manager.io" | "monitoring.coreos.com" | "keda.sh"
+            "gateway.networking.k8s.io"
+                | "cert-manager.io"
+                | "monitoring.coreos.com"
+                | "keda.sh"
+                | "security.istio.io"
         );
         optional.then(|| format!("{plural}.{group}"))
     }

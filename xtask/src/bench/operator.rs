@@ -16,13 +16,16 @@ use crate::{images, process, progress, workspace_root};
 /// The most objects that a peer is given: it takes several times as long.
 const PEER_MAX: u32 = 1000;
 
+/// For how many seconds nothing happens with every other size, and with the peer.
+const SHORT_IDLE: u64 = 30;
+
 /// What is measured.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// How many services, one size after the other
     #[arg(default_values_t = [100, 1000])]
     sizes: Vec<u32>,
-    /// For how many seconds nothing happens, to see what is asked of the API server meanwhile
+    /// For how many seconds nothing happens with the last size, to see what is asked of the API server meanwhile
     #[arg(long, default_value_t = 30)]
     idle: u64,
     /// Another operator that is measured in the same run, with at most 1,000 objects
@@ -51,11 +54,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
             .clone()
             .context("this needs a cluster whose API server's audit log can be read")?,
         cluster: &cluster,
-        idle: args.idle,
     };
     let mut results = Vec::new();
-    for size in &args.sizes {
-        results.push(run.measure("flotilla", *size, None)?);
+    for (index, size) in args.sizes.iter().enumerate() {
+        let is_last = index + 1 == args.sizes.len();
+        results.push(run.measure("flotilla", *size, if is_last { args.idle } else { SHORT_IDLE }, None)?);
         publish(&results)?;
     }
     if args.peer == Peer::Kro {
@@ -63,7 +66,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         for size in args.sizes.iter().filter(|size| **size <= PEER_MAX) {
             // Started anew, so that its memory is that of this run.
             let running = kro.start()?;
-            results.push(run.measure("kro", *size, Some(running.pid()))?);
+            results.push(run.measure("kro", *size, SHORT_IDLE, Some(running.pid()))?);
             publish(&results)?;
         }
         kro.uninstall()?;
@@ -84,16 +87,15 @@ struct Run<'c> {
     program: PathBuf,
     audit_log: PathBuf,
     cluster: &'c Cluster,
-    idle: u64,
 }
 
 impl Run<'_> {
-    fn measure(&self, subject: &str, size: u32, pid: Option<u32>) -> Result<Value> {
+    fn measure(&self, subject: &str, size: u32, idle: u64, pid: Option<u32>) -> Result<Value> {
         // The processes of the cluster have its folder in their arguments, and its logs are in that.
         let folder = self.audit_log.parent().and_then(Path::parent).unwrap_or(&self.audit_log);
         let mut bench = Command::new(&self.program);
         bench
-            .args([subject, &size.to_string(), "--idle", &self.idle.to_string(), "--cluster"])
+            .args([subject, &size.to_string(), "--idle", &idle.to_string(), "--cluster"])
             .arg(folder)
             .env("KUBECONFIG", &self.cluster.kubeconfig)
             .env("KUBECTL", self.cluster.kubectl.program())

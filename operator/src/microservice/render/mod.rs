@@ -11,6 +11,7 @@ mod job;
 mod labels;
 mod listener;
 mod monitor;
+mod mutual_tls;
 mod network_policy;
 mod overlay;
 mod pod;
@@ -107,6 +108,7 @@ impl Unmet {
             Kind::ServiceMonitor | Kind::PodMonitor | Kind::PrometheusRule => Some(Capability::Monitoring),
             Kind::Certificate => Some(Capability::Certificates),
             Kind::ScaledObject => Some(Capability::EventScaling),
+            Kind::PeerAuthentication => Some(Capability::MutualTls),
             _ => None,
         };
         Self {
@@ -179,6 +181,11 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
     let (monitors, missing) = monitor::render(service, observed);
     objects.extend(monitors);
     unmet.extend(missing);
+    match mutual_tls::render(service, observed) {
+        Some(Ok(authentication)) => objects.push(authentication),
+        Some(Err(missing)) => unmet.push(missing),
+        None => {}
+    }
     let (jobs, migrating) = migrations(service, observed, &choice, &latest_name)?;
     objects.extend(jobs);
     let finish = |mut objects: Vec<Object>, waits: Option<Wait>, mut unmet: Vec<Unmet>| {

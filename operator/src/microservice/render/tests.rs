@@ -164,6 +164,7 @@ spec:
   network:
     allowFrom: [{microservice: web}, {namespace: monitoring, podLabels: {app: prometheus}}, {cidr: 198.51.100.0/24}]
     egress: {cidrs: [203.0.113.0/24]}
+    mtls: Strict
 ",
     );
 }

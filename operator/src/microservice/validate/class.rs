@@ -1,7 +1,8 @@
 //! What the platform team has decided: defaults that a service may overrule, and limits that it may not.
 
 use flotilla_crds::v1alpha1::{
-    Capability, MicroserviceClassSpec, MonitorKind, Route, RouteTls, SecurityProfile, TlsMode, UrlScheme,
+    Capability, MicroserviceClassSpec, MonitorKind, Network, Route, RouteTls, SecurityProfile, TlsMode,
+    UrlScheme,
 };
 
 use super::Error;
@@ -37,6 +38,13 @@ impl Class {
             route
         };
         routes.iter().map(filled).collect()
+    }
+
+    /// A service's network with what the mesh asks of its callers.
+    pub(super) fn network(&self, own: Option<&Network>) -> Network {
+        let usual = self.spec.network.as_ref().and_then(|network| network.mtls);
+        let own = own.cloned().unwrap_or_default();
+        Network { mtls: own.mtls.or(usual), ..own }
     }
 
     /// Fails when a profile is less strict than the class allows.
@@ -96,6 +104,7 @@ mod tests {
             "resources": {"requests": {"memory": "64Mi"}},
             "rollout": {"progressDeadlineSeconds": 60, "onFailure": "Pause"},
             "observability": {"tracingEndpoint": "http://collector:4317"},
+            "network": {"mtls": "Strict"},
         });
         let spec =
             "ports: [{name: http, port: 80}], routes: [{name: a}, {name: b, hostnames: [b.example.org]}],
@@ -109,6 +118,7 @@ mod tests {
         assert_eq!(service.rollout.on_failure, Some(flotilla_crds::v1alpha1::OnFailure::None));
         let endpoint = service.observability.tracing.and_then(|tracing| tracing.endpoint);
         assert_eq!(endpoint.as_deref(), Some("http://collector:4317"));
+        assert_eq!(service.network.mtls, Some(flotilla_crds::v1alpha1::MutualTls::Strict));
     }
 
     #[test]

@@ -310,7 +310,7 @@ pub fn validate(microservice: &Microservice, class: &Class) -> Result<Validated,
         data_policy: spec.deletion_policy.as_ref().and_then(|policy| policy.data).unwrap_or_default(),
         scale: scale::resolve(spec),
         budget: scale::budget(spec.disruption.as_ref()),
-        network: spec.network.clone().unwrap_or_default(),
+        network: class.network(spec.network.as_ref()),
         placement: spec.placement.clone().unwrap_or_default(),
         rollout: class
             .spec
