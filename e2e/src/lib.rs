@@ -7,7 +7,7 @@ mod namespace;
 mod program;
 mod wait;
 
-pub use audit::{AuditLog, Request};
+pub use audit::{AuditLog, Position, Request};
 pub use fault::{Fault, Faults, Faulty, Proxy};
 pub use kubectl::{kubectl, server_side_diff};
 pub use namespace::{TEST_LABEL, TestNamespace, allow_callers, condition, in_namespace};

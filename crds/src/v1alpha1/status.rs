@@ -83,6 +83,11 @@ pub struct MicroserviceStatus {
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace", "name"]))]
     pub dependents: Vec<super::Dependent>,
 
+    /// The image that runs, as the kubelet names it: by its digest. It changes when a new version has taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub image: Option<String>,
+
     /// Which versions there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revisions: Option<super::Revisions>,

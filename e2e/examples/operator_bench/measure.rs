@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use flotilla_e2e::{AuditLog, Request};
+use flotilla_e2e::{AuditLog, Position, Request};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
 use kube::{
@@ -231,7 +231,7 @@ impl Bench {
     }
 
     /// Writes of the operator since a position, without elections and events.
-    fn writes(&self, position: u64) -> Result<Vec<Request>> {
+    fn writes(&self, position: Position) -> Result<Vec<Request>> {
         let requests = self.audit.since(position, self.subject.agent())?;
         let is_work = |request: &Request| {
             request.is_write() && !request.is_election() && !request.request_uri.contains("/events")

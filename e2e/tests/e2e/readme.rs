@@ -30,7 +30,10 @@ async fn the_readme_example_answers_through_its_service() -> Result<()> {
 
         // From another service, by the address that the status gives: DNS, Service, kube-proxy and both
         // NetworkPolicies take part.
-        let url = ready.status.and_then(|status| status.url).context("status.url")?;
+        let status = ready.status.context("status")?;
+        let url = status.url.context("status.url")?;
+        let image = status.image.context("status.image")?;
+        ensure!(image.contains("sha256:"), "{image} is no digest");
         let caller = json!({"image": PODINFO, "dependsOn": [{"name": "hello"}]});
         namespace.apply("caller", caller).await?;
         namespace.until_ready("caller").await?;

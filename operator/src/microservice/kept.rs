@@ -185,6 +185,7 @@ fn containers(all: Vec<ContainerStatus>) -> Vec<ContainerStatus> {
     let trimmed = |status: ContainerStatus| ContainerStatus {
         name: status.name,
         image: status.image,
+        image_id: status.image_id,
         ready: status.ready,
         restart_count: status.restart_count,
         state: status.state,
@@ -249,10 +250,9 @@ mod tests {
 
     #[test]
     fn of_a_pod_its_errors_are_kept() {
-        let read = json!({"name": "app", "image": "app:1", "imageID": "", "ready": false, "restartCount": 2,
+        let read = json!({"name": "app", "image": "app:1", "imageID": "sha256:1", "ready": false, "restartCount": 2,
             "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 3}}});
         let mut unread = read.clone();
-        unread["imageID"] = json!("sha256:1");
         unread["containerID"] = json!("containerd://1");
         let scheduled = json!({"type": "PodScheduled", "status": "True"});
         let mut object: Pod = serde_json::from_value(json!({

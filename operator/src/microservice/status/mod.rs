@@ -97,6 +97,7 @@ pub fn compute(
     // What the definition gives to a new object has no time.
     let written = microservice.status.as_ref().filter(|status| status.observed_generation.is_some());
     let before = written.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let image_before = written.and_then(|status| status.image.clone());
     let mut rollout = deployment.and_then(|live| Rollout::of(live));
     if let Some(rollout) = &mut rollout {
         // A StatefulSet has no deadline of its own.
@@ -146,6 +147,12 @@ pub fn compute(
                 allowed: caller.allowed,
             })
             .collect(),
+        // While pods of two versions run there are two images, and each step would be a write.
+        image: if rollout.as_ref().is_some_and(Rollout::is_complete) {
+            pods::image(&observed.pods, &microservice.name_any()).or(image_before)
+        } else {
+            image_before
+        },
         revisions: (revisions != Revisions::default()).then_some(revisions),
         inventory: inventory(observed, &uid),
     }

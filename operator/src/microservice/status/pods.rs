@@ -32,6 +32,21 @@ pub(super) fn problem(pods: &[Arc<Pod>], warnings: &BTreeMap<String, Vec<Warning
     })
 }
 
+/// The image of the service's container in the oldest pod that is ready, by its digest.
+pub(super) fn image(pods: &[Arc<Pod>], container: &str) -> Option<String> {
+    let oldest = pods
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        .filter_map(|pod| {
+            let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+            let own = statuses.iter().find(|status| status.name == container && status.ready)?;
+            let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+            Some((created, &pod.metadata.name, &own.image_id))
+        })
+        .min()?;
+    Some(oldest.2.clone()).filter(|image| !image.is_empty())
+}
+
 fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Problem> {
     let status = pod.status.as_ref()?;
     if status.phase.as_deref() == Some("Failed") && status.reason.as_deref() == Some("Evicted") {
@@ -214,6 +229,20 @@ mod tests {
             &[pod("a", "2026-01-01T00:00:00Z", status)],
             &BTreeMap::from([("uid-a".to_owned(), warnings)]),
         )
+    }
+
+    #[test]
+    fn the_image_is_that_of_the_oldest_pod_that_is_ready() {
+        let of = |image: &str, ready: bool| {
+            json!({"containerStatuses": [
+                {"name": "proxy", "image": "p", "imageID": "p@sha256:0", "ready": true, "restartCount": 0},
+                {"name": "app", "image": "app:1", "imageID": image, "ready": ready, "restartCount": 0}]})
+        };
+        let starting = pod("a", "2026-01-01T00:00:00Z", of("app@sha256:1", false));
+        let newer = pod("b", "2026-01-03T00:00:00Z", of("app@sha256:3", true));
+        let older = pod("c", "2026-01-02T00:00:00Z", of("app@sha256:2", true));
+        assert_eq!(image(&[starting.clone(), newer, older], "app").as_deref(), Some("app@sha256:2"));
+        assert_eq!(image(&[starting], "app"), None);
     }
 
     #[test]
