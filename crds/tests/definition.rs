@@ -19,6 +19,7 @@ fn the_generated_files_are_current() {
     }
 }
 
+/// Pain 23: `kubectl apply` takes them.
 #[test]
 fn definitions_are_small() {
     for crd in all().unwrap() {

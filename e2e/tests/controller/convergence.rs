@@ -26,6 +26,7 @@ fn kinds(objects: &[String]) -> Vec<&str> {
     objects.iter().filter_map(|object| object.split('/').next()).collect()
 }
 
+/// Pain 20: what is no longer wanted goes, and nothing else.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test operator"]
 async fn a_service_gets_its_objects_and_loses_what_it_no_longer_wants() -> Result<()> {
@@ -128,7 +129,7 @@ async fn a_deleted_child_comes_back_and_an_edited_one_is_put_right() -> Result<(
     .await
 }
 
-/// Pain 12 of operators: whoever compares carelessly writes for ever. What the API server itself recorded counts.
+/// Whoever compares carelessly writes for ever. What the API server itself recorded counts.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test operator"]
 async fn a_converged_cluster_sees_no_request_and_a_restart_no_write() -> Result<()> {

@@ -274,6 +274,7 @@ const CASES: &[(&str, Option<&str>)] = &[
     ),
 ];
 
+/// Pain 22: a wrong field is refused when it is written, and the error says what to write.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test operator"]
 async fn every_rule_takes_what_is_valid_and_names_what_is_not() -> Result<()> {
@@ -309,6 +310,7 @@ async fn every_rule_takes_what_is_valid_and_names_what_is_not() -> Result<()> {
     .await
 }
 
+/// Pain 22, for a name that is misspelt.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test operator"]
 async fn an_unknown_field_is_named() -> Result<()> {

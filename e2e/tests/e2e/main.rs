@@ -15,6 +15,7 @@ mod many;
 mod operator_restart;
 mod optional;
 mod overlays;
+mod ports;
 mod programs;
 mod readme;
 mod rollout;

@@ -122,6 +122,7 @@ async fn a_mesh_is_told_what_to_ask_of_callers() -> Result<()> {
     .await
 }
 
+/// Pain 3: a route is the user's, and of it only the backend is ours.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test e2e"]
 async fn routes_keep_their_rules_and_two_claims_are_told() -> Result<()> {

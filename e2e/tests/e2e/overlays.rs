@@ -14,6 +14,7 @@ fn podinfo(overlays: Value) -> Value {
     })
 }
 
+/// Pain 16: what no field can say can be said.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test e2e"]
 async fn an_overlay_is_applied_repaired_and_taken_back() -> Result<()> {

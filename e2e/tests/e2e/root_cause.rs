@@ -15,7 +15,7 @@ fn podinfo(more: Value) -> Value {
     spec
 }
 
-/// Pain 26, with the wording of the kubelet.
+/// Pain 14, with the wording of the kubelet.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test e2e"]
 async fn a_volume_that_cannot_be_mounted_is_named_and_mended() -> Result<()> {

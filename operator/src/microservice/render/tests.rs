@@ -1,6 +1,7 @@
 //! Golden YAML of rendered objects, and what holds for the objects of every service.
 
 use flotilla_crds::v1alpha1::Microservice;
+use kube::ResourceExt;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -54,6 +55,20 @@ spec:
   - {name: dns, port: 53, protocol: UDP}
 ",
     );
+}
+
+/// Pain 17: nothing is configured by annotations but who may be taken over.
+#[test]
+fn annotations_decide_nothing() {
+    let plain = microservice("spec: {image: app, replicas: 3, ports: [{name: http, port: 80}]}");
+    let mut annotated = plain.clone();
+    for name in ["flotilla.dev/replicas", "flotilla.dev/enabled", "prometheus.io/scrape", "a"] {
+        annotated.annotations_mut().insert(name.to_owned(), "false".to_owned());
+    }
+    let objects = |service| {
+        render(&validate(service, &Class::default()).unwrap(), &Observed::default()).unwrap().objects
+    };
+    assert_eq!(objects(&plain), objects(&annotated));
 }
 
 #[test]
