@@ -89,9 +89,20 @@ pub struct ClassGateway {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<UrlScheme>,
 
+    /// In whose form `policies` of services are written. Left out: none, so a service that has some is told that they cannot be applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<GatewayPolicies>,
+
     /// Where routes get their certificates that do not say. Left out: from the listeners of the gateways.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ClassTls>,
+}
+
+/// A form of policies.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayPolicies {
+    /// `BackendTrafficPolicy` and `SecurityPolicy` of Envoy Gateway.
+    EnvoyGateway,
 }
 
 /// Where routes get their certificates.
@@ -239,4 +250,6 @@ pub enum Capability {
     Certificates,
     /// Istio.
     MutualTls,
+    /// A gateway whose policies the operator can write.
+    Policies,
 }

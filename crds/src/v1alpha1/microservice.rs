@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Autoscaling, Binding, Config, DeletionPolicy, Dependency, Disruption, EnvFromSource, EnvVar, FileSource,
     InitContainer, Lifecycle, LocalObjectReference, MicroserviceStatus, Migration, Network, Observability,
-    Overlay, Placement, Port, Probes, Resources, Rollout, Route, Schedule, Security, ServiceAccount, Sidecar,
-    Volume, VolumeMount, Workload,
+    Overlay, Placement, Policies, Port, Probes, Resources, Rollout, Route, Schedule, Security,
+    ServiceAccount, Sidecar, Volume, VolumeMount, Workload,
 };
 
 /// The longest name of a `Microservice`: names of children carry it with a suffix, and the shortest limit
@@ -85,6 +85,7 @@ pub const NAME_MAX_LENGTH: usize = 52;
         "(has(self.ports) && size(self.ports) > 0) || !has(self.probes) || !has(self.probes.startup) || ((!has(self.probes.startup.http) || has(self.probes.startup.http.port)) && (!has(self.probes.startup.grpc) || has(self.probes.startup.grpc.port)) && (!has(self.probes.startup.tcp) || has(self.probes.startup.tcp.port)))"
     ).message("a probe without a port checks the first of spec.ports, and there is none: write the port of the probe, or use exec").field_path(".probes.startup"),
     validation = Rule::new("!has(self.routes) || size(self.routes) == 0 || (has(self.ports) && size(self.ports) > 0)").message("a route leads to a port, and there is none: write spec.ports").field_path(".routes"),
+    validation = Rule::new("!has(self.policies) || (has(self.routes) && size(self.routes) > 0)").message("policies are for routes, and there is none: write spec.routes, or remove policies").field_path(".policies"),
     validation = Rule::new("!has(self.routes) || self.routes.all(r, !has(r.port) || type(r.port) != string || (has(self.ports) && self.ports.exists(p, p.name == r.port)))").message("a route names a port that is not in spec.ports").field_path(".routes"),
     validation = Rule::new("!has(self.observability) || !has(self.observability.metrics) || has(self.observability.metrics.port) || (has(self.ports) && size(self.ports) > 0)").message("metrics without a port are read from the first of spec.ports, and there is none: write observability.metrics.port").field_path(".observability.metrics"),
     validation = Rule::new("has(self.workload) == has(oldSelf.workload) || (has(self.workload) && (!has(self.workload.kind) || self.workload.kind == 'Deployment')) || (has(oldSelf.workload) && (!has(oldSelf.workload.kind) || oldSelf.workload.kind == 'Deployment'))").message("workload.kind cannot be changed: delete the service and write it anew").field_path(".workload"),
@@ -226,6 +227,10 @@ pub struct MicroserviceSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub routes: Vec<Route>,
+
+    /// What gateways ask of those who call the routes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Policies>,
 
     /// Programs that must succeed before a new version runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

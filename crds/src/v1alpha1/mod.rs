@@ -21,6 +21,7 @@ mod network;
 mod observability;
 mod overlay;
 mod placement;
+mod policy;
 mod port;
 mod probe;
 mod resources;
@@ -41,8 +42,8 @@ pub use autoscaling::{
 pub use binding::{Binding, BindingForm, ServiceReference};
 pub use class::{
     Capability, ClassAutoscaling, ClassGateway, ClassObservability, ClassRollout, ClassSecurity, ClassTls,
-    DEFAULT_CLASS_ANNOTATION, IssuerReference, MicroserviceClass, MicroserviceClassSpec, MonitorKind,
-    UrlScheme,
+    DEFAULT_CLASS_ANNOTATION, GatewayPolicies, IssuerReference, MicroserviceClass, MicroserviceClassSpec,
+    MonitorKind, UrlScheme,
 };
 pub use config::{Config, Reload};
 pub use container::{InitContainer, Sidecar, SidecarPort};
@@ -63,6 +64,7 @@ pub use network::{AllowedPeer, Egress, MutualTls, Network, NetworkPolicyMode};
 pub use observability::{AlertPreset, Alerts, MetricsEndpoint, Observability, Tracing};
 pub use overlay::{Overlay, OverlayKind, OverlayTarget};
 pub use placement::{Placement, TaintEffect, Toleration, TolerationOperator, TopologySpread};
+pub use policy::{Jwt, Policies, RateKey, RateLimit, RateUnit, RouteAuth};
 pub use port::{Port, Protocol};
 pub use probe::{ExecProbe, GrpcProbe, HttpHeader, HttpProbe, Probe, Probes, Scheme, StartupProbe, TcpProbe};
 pub use resources::{Quantity, Resources};

@@ -20,6 +20,8 @@ pub mod condition {
     pub const CAPABILITIES_AVAILABLE: &str = "CapabilitiesAvailable";
     /// Gateways have taken over every route; present only when there are routes.
     pub const ROUTES_ACCEPTED: &str = "RoutesAccepted";
+    /// Gateways have taken over every policy; present only when there are policies.
+    pub const POLICIES_APPLIED: &str = "PoliciesApplied";
     /// Every migration of the version has succeeded; present only when there are migrations.
     pub const MIGRATIONS_COMPLETE: &str = "MigrationsComplete";
     /// Every object that a binding names has said which Secret it is; present only when one is named.

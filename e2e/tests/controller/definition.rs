@@ -252,6 +252,18 @@ const CASES: &[(&str, Option<&str>)] = &[
     ("{image: app, resources: {requests: {memory: 1GB}}}", Some("spec.resources.requests.memory")),
     ("{image: app, lifecycle: {drainSeconds: 20, terminationGracePeriodSeconds: 60}}", None),
     (
+        "{image: app, ports: [{name: web, port: 80}], routes: [{name: a}], policies: {rateLimit: [{requests: 9, per: second}], auth: {jwt: {issuer: 'https://a'}}}}",
+        None,
+    ),
+    (
+        "{image: app, policies: {rateLimit: [{requests: 9, per: second}]}}",
+        Some("policies are for routes, and there is none"),
+    ),
+    (
+        "{image: app, ports: [{name: web, port: 80}], routes: [{name: a}], policies: {rateLimit: [{requests: 9, per: day}]}}",
+        Some("spec.policies.rateLimit[0].per"),
+    ),
+    (
         "{image: app, lifecycle: {drainSeconds: 30}}",
         Some("drainSeconds (5 when left out) must be less than terminationGracePeriodSeconds"),
     ),

@@ -17,7 +17,7 @@ fn podinfo(more: Value) -> Value {
 }
 
 /// A definition with the name and version that the operator looks for, and any fields.
-fn definition(group: &str, kind: &str, plural: &str) -> String {
+fn definition(group: &str, version: &str, kind: &str, plural: &str) -> String {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -26,7 +26,7 @@ fn definition(group: &str, kind: &str, plural: &str) -> String {
             "group": group,
             "scope": "Namespaced",
             "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
-            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+            "versions": [{"name": version, "served": true, "storage": true, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": {
                 "type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
         },
     })
@@ -54,7 +54,7 @@ async fn a_missing_definition_is_named_and_its_coming_is_noticed() -> Result<()>
 
         kubectl(
             &["apply", "-f", "-"],
-            &definition("monitoring.coreos.com", "ServiceMonitor", "servicemonitors"),
+            &definition("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
         )
         .await?;
         namespace.until_ready("web").await?;
@@ -95,7 +95,7 @@ async fn a_mesh_is_told_what_to_ask_of_callers() -> Result<()> {
             .await?;
         kubectl(
             &["apply", "-f", "-"],
-            &definition("security.istio.io", "PeerAuthentication", "peerauthentications"),
+            &definition("security.istio.io", "v1", "PeerAuthentication", "peerauthentications"),
         )
         .await?;
         namespace.until_ready("web").await?;
@@ -118,6 +118,63 @@ async fn a_mesh_is_told_what_to_ask_of_callers() -> Result<()> {
         told("").await?;
         kubectl(&["delete", "crd", "peerauthentications.security.istio.io"], "").await?;
         Ok(())
+    })
+    .await
+}
+
+/// Pain 26, and what must never be: a route that needs a sign-in, open.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_route_that_needs_a_sign_in_waits_for_it() -> Result<()> {
+    in_namespace("policies", |namespace| async move {
+        let name = namespace.name.clone();
+        let class = json!({
+            "apiVersion": "flotilla.dev/v1alpha1", "kind": "MicroserviceClass", "metadata": {"name": name},
+            "spec": {"gateway": {"policies": "EnvoyGateway", "parentRefs": [{"name": "edge", "namespace": name}], "domain": "{name}.example.com"}},
+        });
+        kubectl(&["apply", "-f", "-"], &class.to_string()).await?;
+        let policies = json!({"auth": {"jwt": {"issuer": "https://id.example.com"}}});
+        let service = podinfo(json!({"className": name, "routes": [{"name": "public"}], "policies": policies}));
+        namespace.apply("web", service).await?;
+        namespace
+            .until("web", "the kind is missing", |_, status| {
+                condition(status, "Stalled").is_some_and(|stalled| {
+                    stalled.message.contains("spec.policies.auth needs the kind SecurityPolicy")
+                }) && condition(status, "PoliciesApplied").is_some_and(|applied| applied.reason == "NotMade")
+            })
+            .await?;
+        let place = ["-n", &*name];
+        let routes = kubectl(&[&["get", "httproutes", "-o", "name"], &place[..]].concat(), "").await?;
+        ensure!(routes.is_empty(), "{routes}");
+
+        let group = "gateway.envoyproxy.io";
+        kubectl(&["apply", "-f", "-"], &definition(group, "v1alpha1", "SecurityPolicy", "securitypolicies")).await?;
+        namespace
+            .until("web", "no gateway has answered", |_, status| {
+                condition(status, "PoliciesApplied").is_some_and(|applied| applied.reason == "Pending")
+            })
+            .await?;
+        let read = "jsonpath={.spec.targetRefs[0].name} {.spec.jwt.providers[0].remoteJWKS.uri}";
+        let policy = kubectl(&[&["get", "securitypolicy", "web", "-o", read], &place[..]].concat(), "").await?;
+        ensure!(policy == "web-public https://id.example.com/.well-known/jwks.json", "{policy}");
+        ensure!(kubectl(&[&["get", "httproute", "web-public"], &place[..]].concat(), "").await.is_ok());
+
+        // What a gateway says (GEP-713).
+        let says = |status: &str| {
+            let accepted = json!({"type": "Accepted", "status": status, "message": "no such issuer"});
+            json!({"status": {"ancestors": [{"conditions": [accepted]}]}}).to_string()
+        };
+        let write = ["patch", "securitypolicy", "web", "--subresource=status", "--type=merge", "-p"];
+        for (status, reason) in [("False", "Refused"), ("True", "Accepted")] {
+            kubectl(&[&write[..], &[&says(status)], &place[..]].concat(), "").await?;
+            namespace
+                .until("web", reason, |_, status| {
+                    condition(status, "PoliciesApplied").is_some_and(|applied| applied.reason == reason)
+                })
+                .await?;
+        }
+        kubectl(&["delete", "crd", &format!("securitypolicies.{group}")], "").await?;
+        kubectl(&["delete", "msvcclass", &name], "").await.map(drop)
     })
     .await
 }

@@ -31,6 +31,10 @@ pub enum Kind {
     Certificate,
     /// `gateway.networking.k8s.io/v1 ListenerSet`: before the routes that attach to it.
     ListenerSet,
+    /// `gateway.envoyproxy.io/v1alpha1 SecurityPolicy`, where Envoy Gateway is installed: before the routes that it protects.
+    SecurityPolicy,
+    /// `gateway.envoyproxy.io/v1alpha1 BackendTrafficPolicy`, where Envoy Gateway is installed.
+    BackendTrafficPolicy,
     /// `gateway.networking.k8s.io/v1 HTTPRoute`, where the Gateway API is installed.
     HttpRoute,
     /// `gateway.networking.k8s.io/v1 GRPCRoute`, where the Gateway API is installed.
@@ -57,7 +61,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of apply.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Revision,
@@ -71,6 +75,8 @@ impl Kind {
         Self::CronJob,
         Self::Certificate,
         Self::ListenerSet,
+        Self::SecurityPolicy,
+        Self::BackendTrafficPolicy,
         Self::HttpRoute,
         Self::GrpcRoute,
         Self::ServiceMonitor,
@@ -97,6 +103,12 @@ impl Kind {
             Self::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
             Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
             Self::ListenerSet => ("gateway.networking.k8s.io", "v1", "ListenerSet", "listenersets"),
+            Self::SecurityPolicy => {
+                ("gateway.envoyproxy.io", "v1alpha1", "SecurityPolicy", "securitypolicies")
+            }
+            Self::BackendTrafficPolicy => {
+                ("gateway.envoyproxy.io", "v1alpha1", "BackendTrafficPolicy", "backendtrafficpolicies")
+            }
             Self::HttpRoute => ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
             Self::GrpcRoute => ("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes"),
             Self::ServiceMonitor => ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
@@ -146,6 +158,7 @@ impl Kind {
                 | "monitoring.coreos.com"
                 | "keda.sh"
                 | "security.istio.io"
+                | "gateway.envoyproxy.io"
         );
         optional.then(|| format!("{plural}.{group}"))
     }

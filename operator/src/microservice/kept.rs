@@ -81,6 +81,8 @@ pub(super) fn child(kind: Kind) -> fn(&mut DynamicObject) {
         | Kind::Job
         | Kind::Certificate
         | Kind::ListenerSet
+        | Kind::SecurityPolicy
+        | Kind::BackendTrafficPolicy
         | Kind::HttpRoute
         | Kind::GrpcRoute => with_status,
         _ => without_status,

@@ -15,6 +15,7 @@ mod mutual_tls;
 mod network_policy;
 mod overlay;
 mod pod;
+mod policy;
 mod probe;
 mod revision;
 mod route;
@@ -109,6 +110,7 @@ impl Unmet {
             Kind::Certificate => Some(Capability::Certificates),
             Kind::ScaledObject => Some(Capability::EventScaling),
             Kind::PeerAuthentication => Some(Capability::MutualTls),
+            Kind::SecurityPolicy | Kind::BackendTrafficPolicy => Some(Capability::Policies),
             _ => None,
         };
         Self {
@@ -175,17 +177,9 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
     for schedule in &service.schedules {
         objects.push(object(Kind::CronJob, &job::scheduled(service, observed, schedule)?)?);
     }
-    let (routes, missing) = route::render(service, observed)?;
-    objects.extend(routes);
+    let (others, missing) = of_optional_kinds(service, observed)?;
+    objects.extend(others);
     unmet.extend(missing);
-    let (monitors, missing) = monitor::render(service, observed);
-    objects.extend(monitors);
-    unmet.extend(missing);
-    match mutual_tls::render(service, observed) {
-        Some(Ok(authentication)) => objects.push(authentication),
-        Some(Err(missing)) => unmet.push(missing),
-        None => {}
-    }
     let (jobs, migrating) = migrations(service, observed, &choice, &latest_name)?;
     objects.extend(jobs);
     let finish = |mut objects: Vec<Object>, waits: Option<Wait>, mut unmet: Vec<Unmet>| {
@@ -229,6 +223,29 @@ pub fn render(service: &Validated, observed: &Observed) -> Result<Rendered, Erro
         None => {}
     }
     finish(objects, waits, unmet)
+}
+
+/// What is written in kinds that a cluster may lack, and what cannot be.
+fn of_optional_kinds(service: &Validated, observed: &Observed) -> Result<(Vec<Object>, Vec<Unmet>), Error> {
+    let (mut objects, mut unmet) = route::render(service, observed)?;
+    match policy::unmet(service, observed) {
+        Some(missing) => {
+            if policy::withholds_routes(service, &missing) {
+                objects.clear();
+            }
+            unmet.push(missing);
+        }
+        None => objects.extend(policy::render(service, &objects)),
+    }
+    let (monitors, missing) = monitor::render(service, observed);
+    objects.extend(monitors);
+    unmet.extend(missing);
+    match mutual_tls::render(service, observed) {
+        Some(Ok(authentication)) => objects.push(authentication),
+        Some(Err(missing)) => unmet.push(missing),
+        None => {}
+    }
+    Ok((objects, unmet))
 }
 
 /// The Jobs of the version that `spec` asks for, as far as it is their turn, and what that version waits for.

@@ -219,6 +219,57 @@ spec:
     );
 }
 
+/// What a `Microservice` of a class becomes, and what is said of it.
+fn of_class(spec: &str, class: Value) -> (Vec<Object>, Vec<String>) {
+    let class = Class { name: Some("edge".into()), spec: serde_json::from_value(class).unwrap() };
+    let made = render(&validate(&microservice(spec), &class).unwrap(), &Observed::default()).unwrap();
+    (made.objects, made.unmet.into_iter().map(|unmet| unmet.message).collect())
+}
+
+const POLICIES: &str = "
+spec:
+  image: app
+  ports: [{name: http, port: 8080, protocol: HTTP}, {name: grpc, port: 9090, protocol: GRPC}]
+  routes: [{name: web, parentRefs: [{name: gateway}]}, {name: calls, port: grpc, parentRefs: [{name: gateway}]}]
+  policies:
+    rateLimit: [{requests: 100, per: second}, {requests: 1000, per: minute, key: All}]
+    auth: {jwt: {issuer: 'https://id.example.com/', audiences: [orders]}}
+";
+
+/// Pain 26: limits and sign-in are one declaration, whatever the gateway.
+#[test]
+fn policies_have_the_form_of_the_gateway() {
+    let (objects, unmet) = of_class(POLICIES, json!({"gateway": {"policies": "EnvoyGateway"}}));
+    assert_eq!(unmet, [""; 0]);
+    let policies = objects
+        .iter()
+        .filter(|object| matches!(object.kind, Kind::SecurityPolicy | Kind::BackendTrafficPolicy))
+        .map(|object| serde_saphyr::to_string(&object.manifest).unwrap())
+        .collect::<Vec<_>>();
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("policies", policies.join("---\n"));
+    });
+    let place = |kind: Kind| objects.iter().position(|object| object.kind == kind).unwrap();
+    assert!(place(Kind::SecurityPolicy) < place(Kind::HttpRoute), "nobody gets in before it is there");
+}
+
+#[test]
+fn a_route_that_needs_a_sign_in_is_not_made_without() {
+    let routes = |objects: &[Object]| objects.iter().filter(|object| object.kind == Kind::HttpRoute).count();
+    let (objects, unmet) = of_class(POLICIES, json!({}));
+    assert_eq!(routes(&objects), 0);
+    assert!(
+        unmet[0].contains("spec.policies needs a gateway") && unmet[0].ends_with("are not made"),
+        "{unmet:?}"
+    );
+    let limited =
+        POLICIES.replace("    auth: {jwt: {issuer: 'https://id.example.com/', audiences: [orders]}}\n", "");
+    let (objects, unmet) = of_class(&limited, json!({}));
+    assert_eq!((routes(&objects), unmet.len()), (1, 1));
+    let (objects, unmet) = of_class(POLICIES, json!({"optionalCapabilities": ["Policies"]}));
+    assert_eq!((routes(&objects), unmet.len()), (1, 1));
+}
+
 #[test]
 fn a_stateful_set() {
     golden(

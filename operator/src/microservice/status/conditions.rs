@@ -28,7 +28,7 @@ impl Wanted {
 }
 
 /// The order of conditions in `status`: the summary first.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     condition::READY,
     condition::RECONCILING,
     condition::STALLED,
@@ -37,6 +37,7 @@ const ORDER: [&str; 10] = [
     condition::PROGRESSING,
     condition::DEPENDENCIES_READY,
     condition::ROUTES_ACCEPTED,
+    condition::POLICIES_APPLIED,
     condition::MIGRATIONS_COMPLETE,
     condition::CAPABILITIES_AVAILABLE,
 ];

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod pods;
+mod policies;
 mod rollout;
 mod routes;
 
@@ -124,6 +125,7 @@ pub fn compute(
     wanted.extend(dependencies(&observed.peers));
     wanted.extend(bindings(microservice, observed));
     wanted.extend(routes::accepted(microservice, observed, &uid));
+    wanted.extend(policies::applied(microservice, observed, &uid));
     wanted.extend(migrations(microservice, outcome));
     let ports = &microservice.spec.ports;
     let host = format!("{}.{}.svc", microservice.name_any(), microservice.namespace().unwrap_or_default());

@@ -1,8 +1,8 @@
 //! What the platform team has decided: defaults that a service may overrule, and limits that it may not.
 
 use flotilla_crds::v1alpha1::{
-    Capability, MicroserviceClassSpec, MonitorKind, Network, Route, RouteTls, SecurityProfile, TlsMode,
-    UrlScheme,
+    Capability, GatewayPolicies, MicroserviceClassSpec, MonitorKind, Network, Route, RouteTls,
+    SecurityProfile, TlsMode, UrlScheme,
 };
 
 use super::Error;
@@ -61,6 +61,11 @@ impl Class {
             }
             _ => Ok(()),
         }
+    }
+
+    /// In whose form policies are written.
+    pub fn policies(&self) -> Option<GatewayPolicies> {
+        self.spec.gateway.as_ref().and_then(|gateway| gateway.policies)
     }
 
     /// What Prometheus is told with.

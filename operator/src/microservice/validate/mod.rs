@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 
 use flotilla_crds::v1alpha1::{
     DataPolicy, EnvFromSource, EnvVar, FileSource, ImagePullPolicy, Lifecycle, LocalObjectReference,
-    Microservice, MicroserviceSpec, Network, Observability, Overlay, Placement, Port, Rollout, Route,
-    SecurityProfile, Volume, VolumeClaimTemplate, VolumeMount, WorkloadKind,
+    Microservice, MicroserviceSpec, Network, Observability, Overlay, Placement, Policies, Port, Rollout,
+    Route, SecurityProfile, Volume, VolumeClaimTemplate, VolumeMount, WorkloadKind,
 };
 use kube::ResourceExt;
 
@@ -194,6 +194,8 @@ pub struct Validated {
     pub bindings: Vec<Credentials>,
     /// Ways in from outside.
     pub routes: Vec<Route>,
+    /// What gateways ask of callers.
+    pub policies: Policies,
     /// Jobs that must succeed before a version runs.
     pub migrations: Vec<MigrationJob>,
     /// Jobs that run by the clock.
@@ -275,6 +277,7 @@ pub fn validate(microservice: &Microservice, class: &Class) -> Result<Validated,
     extra::refuse_same_names(&name, &[&init_containers, &sidecars])?;
     Ok(Validated {
         routes: class.routes(&spec.routes, &name, &namespace),
+        policies: spec.policies.clone().unwrap_or_default(),
         name,
         namespace,
         class: class.clone(),
