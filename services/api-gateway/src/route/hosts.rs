@@ -1,0 +1,75 @@
+//! Things by host: exact names, and patterns for all names below one.
+
+use std::collections::HashMap;
+
+use flotilla_gateway_config::HostPattern;
+
+/// Something for each host or pattern of hosts, and something for all others.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts<T> {
+    exact: HashMap<Box<str>, T>,
+    /// By the name that the hosts are below.
+    below: HashMap<Box<str>, T>,
+    any: Option<T>,
+}
+
+impl<T> Default for Hosts<T> {
+    fn default() -> Self {
+        Self { exact: HashMap::new(), below: HashMap::new(), any: None }
+    }
+}
+
+impl<T> Hosts<T> {
+    /// What is under a pattern, made when there is nothing yet. `None` is every host.
+    pub(super) fn entry(&mut self, pattern: Option<&HostPattern>) -> &mut T
+    where
+        T: Default,
+    {
+        match pattern {
+            Some(HostPattern::Exact(name)) => self.exact.entry(name.as_str().into()).or_default(),
+            Some(HostPattern::Below(parent)) => self.below.entry(parent.as_str().into()).or_default(),
+            None => self.any.get_or_insert_default(),
+        }
+    }
+
+    /// Everything that is for a host, the most specific first.
+    pub(super) fn find<'t>(&'t self, host: &str) -> impl Iterator<Item = &'t T> {
+        let parents =
+            host.match_indices('.').filter(|(at, _)| *at > 0).filter_map(|(at, _)| host.get(at + 1..));
+        self.exact
+            .get(host)
+            .into_iter()
+            .chain(parents.filter_map(|parent| self.below.get(parent)))
+            .chain(self.any.as_ref())
+    }
+
+    /// All of them.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.exact.values_mut().chain(self.below.values_mut()).chain(self.any.as_mut())
+    }
+}
+
+/// No host is meant by both patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Disjoint;
+
+/// What both patterns mean. `None` is every host.
+pub(super) fn intersection(
+    listener: Option<&HostPattern>,
+    route: Option<&HostPattern>,
+) -> Result<Option<HostPattern>, Disjoint> {
+    let (Some(one), Some(other)) = (listener, route) else {
+        return Ok(listener.or(route).cloned());
+    };
+    let narrower = match (one, other) {
+        (exact @ HostPattern::Exact(host), pattern) | (pattern, exact @ HostPattern::Exact(host)) => {
+            pattern.fits(host.as_str()).then_some(exact)
+        }
+        // Of `*.example.com` and `*.a.example.com` the second is a part of the first.
+        (HostPattern::Below(_), HostPattern::Below(parent)) if one == other || one.fits(parent.as_str()) => {
+            Some(other)
+        }
+        (HostPattern::Below(parent), HostPattern::Below(_)) => other.fits(parent.as_str()).then_some(one),
+    };
+    narrower.cloned().map(Some).ok_or(Disjoint)
+}

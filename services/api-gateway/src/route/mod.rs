@@ -1,0 +1,167 @@
+//! Which rule takes a request: an immutable table, made from a configuration and swapped as a whole. Pure.
+
+mod backends;
+mod hosts;
+mod paths;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use flotilla_gateway_config::{self as config, GatewayConfig, HostPattern, Listener, Match, Retry};
+use http::request::Parts;
+
+pub use self::backends::{Backends, Share};
+use self::{
+    hosts::{Hosts, intersection},
+    paths::Paths,
+};
+use crate::filter::Filters;
+
+/// Every port's listeners with their routes.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    ports: HashMap<u16, Hosts<Attached>>,
+}
+
+/// A listener and the routes for its hosts.
+#[derive(Clone, Debug, Default)]
+struct Attached {
+    name: Arc<str>,
+    routes: Hosts<Paths>,
+}
+
+/// What is done with a request.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The name of its route.
+    pub route: Arc<str>,
+    /// Its own name.
+    pub name: Option<Arc<str>>,
+    /// What happens to every request.
+    pub filters: Filters,
+    /// To whom requests go.
+    pub backends: Backends,
+    /// The longest that a request may take with all attempts; `None` without a limit.
+    pub timeout: Option<Duration>,
+    /// The longest that one attempt may take; `None` without a limit.
+    pub backend_timeout: Option<Duration>,
+    /// Whether and when there is another attempt.
+    pub retry: Option<Retry>,
+}
+
+/// The rule that takes a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Matched<'t> {
+    /// The rule.
+    pub rule: &'t Arc<Rule>,
+    /// How many bytes of the path its prefix has matched; 0 when another kind of path has.
+    pub prefix: usize,
+}
+
+/// What a table says of a request. The first two are answered with 404.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'t> {
+    /// No listener of the port is for the host.
+    NoListener,
+    /// None of the listener's rules takes it.
+    NoRoute {
+        /// The listener.
+        listener: &'t Arc<str>,
+    },
+    /// A rule takes it.
+    Rule {
+        /// The listener.
+        listener: &'t Arc<str>,
+        /// The rule.
+        matched: Matched<'t>,
+    },
+}
+
+impl Table {
+    /// The table of a checked configuration.
+    pub fn compile(config: &GatewayConfig) -> Self {
+        let rules: Vec<Vec<Arc<Rule>>> = config.routes.iter().map(rules).collect();
+        let mut table = Self::default();
+        for listener in &config.listeners {
+            let hosts = table.ports.entry(listener.port).or_default();
+            let attached = hosts.entry(listener.hostname.as_ref());
+            attached.name = listener.name.as_str().into();
+            let mut order = 0;
+            for (route, rules) in config.routes.iter().zip(&rules) {
+                if is_attached(listener, route) {
+                    attached.add(listener.hostname.as_ref(), route, rules, &mut order);
+                }
+            }
+            attached.routes.values_mut().for_each(Paths::sort);
+        }
+        table
+    }
+
+    /// What is done with a request that came in at a port. Of the port's listeners that with the most specific host is
+    /// asked, and no other (listener isolation of the Gateway API); of its routes those with the most specific host come
+    /// first.
+    ///
+    /// `host` is in lower case and without a port; `path` is normalised.
+    pub fn find(&self, port: u16, host: &str, path: &str, parts: &Parts) -> Found<'_> {
+        let Some(attached) = self.ports.get(&port).and_then(|hosts| hosts.find(host).next()) else {
+            return Found::NoListener;
+        };
+        let listener = &attached.name;
+        match attached.routes.find(host).find_map(|paths| paths.find(path, parts)) {
+            Some(matched) => Found::Rule { listener, matched },
+            None => Found::NoRoute { listener },
+        }
+    }
+
+    /// The name of the listener that a host at a port belongs to.
+    pub fn listener(&self, port: u16, host: &str) -> Option<&Arc<str>> {
+        Some(&self.ports.get(&port)?.find(host).next()?.name)
+    }
+}
+
+impl Attached {
+    fn add(
+        &mut self,
+        listener: Option<&HostPattern>,
+        route: &config::Route,
+        rules: &[Arc<Rule>],
+        order: &mut usize,
+    ) {
+        let everything = [Match::default()];
+        let mut hosts: Vec<_> = route.hostnames.iter().map(Some).collect();
+        if hosts.is_empty() {
+            hosts.push(None);
+        }
+        for (written, rule) in route.rules.iter().zip(rules) {
+            let matches = if written.matches.is_empty() { &everything[..] } else { &written.matches };
+            for wanted in matches {
+                *order += 1;
+                for host in hosts.iter().filter_map(|host| intersection(listener, *host).ok()) {
+                    self.routes.entry(host.as_ref()).add(wanted, *order, rule);
+                }
+            }
+        }
+    }
+}
+
+fn is_attached(listener: &Listener, route: &config::Route) -> bool {
+    listener.routes.as_ref().is_none_or(|names| names.contains(&route.name))
+}
+
+fn rules(route: &config::Route) -> Vec<Arc<Rule>> {
+    let name: Arc<str> = route.name.as_str().into();
+    let limit = |milliseconds: Option<u64>| milliseconds.filter(|time| *time > 0).map(Duration::from_millis);
+    let rule = |rule: &config::Rule| {
+        Arc::new(Rule {
+            route: Arc::clone(&name),
+            name: rule.name.as_deref().map(Into::into),
+            filters: Filters::compile(&rule.filters),
+            backends: Backends::compile(&rule.backends),
+            timeout: limit(rule.timeouts.request_ms),
+            backend_timeout: limit(rule.timeouts.backend_request_ms),
+            retry: rule.retry.clone(),
+        })
+    };
+    route.rules.iter().map(rule).collect()
+}

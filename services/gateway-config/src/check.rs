@@ -1,0 +1,131 @@
+//! Names in a configuration that lead nowhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{Filter, GatewayConfig, ListenerProtocol};
+
+/// A part of a configuration that does not fit the others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct Dangling {
+    /// The field, such as `routes[0].rules[1].backends[0].backend`.
+    pub field: String,
+    /// What is wrong, and what to write.
+    pub why: String,
+}
+
+impl GatewayConfig {
+    /// Everything in it that does not fit the rest.
+    pub fn check(&self) -> Vec<Dangling> {
+        let mut found = Vec::new();
+        self.check_listeners(&mut found);
+        self.check_routes(&mut found);
+        self.check_backends(&mut found);
+        found
+    }
+
+    fn check_listeners(&self, found: &mut Vec<Dangling>) {
+        let routes: BTreeSet<_> = self.routes.iter().map(|route| route.name.as_str()).collect();
+        let certificates: BTreeSet<_> = self.certificates.keys().map(String::as_str).collect();
+        let mut names = BTreeSet::new();
+        let mut protocols = BTreeMap::new();
+        let mut hosts = BTreeSet::new();
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let mut say = |field: &str, why: String| {
+                found.push(Dangling { field: format!("listeners[{index}].{field}"), why });
+            };
+            if !names.insert(&listener.name) {
+                say("name", format!("{:?} is there twice: names are unique", listener.name));
+            }
+            if *protocols.entry(listener.port).or_insert(listener.protocol) != listener.protocol {
+                say("protocol", format!("another listener of port {} speaks another one", listener.port));
+            }
+            if !hosts.insert((listener.port, &listener.hostname)) {
+                say("hostname", format!("another listener of port {} has the same", listener.port));
+            }
+            match (&listener.tls, listener.protocol) {
+                (None, ListenerProtocol::Https) => {
+                    say("tls", "HTTPS needs it: name a certificate".to_owned())
+                }
+                (Some(_), ListenerProtocol::Http) => {
+                    say("tls", "HTTP has none: remove it, or write protocol: HTTPS".to_owned());
+                }
+                (Some(tls), ListenerProtocol::Https) if tls.certificates.is_empty() => {
+                    say("tls.certificates", "name at least one".to_owned());
+                }
+                _ => {}
+            }
+            for (place, name) in listener.tls.iter().flat_map(|tls| &tls.certificates).enumerate() {
+                if !certificates.contains(name.as_str()) {
+                    say(&format!("tls.certificates[{place}]"), missing("certificate", name, &certificates));
+                }
+            }
+            for (place, name) in listener.routes.iter().flatten().enumerate() {
+                if !routes.contains(name.as_str()) {
+                    say(&format!("routes[{place}]"), missing("route", name, &routes));
+                }
+            }
+        }
+    }
+
+    fn check_routes(&self, found: &mut Vec<Dangling>) {
+        let backends: BTreeSet<_> = self.backends.keys().map(String::as_str).collect();
+        let mut names = BTreeSet::new();
+        for (index, route) in self.routes.iter().enumerate() {
+            let place = format!("routes[{index}]");
+            if !names.insert(&route.name) {
+                let why = format!("{:?} is there twice: names are unique", route.name);
+                found.push(Dangling { field: format!("{place}.name"), why });
+            }
+            for (index, rule) in route.rules.iter().enumerate() {
+                let place = format!("{place}.rules[{index}]");
+                let mut say = |field: String, name: &str| {
+                    if !backends.contains(name) {
+                        found.push(Dangling { field, why: missing("backend", name, &backends) });
+                    }
+                };
+                for (index, backend) in rule.backends.iter().enumerate() {
+                    let place = format!("{place}.backends[{index}]");
+                    if let Some(name) = &backend.backend {
+                        say(format!("{place}.backend"), name);
+                    }
+                    mirrors(&backend.filters, &place, &mut say);
+                }
+                mirrors(&rule.filters, &place, &mut say);
+            }
+        }
+    }
+
+    fn check_backends(&self, found: &mut Vec<Dangling>) {
+        let certificates: BTreeSet<_> = self.certificates.keys().map(String::as_str).collect();
+        for (name, backend) in &self.backends {
+            let mut say = |field: &str, why: String| {
+                found.push(Dangling { field: format!("backends.{name}{field}"), why });
+            };
+            if backend.endpoints.is_empty() == backend.service.is_none() {
+                say("", "write either endpoints or service".to_owned());
+            }
+            let shown = backend.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+            if let Some(shown) = shown.filter(|shown| !certificates.contains(shown.as_str())) {
+                say(".tls.certificate", missing("certificate", shown, &certificates));
+            }
+        }
+    }
+}
+
+fn mirrors(filters: &[Filter], place: &str, say: &mut impl FnMut(String, &str)) {
+    for (index, filter) in filters.iter().enumerate() {
+        if let Filter::RequestMirror(mirror) = filter {
+            say(format!("{place}.filters[{index}].requestMirror.backend"), &mirror.backend);
+        }
+    }
+}
+
+fn missing(what: &str, name: &str, known: &BTreeSet<&str>) -> String {
+    let known = if known.is_empty() {
+        "there is none".to_owned()
+    } else {
+        format!("there are {}", known.iter().copied().collect::<Vec<_>>().join(", "))
+    };
+    format!("there is no {what} {name:?}: {known}")
+}

@@ -1,0 +1,55 @@
+//! What a gateway is told to do: listeners, routes, backends and certificates, compiled from the objects of the Gateway
+//! API, or written by hand.
+//!
+//! Everything that needs other objects (attachment, grants, which of two routes wins) is decided before it is written
+//! here. What is left is what a data plane does with a request, so a gateway knows nothing of Kubernetes objects but
+//! `EndpointSlices`.
+
+mod backend;
+mod check;
+mod filter;
+mod listener;
+mod load;
+mod matching;
+mod route;
+mod text;
+
+pub use backend::{Backend, Endpoint, Protocol, ServiceRef, UpstreamTls};
+pub use check::Dangling;
+pub use filter::{
+    Cors, Filter, Fraction, HeaderModifier, HeaderValue, Mirror, PathModifier, Redirect, Rewrite, Scheme,
+};
+pub use listener::{
+    Certificate, ClientValidation, ClientValidationMode, Listener, ListenerProtocol, ListenerTls,
+};
+pub use load::{Error, load};
+pub use matching::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch};
+pub use route::{BackendRef, Retry, Route, Rule, Timeouts};
+pub use text::{
+    BadText, HeaderName, HeaderText, HostPattern, Hostname, Method, Path, Pattern, RedirectStatus,
+};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that one gateway does.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Where it listens.
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
+
+    /// Where HTTP requests go. Of two routes that match alike, the first wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+
+    /// To whom requests go, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub backends: BTreeMap<String, Backend>,
+
+    /// Certificates with their keys, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates: BTreeMap<String, Certificate>,
+}

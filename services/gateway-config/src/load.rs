@@ -1,0 +1,35 @@
+//! A configuration from YAML.
+
+use crate::{Dangling, GatewayConfig};
+
+/// Why a configuration is refused. Nothing of it is used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read.
+    #[error("line {line}, column {column}: {source}")]
+    Read {
+        /// The line, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: u64,
+        /// What is wrong there.
+        source: Box<serde_saphyr::Error>,
+    },
+    /// Its parts do not fit each other.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Check(Vec<Dangling>),
+}
+
+/// Reads a configuration and checks it.
+pub fn load(yaml: &str) -> Result<GatewayConfig, Error> {
+    let config: GatewayConfig = serde_saphyr::from_str(yaml).map_err(|source| {
+        let location = source.location();
+        Error::Read {
+            line: location.map_or(1, |location| location.line()),
+            column: location.map_or(1, |location| location.column()),
+            source: Box::new(source),
+        }
+    })?;
+    let dangling = config.check();
+    if dangling.is_empty() { Ok(config) } else { Err(Error::Check(dangling)) }
+}
