@@ -104,6 +104,14 @@ impl Kro {
     /// Removes what was installed.
     pub(super) fn uninstall(self) -> Result<()> {
         progress::during("Removing kro", || {
+            // Their finalizers wait for an operator that has ended.
+            for kind in ["resourcegraphdefinitions.kro.run", "graphrevisions.internal.kro.run"] {
+                let objects = self.kubectl.output(&["get", kind, "--output=name"])?;
+                for object in objects.lines() {
+                    let none = "--patch={\"metadata\":{\"finalizers\":null}}";
+                    self.kubectl.output(&["patch", object, "--type=merge", none])?;
+                }
+            }
             for what in [
                 ["resourcegraphdefinition", "application"],
                 ["crd", "applications.kro.run"],
@@ -112,11 +120,6 @@ impl Kro {
                 ["clusterrolebinding", "kro"],
                 ["namespace", NAMESPACE],
             ] {
-                // Its finalizers wait for an operator that has ended.
-                if what[0] == "resourcegraphdefinition" {
-                    let none = "--patch={\"metadata\":{\"finalizers\":null}}";
-                    self.kubectl.output(&["patch", what[0], what[1], "--type=merge", none])?;
-                }
                 self.kubectl.output(&["delete", what[0], what[1], "--ignore-not-found", "--timeout=120s"])?;
             }
             Ok(())
