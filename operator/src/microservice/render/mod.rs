@@ -230,7 +230,7 @@ fn of_optional_kinds(service: &Validated, observed: &Observed) -> Result<(Vec<Ob
     let (mut objects, mut unmet) = route::render(service, observed)?;
     match policy::unmet(service, observed) {
         Some(missing) => {
-            if policy::withholds_routes(service, &missing) {
+            if policy::needs_sign_in(service) {
                 objects.clear();
             }
             unmet.push(missing);

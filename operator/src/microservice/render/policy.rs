@@ -89,13 +89,14 @@ pub(super) fn unmet(service: &Validated, observed: &Observed) -> Option<Unmet> {
             Unmet::missing_kind(service, kind, field, "install Envoy Gateway")
         }
     };
-    if withholds_routes(service, &unmet) {
+    if needs_sign_in(service) {
         unmet.message.push_str("; until then, routes that need a sign-in are not made");
     }
     Some(unmet)
 }
 
-/// Whether routes must not be there without their policies: a limit can wait, a sign-in cannot.
-pub(super) fn withholds_routes(service: &Validated, unmet: &Unmet) -> bool {
-    unmet.is_fatal && service.policies.auth.is_some()
+/// Whether routes must not be there without their policies, whatever the class can do without: a limit can wait, a
+/// sign-in cannot.
+pub(super) fn needs_sign_in(service: &Validated) -> bool {
+    service.policies.auth.is_some()
 }

@@ -267,7 +267,7 @@ fn a_route_that_needs_a_sign_in_is_not_made_without() {
     let (objects, unmet) = of_class(&limited, json!({}));
     assert_eq!((routes(&objects), unmet.len()), (1, 1));
     let (objects, unmet) = of_class(POLICIES, json!({"optionalCapabilities": ["Policies"]}));
-    assert_eq!((routes(&objects), unmet.len()), (1, 1));
+    assert_eq!((routes(&objects), unmet.len()), (0, 1));
 }
 
 #[test]
