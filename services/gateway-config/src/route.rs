@@ -69,11 +69,12 @@ pub struct BackendRef {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeouts {
-    /// Milliseconds from the request's head to the end of the answer's head, with all attempts.
+    /// Milliseconds from the request's head to the end of the answer's head, with all attempts. Left out: 60,000, and for
+    /// calls of gRPC as long as they like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_ms: Option<u64>,
 
-    /// Milliseconds of one attempt.
+    /// Milliseconds of one attempt. Left out: as long as it likes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend_request_ms: Option<u64>,
 }

@@ -6,7 +6,7 @@ use flotilla_gateway_config::HostPattern;
 
 /// Something for each host or pattern of hosts, and something for all others.
 #[derive(Clone, Debug)]
-pub(super) struct Hosts<T> {
+pub(crate) struct Hosts<T> {
     exact: HashMap<Box<str>, T>,
     /// By the name that the hosts are below.
     below: HashMap<Box<str>, T>,
@@ -21,7 +21,7 @@ impl<T> Default for Hosts<T> {
 
 impl<T> Hosts<T> {
     /// What is under a pattern, made when there is nothing yet. `None` is every host.
-    pub(super) fn entry(&mut self, pattern: Option<&HostPattern>) -> &mut T
+    pub(crate) fn entry(&mut self, pattern: Option<&HostPattern>) -> &mut T
     where
         T: Default,
     {
@@ -33,7 +33,7 @@ impl<T> Hosts<T> {
     }
 
     /// Everything that is for a host, the most specific first.
-    pub(super) fn find<'t>(&'t self, host: &str) -> impl Iterator<Item = &'t T> {
+    pub(crate) fn find<'t>(&'t self, host: &str) -> impl Iterator<Item = &'t T> {
         let parents =
             host.match_indices('.').filter(|(at, _)| *at > 0).filter_map(|(at, _)| host.get(at + 1..));
         self.exact

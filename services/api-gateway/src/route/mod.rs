@@ -12,10 +12,8 @@ use flotilla_gateway_config::{self as config, GatewayConfig, HostPattern, Listen
 use http::request::Parts;
 
 pub use self::backends::{Backends, Share};
-use self::{
-    hosts::{Hosts, intersection},
-    paths::Paths,
-};
+pub(crate) use self::hosts::Hosts;
+use self::{hosts::intersection, paths::Paths};
 use crate::filter::Filters;
 
 /// Every port's listeners with their routes.
@@ -42,12 +40,27 @@ pub struct Rule {
     pub filters: Filters,
     /// To whom requests go.
     pub backends: Backends,
-    /// The longest that a request may take with all attempts; `None` without a limit.
-    pub timeout: Option<Duration>,
+    /// The longest that a request may take with all attempts, when the configuration says it; zero is without a limit.
+    timeout: Option<Duration>,
     /// The longest that one attempt may take; `None` without a limit.
     pub backend_timeout: Option<Duration>,
     /// Whether and when there is another attempt.
     pub retry: Option<Retry>,
+}
+
+/// The longest that a request may take when nothing is said, as long as servers and clients commonly wait.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Rule {
+    /// The longest that a request may take with all attempts, until the head of its answer; `None` without a limit. Calls
+    /// of gRPC have one only when it is written, as streams may say nothing for long.
+    pub fn limit(&self, is_grpc: bool) -> Option<Duration> {
+        match self.timeout {
+            None => (!is_grpc).then_some(TIMEOUT),
+            Some(Duration::ZERO) => None,
+            written => written,
+        }
+    }
 }
 
 /// The rule that takes a request.
@@ -158,7 +171,7 @@ fn rules(route: &config::Route) -> Vec<Arc<Rule>> {
             name: rule.name.as_deref().map(Into::into),
             filters: Filters::compile(&rule.filters),
             backends: Backends::compile(&rule.backends),
-            timeout: limit(rule.timeouts.request_ms),
+            timeout: rule.timeouts.request_ms.map(Duration::from_millis),
             backend_timeout: limit(rule.timeouts.backend_request_ms),
             retry: rule.retry.clone(),
         })

@@ -1,0 +1,194 @@
+//! What happens on a connection, and whether it takes too long. Times are looked at now and then, so that a request costs
+//! no timer.
+
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+/// How long clients are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the head of a request, from its first byte, and for TLS.
+    pub head: Duration,
+    /// For the next piece of a body, in either direction.
+    pub body: Duration,
+    /// For the next request.
+    pub idle: Duration,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// The first byte of a request.
+    Idle = 0,
+    /// The rest of its head.
+    Head = 1,
+    /// Its end.
+    Busy = 2,
+}
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// What happens on a connection.
+#[derive(Debug)]
+pub struct Activity {
+    phase: AtomicU8,
+    /// Milliseconds since the start when the phase began.
+    since: AtomicU64,
+    /// The same, of when the client stopped to read; 0 while it reads.
+    stalled: AtomicU64,
+    requests: AtomicU32,
+    has_bare_lines: AtomicBool,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Idle as u8),
+            since: AtomicU64::new(now()),
+            stalled: AtomicU64::new(0),
+            requests: AtomicU32::new(0),
+            has_bare_lines: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Activity {
+    /// A request is there.
+    pub fn begin(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.phase.store(Phase::Busy as u8, Ordering::Relaxed);
+    }
+
+    /// A request has ended.
+    pub fn end(&self) {
+        if self.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// Bytes have come. Returns whether they begin a request.
+    pub(super) fn read(&self) -> bool {
+        let begins = self.phase.load(Ordering::Relaxed) == Phase::Idle as u8;
+        if begins {
+            self.enter(Phase::Head);
+        }
+        begins
+    }
+
+    /// The client has read something, or not.
+    pub(super) fn wrote(&self, is_stalled: bool) {
+        let known = self.stalled.load(Ordering::Relaxed);
+        if is_stalled && known == 0 {
+            self.stalled.store(now(), Ordering::Relaxed);
+        } else if !is_stalled && known != 0 {
+            self.stalled.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// A line of a head has ended without CR.
+    pub(super) fn saw_bare_line(&self) {
+        self.has_bare_lines.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one has.
+    pub fn has_bare_lines(&self) -> bool {
+        self.has_bare_lines.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the client takes too long.
+    pub(super) async fn expired(&self, patience: Patience) {
+        while let Some(left) = self.left(patience, now()) {
+            sleep(left).await;
+        }
+    }
+
+    /// How long it is until a look is worth it; `None` when the client has taken too long.
+    fn left(&self, patience: Patience, now: u64) -> Option<Duration> {
+        let until = |since: u64, limit: Duration| {
+            let passed = Duration::from_millis(now.saturating_sub(since));
+            limit.checked_sub(passed).filter(|left| !left.is_zero())
+        };
+        let since = self.since.load(Ordering::Relaxed);
+        let phase = self.phase.load(Ordering::Relaxed);
+        let of_phase = if phase == Phase::Idle as u8 {
+            until(since, patience.idle)?
+        } else if phase == Phase::Head as u8 {
+            until(since, patience.head)?
+        } else {
+            patience.head
+        };
+        let stalled = self.stalled.load(Ordering::Relaxed);
+        if stalled != 0 {
+            until(stalled, patience.body)?;
+        }
+        // Another phase may begin meanwhile, with a nearer end.
+        Some(of_phase.min(patience.head).max(Duration::from_millis(10)))
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.since.store(now(), Ordering::Relaxed);
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+}
+
+/// Milliseconds since the start, and one more: 0 is no time.
+fn now() -> u64 {
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        head: Duration::from_secs(10),
+        body: Duration::from_secs(30),
+        idle: Duration::from_secs(60),
+    };
+
+    fn is_over(activity: &Activity, seconds: u64) -> bool {
+        activity.left(PATIENCE, now() + seconds * 1_000).is_none()
+    }
+
+    #[test]
+    fn each_phase_has_its_own_limit() {
+        let activity = Activity::default();
+        assert!(!is_over(&activity, 59) && is_over(&activity, 60));
+        assert!(activity.read());
+        assert!(!activity.read());
+        assert!(!is_over(&activity, 9) && is_over(&activity, 10));
+        activity.begin();
+        assert!(!is_over(&activity, 10_000));
+        activity.end();
+        assert!(!is_over(&activity, 59) && is_over(&activity, 60));
+    }
+
+    #[test]
+    fn with_several_requests_the_last_counts() {
+        let activity = Activity::default();
+        activity.begin();
+        activity.begin();
+        activity.end();
+        assert!(!is_over(&activity, 10_000));
+        activity.end();
+        assert!(is_over(&activity, 60));
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_not_waited_for() {
+        let activity = Activity::default();
+        activity.begin();
+        activity.wrote(true);
+        assert!(!is_over(&activity, 29) && is_over(&activity, 30));
+        activity.wrote(false);
+        assert!(!is_over(&activity, 30));
+    }
+}

@@ -1,0 +1,175 @@
+//! Prometheus metrics. Series are bounded: their labels are names of the configuration and fixed words, never anything
+//! that a client sends, and go with the configuration.
+
+mod histogram;
+mod route;
+
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
+    registry::Registry,
+};
+
+pub use self::{histogram::Histogram, route::RouteMetrics};
+
+/// What begins the name of each.
+const PREFIX: &str = "flotilla_gateway";
+
+/// The route of requests that no route takes. No route of a configuration has an empty name.
+const NO_ROUTE: &str = "";
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabel {
+    route: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CodeLabels {
+    route: String,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BackendLabels {
+    backend: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PortLabel {
+    port: u16,
+}
+
+/// Everything that a gateway measures.
+#[derive(Debug)]
+pub struct Metrics {
+    /// The registry that `/metrics` shows.
+    pub registry: Registry,
+    requests: Family<CodeLabels, Counter>,
+    seconds: Family<RouteLabel, Histogram>,
+    refused: Family<ReasonLabel, Counter>,
+    failures: Family<BackendLabels, Counter>,
+    connections: Family<PortLabel, Gauge>,
+    /// Configurations that were taken.
+    pub loads: Counter,
+    /// Configurations that were refused.
+    pub load_failures: Counter,
+    /// Lines that the access log had no room for.
+    pub lost_lines: Counter<u64, AtomicU64>,
+    routes: Mutex<Vec<Arc<RouteMetrics>>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let metrics = Self {
+            requests: Family::default(),
+            seconds: Family::default(),
+            refused: Family::default(),
+            failures: Family::default(),
+            connections: Family::default(),
+            loads: Counter::default(),
+            load_failures: Counter::default(),
+            lost_lines: Counter::default(),
+            routes: Mutex::default(),
+            registry: Registry::default(),
+        };
+        registry.register(
+            "requests",
+            "Requests, by the route that took them and class of the status",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "request_duration_seconds",
+            "Time from a request's head to the end of its answer",
+            metrics.seconds.clone(),
+        );
+        registry.register(
+            "refused_requests",
+            "Requests that were not forwarded, by reason",
+            metrics.refused.clone(),
+        );
+        registry.register(
+            "backend_failures",
+            "Attempts at a backend that gave no answer, by reason",
+            metrics.failures.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections of clients that are open, by port",
+            metrics.connections.clone(),
+        );
+        registry.register("config_loads", "Configurations that were taken", metrics.loads.clone());
+        registry.register(
+            "config_load_failures",
+            "Configurations that were refused",
+            metrics.load_failures.clone(),
+        );
+        registry.register(
+            "access_log_lost_lines",
+            "Lines of the access log that could not be written in time",
+            metrics.lost_lines.clone(),
+        );
+        registry.register("build", "The version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// The metrics of a route, which are there until [`Metrics::keep_routes`] finds that nobody has them.
+    pub fn route(&self, name: &str) -> Arc<RouteMetrics> {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = routes.iter().find(|route| &*route.name == name) {
+            return Arc::clone(known);
+        }
+        let counters = route::CLASSES
+            .map(|code| self.requests.get_or_create_owned(&CodeLabels { route: name.to_owned(), code }));
+        let seconds = self.seconds.get_or_create_owned(&RouteLabel { route: name.to_owned() });
+        let route = Arc::new(RouteMetrics::new(name, counters, seconds));
+        routes.push(Arc::clone(&route));
+        route
+    }
+
+    /// The metrics of requests that no route takes.
+    pub fn no_route(&self) -> Arc<RouteMetrics> {
+        self.route(NO_ROUTE)
+    }
+
+    /// Forgets routes that are in no configuration and have no request.
+    pub fn keep_routes(&self) {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.retain(|route| {
+            let is_used = Arc::strong_count(route) > 1;
+            if !is_used {
+                let name = route.name.to_string();
+                self.seconds.remove(&RouteLabel { route: name.clone() });
+                for code in route::CLASSES {
+                    self.requests.remove(&CodeLabels { route: name.clone(), code });
+                }
+            }
+            is_used
+        });
+    }
+
+    /// A request was not forwarded.
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// A backend gave no answer.
+    pub fn backend_failed(&self, backend: &str, reason: &'static str) {
+        self.failures.get_or_create(&BackendLabels { backend: backend.to_owned(), reason }).inc();
+    }
+
+    /// The open connections of a port.
+    pub fn connections(&self, port: u16) -> Gauge {
+        self.connections.get_or_create_owned(&PortLabel { port })
+    }
+}

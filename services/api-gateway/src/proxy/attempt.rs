@@ -1,0 +1,193 @@
+//! Asks a backend, and another of its endpoints when that is allowed.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use smallvec::SmallVec;
+use tokio::time::{sleep, timeout};
+
+use super::{Exchange, failure::Failure, outgoing::Head};
+use crate::{
+    body::RequestBody,
+    record::Record,
+    route::Rule,
+    upstream::{Cause, Endpoint, Lease, SendError, Upstream},
+};
+
+/// How often another endpoint is asked when not a byte of the request has been sent, which is always safe.
+const UNSENT: u32 = 2;
+
+/// What came of one attempt.
+enum Outcome {
+    Answer(Response<Incoming>, Lease),
+    Failure {
+        failure: Failure,
+        /// The request, when not a byte of it has been sent.
+        unsent: Option<Box<Request<RequestBody>>>,
+        /// Whether the end of a used connection may have met the request.
+        was_reused: bool,
+    },
+}
+
+/// What may still be tried.
+struct Chances {
+    unsent: u32,
+    stale: u32,
+    counted: u32,
+}
+
+impl Exchange<'_> {
+    /// Asks endpoints of a backend until one answers, or no more may be asked.
+    pub(super) async fn attempts(
+        &self,
+        rule: &Rule,
+        upstream: &Arc<Upstream>,
+        head: Head,
+        body: RequestBody,
+        is_grpc: bool,
+        record: &mut Record,
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
+        let limit = rule.limit(is_grpc);
+        let all = self.all_attempts(rule, upstream, head, body, record);
+        match limit {
+            None => all.await,
+            Some(limit) => timeout(limit, all).await.unwrap_or(Err(Failure::TimedOut)),
+        }
+    }
+
+    async fn all_attempts(
+        &self,
+        rule: &Rule,
+        upstream: &Arc<Upstream>,
+        head: Head,
+        body: RequestBody,
+        record: &mut Record,
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
+        let mut tried: SmallVec<[u64; 4]> = SmallVec::new();
+        let retry = rule.retry.as_ref();
+        let mut chances =
+            Chances { unsent: UNSENT, stale: 1, counted: retry.map_or(0, |retry| retry.attempts) };
+        let is_repeatable = matches!(body, RequestBody::Empty) && head.is_idempotent();
+        let spare = is_repeatable.then(|| head.clone());
+        let mut endpoint = choose(upstream, &tried)?;
+        let mut request = head.request(endpoint, body)?;
+        // Held while the attempt that it allows is under way.
+        let mut permit;
+        loop {
+            record.attempts += 1;
+            record.endpoint = Some(Arc::clone(endpoint));
+            let is_counted = match self.attempt(rule, upstream, endpoint, request, record).await {
+                Outcome::Answer(response, lease) => {
+                    let status = response.status().as_u16();
+                    let again = retry.is_some_and(|retry| retry.codes.contains(&status));
+                    let (Some(spare), true, true) = (&spare, again, chances.counted > 0) else {
+                        return Ok((response, lease));
+                    };
+                    permit = upstream.retry();
+                    if permit.is_none() {
+                        return Ok((response, lease));
+                    }
+                    request = spare.clone().request(endpoint, RequestBody::Empty)?;
+                    true
+                }
+                Outcome::Failure { failure, unsent, was_reused } => {
+                    let is_free = chances.free(unsent.is_some(), was_reused && spare.is_some());
+                    if !is_free {
+                        permit = upstream.retry().filter(|_| chances.counted > 0);
+                        if permit.is_none() {
+                            return Err(failure);
+                        }
+                    }
+                    request = match (unsent, &spare) {
+                        (Some(unsent), _) => *unsent,
+                        (None, Some(spare)) => spare.clone().request(endpoint, RequestBody::Empty)?,
+                        (None, None) => return Err(failure),
+                    };
+                    !is_free
+                }
+            };
+            if is_counted {
+                chances.counted -= 1;
+                if let Some(pause) = retry.and_then(|retry| retry.backoff_ms) {
+                    sleep(Duration::from_millis(pause)).await;
+                }
+            }
+            tried.push(endpoint.id);
+            // All endpoints of a backend are spoken to alike, so the request is the same for each.
+            endpoint = choose(upstream, &tried)?;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        rule: &Rule,
+        upstream: &Upstream,
+        endpoint: &Arc<Endpoint>,
+        request: Request<RequestBody>,
+        record: &mut Record,
+    ) -> Outcome {
+        let begun = Instant::now();
+        let sending = self.worker.pools.send(endpoint, request);
+        let sent = match rule.backend_timeout {
+            None => Some(sending.await),
+            Some(limit) => timeout(limit, sending).await.ok(),
+        };
+        record.upstream_time = Some(begun.elapsed());
+        let (failure, reason, unsent, was_reused) = match sent {
+            Some(Ok((response, lease))) => {
+                if says_it_cannot(response.status()) {
+                    endpoint.health.failed(Instant::now());
+                } else {
+                    endpoint.health.succeeded();
+                }
+                return Outcome::Answer(response, lease);
+            }
+            Some(Err(error)) => match error.of_client() {
+                Ok(error) => {
+                    let failure = Failure::Body(Box::new(error));
+                    return Outcome::Failure { failure, unsent: None, was_reused: false };
+                }
+                Err(SendError { cause, unsent, was_reused }) => {
+                    let reason = match cause {
+                        Cause::Connect(_) => "connect",
+                        Cause::Http(_) => "connection",
+                    };
+                    tracing::debug!(backend = %upstream.name, error = %cause, "a backend gave no answer");
+                    (Failure::Unreachable(Box::new(cause)), reason, unsent, was_reused)
+                }
+            },
+            None => (Failure::TimedOut, "timeout", None, false),
+        };
+        endpoint.health.failed(Instant::now());
+        self.worker.metrics.backend_failed(&upstream.name, reason);
+        Outcome::Failure { failure, unsent, was_reused }
+    }
+}
+
+impl Chances {
+    /// Whether another attempt is allowed that no rule has to allow.
+    fn free(&mut self, is_unsent: bool, is_stale: bool) -> bool {
+        let left = if is_unsent {
+            &mut self.unsent
+        } else if is_stale {
+            &mut self.stale
+        } else {
+            return false;
+        };
+        let is_free = *left > 0;
+        *left = left.saturating_sub(1);
+        is_free
+    }
+}
+
+fn says_it_cannot(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
+
+fn choose<'u>(upstream: &'u Upstream, tried: &[u64]) -> Result<&'u Arc<Endpoint>, Failure> {
+    upstream.choose(tried, Instant::now(), fastrand::u64(..)).ok_or(Failure::NoEndpoint)
+}

@@ -1,0 +1,119 @@
+//! Tells backends who the client is and what it asked for.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use ipnet::IpNet;
+
+use crate::{connection::Connection, edge::Target};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// Sets `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`. What a client says of itself is thrown away, unless it is a
+/// proxy that is trusted: then what it says stays, and its own address is added.
+pub(super) fn set(headers: &mut HeaderMap, connection: &Connection, target: &Target, trusted: &[IpNet]) {
+    // An address of IPv4 that came by a socket of IPv6 is written as what it is.
+    let peer = connection.peer.ip().to_canonical();
+    let is_trusted = trusted.iter().any(|network| network.contains(&peer));
+    if !is_trusted {
+        for name in
+            [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, REAL_IP, header::FORWARDED]
+        {
+            headers.remove(name);
+        }
+    }
+    let said: Vec<&str> =
+        headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+    let chain = if said.is_empty() { peer.to_string() } else { format!("{}, {peer}", said.join(", ")) };
+    insert(headers, FORWARDED_FOR, &chain);
+    if !headers.contains_key(FORWARDED_PROTO) {
+        let scheme = if connection.is_secure { "https" } else { "http" };
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    }
+    if !headers.contains_key(FORWARDED_HOST) {
+        insert(headers, FORWARDED_HOST, &target.host);
+    }
+    if !headers.contains_key(FORWARDED_PORT) {
+        headers.insert(FORWARDED_PORT, HeaderValue::from(connection.port));
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    // Addresses and hosts that were admitted have nothing that a header may not have.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::uri::PathAndQuery;
+
+    use super::*;
+
+    fn after(peer: &str, trusted: &[IpNet]) -> Vec<(String, String)> {
+        let connection = Connection {
+            port: 8443,
+            peer: peer.parse().unwrap(),
+            is_secure: true,
+            listener: None,
+            activity: Arc::default(),
+        };
+        let target = Target {
+            host: "shop.example.com".to_owned(),
+            port: None,
+            path_and_query: PathAndQuery::from_static("/"),
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-for", "2.2.2.2"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "evil.example.com"),
+            ("x-real-ip", "1.1.1.1"),
+            ("forwarded", "for=1.1.1.1"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        set(&mut headers, &connection, &target, trusted);
+        let mut all: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        all.sort();
+        all
+    }
+
+    fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_a_client_says_of_itself_is_thrown_away() {
+        let expected = pairs(&[
+            ("x-forwarded-for", "10.1.2.3"),
+            ("x-forwarded-host", "shop.example.com"),
+            ("x-forwarded-port", "8443"),
+            ("x-forwarded-proto", "https"),
+        ]);
+        assert_eq!(after("10.1.2.3:50000", &[]), expected);
+        assert_eq!(after("[::ffff:10.1.2.3]:50000", &["10.2.0.0/16".parse().unwrap()]), expected);
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_stays() {
+        let expected = pairs(&[
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-for", "1.1.1.1, 2.2.2.2, 10.1.2.3"),
+            ("x-forwarded-host", "evil.example.com"),
+            ("x-forwarded-port", "8443"),
+            ("x-forwarded-proto", "http"),
+            ("x-real-ip", "1.1.1.1"),
+        ]);
+        assert_eq!(after("10.1.2.3:50000", &["10.0.0.0/8".parse().unwrap()]), expected);
+    }
+}

@@ -1,0 +1,54 @@
+//! Copies of requests for backends that only look on. What becomes of them is nothing to the client.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http_body::Body;
+use tokio::{task::spawn_local, time::timeout};
+
+use super::outgoing::Head;
+use crate::{
+    body::RequestBody,
+    metrics::Metrics,
+    upstream::{Pools, Upstream},
+};
+
+/// How long a copy may take, answer included.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sends a copy, soon.
+pub(super) fn send(
+    pools: &Rc<Pools>,
+    metrics: &Arc<Metrics>,
+    upstream: &Arc<Upstream>,
+    head: &Head,
+    body: RequestBody,
+) {
+    let Some(endpoint) = upstream.choose(&[], Instant::now(), fastrand::u64(..)) else {
+        metrics.backend_failed(&upstream.name, "no-endpoint");
+        return;
+    };
+    let Ok(request) = head.clone().request(endpoint, body) else { return };
+    let (pools, metrics) = (Rc::clone(pools), Arc::clone(metrics));
+    let (endpoint, name) = (Arc::clone(endpoint), Arc::clone(&upstream.name));
+    spawn_local(async move {
+        let whole = async {
+            let (response, lease) = pools.send(&endpoint, request).await.ok()?;
+            let mut body = response.into_body();
+            while let Some(frame) =
+                std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+            {
+                frame.ok()?;
+            }
+            lease.give_back();
+            Some(())
+        };
+        if timeout(PATIENCE, whole).await.ok().flatten().is_none() {
+            metrics.backend_failed(&name, "mirror");
+        }
+    });
+}

@@ -1,0 +1,187 @@
+//! One request from its head to its answer.
+
+mod attempt;
+mod failure;
+mod forwarded;
+mod identity;
+mod mirror;
+mod outgoing;
+mod tunnel;
+
+use std::{convert::Infallible, rc::Rc, sync::Arc};
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use http_body::Body;
+use hyper::body::Incoming as Received;
+
+use self::{failure::Failure, identity::CORRELATION_ID, outgoing::Head};
+use crate::{
+    body::{self, Guard, RequestBody, ResponseBody, tee},
+    connection::Connection,
+    edge::{Refused, admit, strip_hop_by_hop, upgrade},
+    filter::{Incoming, Outgoing},
+    record::Record,
+    route::Found,
+    snapshot::Snapshot,
+    worker::Worker,
+};
+
+/// Answers a request, with what a backend says or with why none was asked.
+pub async fn answer(
+    worker: Rc<Worker>,
+    connection: Rc<Connection>,
+    request: Request<Received>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let snapshot = worker.snapshot();
+    let (mut parts, body) = request.into_parts();
+    let mut record = Record::new(
+        &parts,
+        connection.peer,
+        connection.is_secure,
+        Arc::clone(&snapshot.no_route),
+        &worker.log,
+        &connection.activity,
+    );
+    record.correlation_id = identity::correlation_id(&mut parts.headers);
+    record.trace = identity::trace(&mut parts.headers);
+    let is_grpc = is_grpc(&parts);
+    let is_http1 = parts.version < Version::HTTP_2;
+    let exchange = Exchange { worker: &worker, connection: &connection, snapshot: &snapshot };
+    let mut response = match exchange.forward(parts, body, &mut record).await {
+        Ok(response) => response,
+        Err(failure) => {
+            record.reason = Some(failure.reason());
+            worker.metrics.refused(failure.reason());
+            failure.response(is_grpc, &record)
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(CORRELATION_ID, record.correlation_id.clone());
+    if is_http1 && (worker.is_leaving() || record.reason.is_some_and(failure::ends_connection)) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    record.answered(response.status());
+    response.body_mut().record(record);
+    Ok(response)
+}
+
+/// What a request has around it.
+struct Exchange<'a> {
+    worker: &'a Worker,
+    connection: &'a Connection,
+    snapshot: &'a Snapshot,
+}
+
+impl Exchange<'_> {
+    async fn forward(
+        &self,
+        mut parts: Parts,
+        body: Received,
+        record: &mut Record,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        let settings = &self.worker.settings;
+        if self.connection.activity.has_bare_lines() {
+            return Err(Refused { status: StatusCode::BAD_REQUEST, reason: "bare-line" }.into());
+        }
+        let target = record.target.insert(admit(&parts, settings.limits)?);
+        if matches!(parts.method, Method::TRACE | Method::CONNECT) {
+            return Err(Refused { status: StatusCode::METHOD_NOT_ALLOWED, reason: "method" }.into());
+        }
+        let port = self.connection.port;
+        let found = self.snapshot.table.find(port, &target.host, target.path(), &parts);
+        let (listener, matched) = match found {
+            Found::NoListener => return Err(Failure::NoListener),
+            Found::NoRoute { listener } => (listener, None),
+            Found::Rule { listener, matched } => (listener, Some(matched)),
+        };
+        if self.connection.listener.as_ref().is_some_and(|named| named != listener) {
+            return Err(Failure::Misdirected);
+        }
+        let matched = matched.ok_or(Failure::NoRoute)?;
+        let rule = matched.rule;
+        record.rule.clone_from(&rule.name);
+        if let Some(metrics) = self.snapshot.routes.get(&rule.route) {
+            record.metrics = Arc::clone(metrics);
+        }
+        let incoming = Incoming {
+            is_secure: self.connection.is_secure,
+            port,
+            host: &target.host,
+            prefix: matched.prefix,
+        };
+        let origin = parts.headers.get(header::ORIGIN).cloned();
+        if let Some(own) = rule.filters.answer(&parts, incoming, &target.path_and_query)? {
+            let mut response = own.map(|()| ResponseBody::own(""));
+            rule.filters.on_response(origin.as_ref(), response.headers_mut());
+            return Ok(response);
+        }
+        let share = rule.backends.pick(fastrand::u32(..)).ok_or(Failure::NoBackend)?;
+        let backend = share.backend.as_ref().ok_or(Failure::NoBackend)?;
+        let upstream = self.snapshot.upstreams.get(backend).ok_or(Failure::NoBackend)?;
+        record.backend = Some(Arc::clone(&upstream.name));
+
+        let wanted = if parts.version < Version::HTTP_2 { upgrade(&parts)? } else { None };
+        let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+        let is_grpc = is_grpc(&parts);
+        strip_hop_by_hop(&mut parts.headers);
+        outgoing::tidy(&mut parts.headers, parts.version);
+        forwarded::set(&mut parts.headers, self.connection, target, &settings.trusted);
+        let mut towards = Outgoing { host: None, path_and_query: target.path_and_query.clone() };
+        rule.filters.on_request(&mut parts.headers, matched.prefix, &mut towards)?;
+        share.filters.on_request(&mut parts.headers, matched.prefix, &mut towards)?;
+        let head = Head::new(&mut parts, target, towards, wanted)?;
+
+        let random = fastrand::u32(..);
+        let mirrors: smallvec::SmallVec<[_; 2]> =
+            rule.filters.mirrors(random).chain(share.filters.mirrors(random)).collect();
+        let body = if body.is_end_stream() {
+            RequestBody::Empty
+        } else if body.size_hint().lower() > settings.body_bytes {
+            return Err(Failure::Body(Box::new(body::Error::TooLarge(settings.body_bytes))));
+        } else {
+            let patience = (!is_grpc).then_some(settings.patience.body);
+            RequestBody::Client(Guard::new(body, settings.body_bytes, patience))
+        };
+        let body = self.mirrored(&mirrors, &head, body);
+
+        let (mut response, lease) = self.attempts(rule, upstream, head, body, is_grpc, record).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let (Some(wanted), Some(client)) = (wanted, client) else {
+                return Err(Failure::BadAnswer);
+            };
+            return tunnel::open(response, client, wanted, lease);
+        }
+        let headers = response.headers_mut();
+        strip_hop_by_hop(headers);
+        share.filters.on_response(origin.as_ref(), headers);
+        rule.filters.on_response(origin.as_ref(), headers);
+        *response.version_mut() = Version::HTTP_11;
+        Ok(response.map(|body| ResponseBody::upstream(body, lease)))
+    }
+
+    /// Sends copies to those that only look on.
+    fn mirrored(&self, mirrors: &[&Arc<str>], head: &Head, body: RequestBody) -> RequestBody {
+        if mirrors.is_empty() {
+            return body;
+        }
+        let (body, copies) = match body {
+            RequestBody::Client(body) => {
+                let (body, copies) = tee(body, mirrors.len());
+                (RequestBody::Copied(body), copies.into_iter().map(RequestBody::Copy).collect())
+            }
+            body => (body, mirrors.iter().map(|_| RequestBody::Empty).collect::<Vec<_>>()),
+        };
+        for (name, copy) in mirrors.iter().zip(copies) {
+            if let Some(upstream) = self.snapshot.upstreams.get(*name) {
+                mirror::send(&self.worker.pools, &self.worker.metrics, upstream, head, copy);
+            }
+        }
+        body
+    }
+}
+
+fn is_grpc(parts: &Parts) -> bool {
+    let kind = parts.headers.get(header::CONTENT_TYPE);
+    parts.version == Version::HTTP_2
+        && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}

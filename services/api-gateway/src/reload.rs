@@ -1,0 +1,112 @@
+//! The configuration in a file, taken again whenever it changes.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use flotilla_gateway_config::load;
+use tokio::time::interval;
+
+use crate::{
+    control::{self, Control},
+    metrics::Metrics,
+};
+
+/// How often the file is looked at. A look costs one system call; what tells of changes does not see those of a mounted
+/// ConfigMap, whose files are links that change elsewhere.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Why the file is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read.
+    #[error("{}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}: {source}", .path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Why, with line and column.
+        source: Box<flotilla_gateway_config::Error>,
+    },
+    /// It cannot be used here.
+    #[error("{}: {source}", .path.display())]
+    Take {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<control::Error>,
+    },
+}
+
+/// What changes when a file does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    modified: SystemTime,
+    length: u64,
+    inode: u64,
+}
+
+fn mark(path: &Path) -> io::Result<Mark> {
+    let metadata = fs::metadata(path)?;
+    Ok(Mark { modified: metadata.modified()?, length: metadata.len(), inode: metadata.ino() })
+}
+
+/// Reads a file and checks it.
+pub fn read(path: &Path) -> Result<flotilla_gateway_config::GatewayConfig, Error> {
+    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    load(&text).map_err(|source| Error::Load { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// A file that is followed.
+#[derive(Debug)]
+pub struct File {
+    path: PathBuf,
+    known: Option<Mark>,
+}
+
+impl File {
+    /// One that has not been read.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, known: None }
+    }
+
+    /// Has workers go by it.
+    pub fn take(&mut self, control: &Control) -> Result<(), Error> {
+        // Before it is read: a change that comes in between is seen with the next look.
+        self.known = mark(&self.path).ok();
+        control
+            .take(read(&self.path)?)
+            .map_err(|source| Error::Take { path: self.path.clone(), source: Box::new(source) })
+    }
+
+    /// Takes it again whenever it changes, for ever. What cannot be taken is logged, and changes nothing.
+    pub async fn follow(mut self, control: Arc<Control>, metrics: Arc<Metrics>) {
+        let mut looks = interval(LOOK);
+        loop {
+            looks.tick().await;
+            let found = mark(&self.path).ok();
+            // While it is being replaced it may be away.
+            if found == self.known || found.is_none() {
+                continue;
+            }
+            match self.take(&control) {
+                Ok(()) => tracing::info!(file = %self.path.display(), "the configuration has changed"),
+                Err(error) => {
+                    metrics.load_failures.inc();
+                    tracing::error!(%error, "the configuration is refused, the one before stays");
+                }
+            }
+        }
+    }
+}

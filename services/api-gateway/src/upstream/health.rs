@@ -1,0 +1,93 @@
+//! Which endpoints are left alone for a while, as they have failed (passive outlier ejection).
+
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Failures in a row after which an endpoint is left alone.
+const FAILURES: u32 = 5;
+
+/// How long it is left alone the first time; each time in a row it is as much longer.
+const EJECTION: Duration = Duration::from_secs(10);
+
+/// How often in a row this grows.
+const LONGEST: u32 = 6;
+
+/// Times are kept as milliseconds since then, so that they fit an atomic.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// How an endpoint has answered.
+#[derive(Debug, Default)]
+pub struct Health {
+    failures: AtomicU32,
+    ejections: AtomicU32,
+    /// Milliseconds since the start until which it is left alone.
+    until: AtomicU64,
+}
+
+impl Health {
+    /// It has answered.
+    pub fn succeeded(&self) {
+        // Most have nothing to forget, and a store would take the line from the other cores.
+        if self.failures.load(Ordering::Relaxed) != 0 || self.ejections.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+            self.ejections.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// It could not be reached, gave no answer in time, or one that says that it cannot (502, 503, 504). Returns whether
+    /// it is left alone from now on.
+    pub fn failed(&self, now: Instant) -> bool {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if !failures.is_multiple_of(FAILURES) {
+            return false;
+        }
+        let times = self.ejections.fetch_add(1, Ordering::Relaxed).min(LONGEST - 1) + 1;
+        self.until.store(milliseconds(now + EJECTION * times), Ordering::Relaxed);
+        true
+    }
+
+    /// Whether it may be asked.
+    pub fn is_good(&self, now: Instant) -> bool {
+        let until = self.until.load(Ordering::Relaxed);
+        until == 0 || milliseconds(now) >= until
+    }
+}
+
+fn milliseconds(time: Instant) -> u64 {
+    u64::try_from(time.saturating_duration_since(*START).as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_in_a_row_eject_for_longer_each_time() {
+        let (health, now) = (Health::default(), *START + EJECTION);
+        let fail = |at| (0..FAILURES).map(|_| health.failed(at)).filter(|ejected| *ejected).count();
+        assert!(health.is_good(now));
+        assert_eq!(fail(now), 1);
+        assert!(!health.is_good(now + EJECTION / 2));
+        let later = now + EJECTION;
+        assert!(health.is_good(later));
+        assert_eq!(fail(later), 1);
+        assert!(!health.is_good(later + EJECTION));
+        assert!(health.is_good(later + EJECTION * 2));
+    }
+
+    #[test]
+    fn one_answer_makes_up_for_failures() {
+        let health = Health::default();
+        for _ in 1..FAILURES {
+            assert!(!health.failed(*START));
+        }
+        health.succeeded();
+        assert!(!health.failed(*START));
+        assert!(health.is_good(*START));
+    }
+}

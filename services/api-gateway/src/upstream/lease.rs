@@ -1,0 +1,46 @@
+//! What an answer holds while it is read: its connection, and its place in the counts.
+
+use std::{rc::Rc, time::Instant};
+
+use super::{InFlight, Pools, http1, http2::Counted};
+
+/// Held by the body of an answer.
+#[derive(Debug)]
+pub struct Lease {
+    connection: Connection,
+    _in_flight: InFlight,
+}
+
+pub(super) enum Connection {
+    /// Nothing that could be used again.
+    None,
+    Http1 {
+        pools: Rc<Pools>,
+        endpoint: u64,
+        sender: http1::Sender,
+    },
+    Http2(#[expect(dead_code, reason = "it is counted until it goes")] Counted),
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::None => "None",
+            Self::Http1 { .. } => "Http1",
+            Self::Http2(_) => "Http2",
+        })
+    }
+}
+
+impl Lease {
+    pub(super) fn new(connection: Connection, in_flight: InFlight) -> Self {
+        Self { connection, _in_flight: in_flight }
+    }
+
+    /// The answer has been read to its end: the connection is there for the next request.
+    pub fn give_back(self) {
+        if let Connection::Http1 { pools, endpoint, sender } = self.connection {
+            pools.rest(endpoint, sender, Instant::now());
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The connections of one worker, and sending on them.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use flotilla_gateway_config::Protocol;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tokio::{sync::Mutex, time::interval};
+
+use super::{
+    ConnectError, Endpoint, Lease,
+    connect::connect,
+    http1::{self, Resting},
+    http2::{self, Connections},
+    lease::Connection,
+};
+use crate::body::{self, RequestBody};
+
+/// How often connections that have rested too long are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// The connections of one worker.
+#[derive(Default)]
+pub struct Pools {
+    http1: RefCell<HashMap<u64, Resting>>,
+    http2: RefCell<HashMap<u64, Rc<Http2>>>,
+}
+
+impl std::fmt::Debug for Pools {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pools").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Http2 {
+    connections: RefCell<Connections>,
+    /// One opens, the others wait for what it brings.
+    opening: Mutex<()>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The connection failed.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub struct SendError {
+    /// Why.
+    pub cause: Cause,
+    /// The request, when not a byte of it has been sent.
+    pub unsent: Option<Box<Request<RequestBody>>>,
+    /// Whether the connection had been used before: its end may have met the request.
+    pub was_reused: bool,
+}
+
+impl SendError {
+    /// What is wrong with the body that the client sends, when it is that; otherwise the error itself.
+    pub fn of_client(self) -> Result<body::Error, Self> {
+        let Cause::Http(error) = &self.cause else { return Err(self) };
+        let mut source = std::error::Error::source(error);
+        while let Some(error) = source {
+            if let Some(found) = error.downcast_ref::<body::Error>() {
+                return Ok(found.clone());
+            }
+            source = error.source();
+        }
+        Err(self)
+    }
+
+    fn unsent(cause: impl Into<Cause>, request: Request<RequestBody>) -> Self {
+        Self { cause: cause.into(), unsent: Some(Box::new(request)), was_reused: false }
+    }
+}
+
+impl Pools {
+    /// Sends a request to an endpoint, on a connection that rests or a new one, and waits for the head of the answer.
+    pub async fn send(
+        self: &Rc<Self>,
+        endpoint: &Arc<Endpoint>,
+        request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        match endpoint.protocol {
+            Protocol::Http1 => self.send_http1(endpoint, request).await,
+            Protocol::Http2 => self.send_http2(endpoint, request).await,
+        }
+    }
+
+    async fn send_http1(
+        self: &Rc<Self>,
+        endpoint: &Arc<Endpoint>,
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        let in_flight = endpoint.begin();
+        loop {
+            let resting = self.take(endpoint.id);
+            let was_reused = resting.is_some();
+            let mut sender = match resting {
+                Some(sender) => sender,
+                None => match open_http1(endpoint).await {
+                    Ok(sender) => sender,
+                    Err(cause) => return Err(SendError::unsent(cause, request)),
+                },
+            };
+            match sender.try_send_request(request).await {
+                Ok(response) => {
+                    // After 101 the connection is no longer one of HTTP.
+                    let connection = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                        Connection::None
+                    } else {
+                        Connection::Http1 { pools: Rc::clone(self), endpoint: endpoint.id, sender }
+                    };
+                    return Ok((response, Lease::new(connection, in_flight)));
+                }
+                Err(mut error) => match (error.take_message(), was_reused) {
+                    // It had ended while it rested.
+                    (Some(unsent), true) => request = unsent,
+                    (unsent, was_reused) => {
+                        let cause = Cause::Http(error.into_error());
+                        return Err(SendError { cause, unsent: unsent.map(Box::new), was_reused });
+                    }
+                },
+            }
+        }
+    }
+
+    async fn send_http2(
+        self: &Rc<Self>,
+        endpoint: &Arc<Endpoint>,
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        let in_flight = endpoint.begin();
+        let pool = Rc::clone(self.http2.borrow_mut().entry(endpoint.id).or_default());
+        loop {
+            let (mut shared, was_reused) = match pool.get(endpoint).await {
+                Ok(shared) => shared,
+                Err(cause) => return Err(SendError::unsent(cause, request)),
+            };
+            let counted = shared.begin();
+            match shared.sender.try_send_request(request).await {
+                Ok(response) => {
+                    return Ok((response, Lease::new(Connection::Http2(counted), in_flight)));
+                }
+                Err(mut error) => match (error.take_message(), was_reused) {
+                    (Some(unsent), true) => {
+                        pool.connections.borrow_mut().remove(&shared);
+                        request = unsent;
+                    }
+                    (unsent, was_reused) => {
+                        let cause = Cause::Http(error.into_error());
+                        return Err(SendError { cause, unsent: unsent.map(Box::new), was_reused });
+                    }
+                },
+            }
+        }
+    }
+
+    fn take(&self, endpoint: u64) -> Option<http1::Sender> {
+        self.http1.borrow_mut().get_mut(&endpoint)?.take(Instant::now())
+    }
+
+    pub(super) fn rest(&self, endpoint: u64, sender: http1::Sender, now: Instant) {
+        self.http1.borrow_mut().entry(endpoint).or_default().put(sender, now);
+    }
+
+    /// Lets go of connections that have rested too long, for ever.
+    pub async fn sweep(self: Rc<Self>) {
+        let mut ticks = interval(SWEEP);
+        loop {
+            let now = ticks.tick().await.into_std();
+            self.http1.borrow_mut().retain(|_, resting| !resting.sweep(now));
+            self.http2.borrow_mut().retain(|_, pool| {
+                let is_empty = pool.connections.borrow_mut().sweep(now);
+                // Somebody who opens one has it in hand.
+                !is_empty || Rc::strong_count(pool) > 1
+            });
+        }
+    }
+}
+
+impl Http2 {
+    /// A connection with room, and whether it had been used before.
+    async fn get(&self, endpoint: &Endpoint) -> Result<(http2::Shared, bool), Cause> {
+        if let Some(shared) = self.connections.borrow_mut().take() {
+            return Ok((shared, true));
+        }
+        let _opening = self.opening.lock().await;
+        if let Some(shared) = self.connections.borrow_mut().take() {
+            return Ok((shared, true));
+        }
+        let sender = http2::open(connect(endpoint).await?).await?;
+        Ok((self.connections.borrow_mut().put(sender), false))
+    }
+}
+
+async fn open_http1(endpoint: &Endpoint) -> Result<http1::Sender, Cause> {
+    Ok(http1::open(connect(endpoint).await?).await?)
+}

@@ -1,0 +1,90 @@
+//! A gateway of the test's own.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Once,
+    time::Duration,
+};
+
+use clap::Parser;
+use flotilla_api_gateway::{app, config::Config};
+use tempfile::TempDir;
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+
+/// How long anything in a test is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running gateway, which ends with the test.
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    folder: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<Result<(), app::Error>>,
+}
+
+/// A port that nobody has.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+pub(crate) fn provider() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| drop(rustls::crypto::aws_lc_rs::default_provider().install_default()));
+}
+
+impl Gateway {
+    /// Starts with a configuration, in which `PORT` is the port of the test.
+    pub(crate) async fn start(yaml: &str) -> Self {
+        Self::with(yaml, &[]).await
+    }
+
+    /// The same, with flags.
+    pub(crate) async fn with(yaml: &str, flags: &[&str]) -> Self {
+        provider();
+        let folder = TempDir::new().unwrap();
+        let port = free_port();
+        let file = folder.path().join("gateway.yaml");
+        std::fs::write(&file, yaml.replace("PORT", &port.to_string())).unwrap();
+        let file = file.to_str().unwrap();
+        let mut arguments = vec!["api-gateway", "--config", file, "--bind", "127.0.0.1"];
+        arguments.extend(["--admin", "127.0.0.1:0", "--workers", "2"]);
+        if !flags.contains(&"--leaving-seconds") {
+            arguments.extend(["--leaving-seconds", "0"]);
+        }
+        arguments.extend(flags);
+        let gateway = app::Gateway::start(&Config::parse_from(arguments)).await.unwrap();
+        let admin = gateway.admin().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(gateway.run_until(async {
+            let _dropped = stopped.await.is_err();
+        }));
+        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+        Self { address, admin, folder, stop: Some(stop), running }
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("gateway.yaml")
+    }
+
+    /// Writes another configuration over the first.
+    pub(crate) fn rewrite(&self, yaml: &str) {
+        let yaml = yaml.replace("PORT", &self.address.port().to_string());
+        // As an editor does: a new file in place of the old one.
+        let new = self.folder.path().join("new");
+        std::fs::write(&new, yaml).unwrap();
+        std::fs::rename(new, self.file()).unwrap();
+    }
+
+    /// Begins the end.
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(mut self) {
+        self.stop();
+        timeout(PATIENCE, self.running).await.expect("it ends").unwrap().unwrap();
+    }
+}
