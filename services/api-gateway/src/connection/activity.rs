@@ -3,8 +3,8 @@
 
 use std::{
     sync::{
-        LazyLock,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+        LazyLock, OnceLock,
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -45,7 +45,7 @@ pub struct Activity {
     /// The same, of when the client stopped to read; 0 while it reads.
     stalled: AtomicU64,
     requests: AtomicU32,
-    has_bare_lines: AtomicBool,
+    suspicion: OnceLock<&'static str>,
 }
 
 impl Default for Activity {
@@ -55,7 +55,7 @@ impl Default for Activity {
             since: AtomicU64::new(now()),
             stalled: AtomicU64::new(0),
             requests: AtomicU32::new(0),
-            has_bare_lines: AtomicBool::new(false),
+            suspicion: OnceLock::new(),
         }
     }
 }
@@ -93,14 +93,14 @@ impl Activity {
         }
     }
 
-    /// A line of a head has ended without CR.
-    pub(super) fn saw_bare_line(&self) {
-        self.has_bare_lines.store(true, Ordering::Relaxed);
+    /// The bytes of a head show what hyper does not: two programs could read it in two ways.
+    pub(super) fn suspect(&self, reason: &'static str) {
+        self.suspicion.get_or_init(|| reason);
     }
 
-    /// Whether one has.
-    pub fn has_bare_lines(&self) -> bool {
-        self.has_bare_lines.load(Ordering::Relaxed)
+    /// Why the requests of this connection are refused, if they are.
+    pub fn suspicion(&self) -> Option<&'static str> {
+        self.suspicion.get().copied()
     }
 
     /// Waits until the client takes too long.

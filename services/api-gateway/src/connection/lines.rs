@@ -1,11 +1,12 @@
-//! Looks at the lines of heads in HTTP/1.1 for what hyper takes although two programs can read it in two ways: a line that
-//! ends with LF alone (RFC 9112 section 2.2). Pure.
+//! Looks at the lines of heads in HTTP/1.1 for what hyper repairs and does not tell of, although two programs can read it in
+//! two ways: a line that ends with LF alone (RFC 9112 section 2.2), a target with a fragment (section 3.2), a second
+//! `Content-Length` (section 6.2), and one beside `Transfer-Encoding` (section 6.3). Pure.
 //!
 //! A head is followed by the next, or by a body; which it is, its own lines say. After a body the next head is looked at
 //! once the answer has been sent: a client that sends a request behind a body without waiting is not looked at, which only
 //! means that its lines are read as hyper reads them, and written as they should be.
 
-/// Long enough for the names that say that there is a body.
+/// Long enough for the names of headers that frame, with their colons.
 const NAME: usize = 18;
 
 /// Where in a connection's bytes it is.
@@ -14,39 +15,49 @@ pub(super) struct Lines {
     line: [u8; NAME],
     length: usize,
     after_cr: bool,
-    has_body: bool,
+    lengths: u8,
+    has_encoding: bool,
     part: Part,
 }
 
 /// A part of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// Before its first line.
+    /// Its first line, and empty ones before it.
     Start,
-    Head,
+    Headers,
     Body,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { line: [0; NAME], length: 0, after_cr: false, has_body: false, part: Part::Start }
+        Self {
+            line: [0; NAME],
+            length: 0,
+            after_cr: false,
+            lengths: 0,
+            has_encoding: false,
+            part: Part::Start,
+        }
     }
 }
 
 impl Lines {
-    /// Looks at more bytes; returns whether a line has ended with LF alone.
-    pub(super) fn see(&mut self, mut bytes: &[u8]) -> bool {
-        let mut is_bare = false;
+    /// Looks at more bytes; returns what is wrong with them.
+    pub(super) fn see(&mut self, mut bytes: &[u8]) -> Option<&'static str> {
+        let mut wrong = None;
         while self.part != Part::Body && !bytes.is_empty() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let (part, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+            if self.part == Part::Start && part.contains(&b'#') {
+                wrong = wrong.or(Some("target-fragment"));
+            }
             self.keep(part);
             let Some((_, rest)) = rest.split_first() else { break };
-            is_bare |= !self.after_cr;
-            self.end_line();
+            wrong = wrong.or(if self.after_cr { None } else { Some("bare-line") }).or(self.end_line());
             bytes = rest;
         }
-        is_bare
+        wrong
     }
 
     fn keep(&mut self, part: &[u8]) {
@@ -60,20 +71,36 @@ impl Lines {
         }
     }
 
-    fn end_line(&mut self) {
+    fn end_line(&mut self) -> Option<&'static str> {
         let is_empty = self.length == usize::from(self.after_cr);
-        if is_empty && self.part == Part::Head {
-            let part = if self.has_body { Part::Body } else { Part::Start };
-            *self = Self { part, ..Self::default() };
-            return;
-        }
-        self.has_body |=
-            self.line.starts_with(b"content-length:") || self.line.starts_with(b"transfer-encoding:");
-        // Empty lines before a request are nothing.
-        if !is_empty {
-            self.part = Part::Head;
+        let mut wrong = None;
+        match self.part {
+            Part::Start if is_empty => {}
+            Part::Start => self.part = Part::Headers,
+            _ if is_empty => {
+                let has_body = self.lengths > 0 || self.has_encoding;
+                *self = Self { part: if has_body { Part::Body } else { Part::Start }, ..Self::default() };
+            }
+            _ => wrong = self.frame(),
         }
         (self.length, self.after_cr, self.line) = (0, false, [0; NAME]);
+        wrong
+    }
+
+    /// A header has ended that may say where the message ends.
+    fn frame(&mut self) -> Option<&'static str> {
+        if self.line.starts_with(b"content-length:") {
+            self.lengths = self.lengths.saturating_add(1);
+        } else if self.line.starts_with(b"transfer-encoding:") {
+            self.has_encoding = true;
+        } else {
+            return None;
+        }
+        match (self.lengths, self.has_encoding) {
+            (1.., true) => Some("content-length-and-transfer-encoding"),
+            (2.., false) => Some("content-length"),
+            _ => None,
+        }
     }
 }
 
@@ -83,37 +110,57 @@ mod tests {
 
     use super::*;
 
-    fn is_bare(text: &str) -> bool {
+    fn wrong(text: &str) -> Option<&'static str> {
         Lines::default().see(text.as_bytes())
     }
 
     #[test]
-    fn lf_alone_is_seen_in_every_line_of_a_head_and_in_no_body() {
-        assert!(!is_bare("GET / HTTP/1.1\r\nhost: a\r\n\r\n"));
-        assert!(is_bare("GET / HTTP/1.1\nhost: a\r\n\r\n"));
-        assert!(is_bare("GET / HTTP/1.1\r\nhost: a\n\r\n"));
-        assert!(is_bare("GET / HTTP/1.1\r\nhost: a\r\n\n"));
-        assert!(!is_bare("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nb"));
-        assert!(!is_bare("POST / HTTP/1.1\r\nTRANSFER-encoding: chunked\r\n\r\n1\r\n\n"));
-        assert!(is_bare("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\n\r\n"));
-        assert!(!is_bare("\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n"));
-        assert!(is_bare("\n"));
+    fn what_is_wrong_is_seen_in_every_head_and_in_no_body() {
+        let bare = Some("bare-line");
+        for (text, expected) in [
+            ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", None),
+            ("GET / HTTP/1.1\nhost: a\r\n\r\n", bare),
+            ("GET / HTTP/1.1\r\nhost: a\n\r\n", bare),
+            ("GET / HTTP/1.1\r\nhost: a\r\n\n", bare),
+            ("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nb", None),
+            ("POST / HTTP/1.1\r\nTRANSFER-encoding: chunked\r\n\r\n1\r\n\n", None),
+            ("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\n\r\n", bare),
+            ("\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n", None),
+            ("\n", bare),
+            ("GET /#a HTTP/1.1\r\n", Some("target-fragment")),
+            ("GET /a HTTP/1.1\r\nx: #\r\n", None),
+            ("A\r\ncontent-length:1\r\ncontent-length:1\r\n", Some("content-length")),
+            ("A\r\ncontent-length:1\r\nx:1\r\n\r\ncontent-length:1\r\n", None),
+            (
+                "A\r\ncontent-length:1\r\ntransfer-encoding:a\r\n",
+                Some("content-length-and-transfer-encoding"),
+            ),
+            (
+                "A\r\ntransfer-encoding:a\r\nX:1\r\ncontent-length:1\r\n",
+                Some("content-length-and-transfer-encoding"),
+            ),
+            ("A\r\nx-content-length:1\r\ncontent-length:1\r\ncontent-length-x:1\r\n", None),
+        ] {
+            assert_eq!(wrong(text), expected, "{text:?}");
+        }
     }
 
     proptest! {
         #[test]
-        fn it_does_not_matter_how_bytes_arrive(text in "(GET|\\r|\\n|\\r\\n|\\r\\n\\r\\n|content-length: 1|:|a){0,24}", cuts: [u8; 4]) {
+        fn it_does_not_matter_how_bytes_arrive(
+            text in "(GET|#|\\r|\\n|\\r\\n|\\r\\n\\r\\n|content-length: 1|transfer-encoding:|a){0,24}",
+            cuts: [u8; 4],
+        ) {
             let bytes = text.as_bytes();
             let mut cuts = cuts.map(|cut| usize::from(cut) % (bytes.len() + 1));
             cuts.sort_unstable();
             let mut lines = Lines::default();
-            let mut from = 0;
-            let mut seen = false;
+            let (mut from, mut seen) = (0, None);
             for to in cuts.into_iter().chain([bytes.len()]) {
-                seen |= lines.see(&bytes[from..to]);
+                seen = seen.or(lines.see(&bytes[from..to]));
                 from = to;
             }
-            prop_assert_eq!(seen, is_bare(&text));
+            prop_assert_eq!(seen.is_some(), wrong(&text).is_some());
         }
     }
 }

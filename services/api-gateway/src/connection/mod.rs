@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    time::timeout,
 };
 
 use self::{preface::Spoken, watched::Watched};
@@ -154,9 +155,13 @@ where
         tokio::select! {
             biased;
             result = served.as_mut() => return ended(&connection, result),
-            () = expired.as_mut(), if !is_draining => {
-                is_draining = true;
+            () = expired.as_mut() => {
                 served.as_mut().graceful_shutdown();
+                // Nothing runs; a client that has not even begun does not hear the goodbye.
+                match timeout(settings.patience.head, served.as_mut()).await {
+                    Ok(result) => return ended(&connection, result),
+                    Err(_) => return worker.metrics.refused("slow-client"),
+                }
             }
             () = drain.as_mut(), if !is_draining => {
                 is_draining = true;

@@ -42,8 +42,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
             if this.activity.read() {
                 *lines = Lines::default();
             }
-            if lines.see(new) {
-                this.activity.saw_bare_line();
+            if let Some(reason) = lines.see(new) {
+                this.activity.suspect(reason);
             }
         }
         polled

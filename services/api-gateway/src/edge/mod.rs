@@ -12,7 +12,7 @@ pub use self::{
     target::{Target, target},
 };
 
-use http::{StatusCode, request::Parts};
+use http::{Method, StatusCode, request::Parts};
 
 /// A request that is not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,10 @@ impl Default for Limits {
 /// # Errors
 /// When it can be read in two ways, or is too large.
 pub fn admit(parts: &Parts, limits: Limits) -> Result<Target, Refused> {
+    // What a tunnel or an echo of the request could tell is nothing for others (RFC 9110 sections 9.3.6 and 9.3.8).
+    if matches!(parts.method, Method::TRACE | Method::CONNECT) {
+        return Err(Refused { status: StatusCode::METHOD_NOT_ALLOWED, reason: "method" });
+    }
     let length = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
     if length > limits.uri {
         return Err(Refused { status: StatusCode::URI_TOO_LONG, reason: "uri-too-long" });

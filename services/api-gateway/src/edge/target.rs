@@ -29,6 +29,10 @@ impl Target {
 /// # Errors
 /// Without exactly one host, with two that differ, or with one that is no host.
 pub fn target(parts: &Parts) -> Result<Target, Refused> {
+    // The scheme says nothing of how the request came: something in front may have ended TLS.
+    if parts.uri.scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+        return Err(Refused::bad("scheme"));
+    }
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let header = hosts.next();
     if hosts.next().is_some() {
@@ -59,7 +63,9 @@ fn split(authority: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match authority.rsplit_once(':') {
         // The colons of an address of IPv6 stand in brackets.
         Some((host, port)) if !port.ends_with(']') => {
-            (host, Some(port.parse().ok().filter(|port| *port > 0)?))
+            // What parses numbers takes a sign too.
+            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+            (host, Some(port.parse().ok().filter(|port| is_number && *port > 0)?))
         }
         _ => (authority, None),
     };

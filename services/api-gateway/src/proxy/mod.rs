@@ -10,7 +10,7 @@ mod tunnel;
 
 use std::{convert::Infallible, rc::Rc, sync::Arc};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body;
 use hyper::body::Incoming as Received;
 
@@ -80,13 +80,10 @@ impl Exchange<'_> {
         record: &mut Record,
     ) -> Result<Response<ResponseBody>, Failure> {
         let settings = &self.worker.settings;
-        if self.connection.activity.has_bare_lines() {
-            return Err(Refused { status: StatusCode::BAD_REQUEST, reason: "bare-line" }.into());
+        if let Some(reason) = self.connection.activity.suspicion() {
+            return Err(Refused { status: StatusCode::BAD_REQUEST, reason }.into());
         }
         let target = record.target.insert(admit(&parts, settings.limits)?);
-        if matches!(parts.method, Method::TRACE | Method::CONNECT) {
-            return Err(Refused { status: StatusCode::METHOD_NOT_ALLOWED, reason: "method" }.into());
-        }
         let port = self.connection.port;
         let found = self.snapshot.table.find(port, &target.host, target.path(), &parts);
         let (listener, matched) = match found {
