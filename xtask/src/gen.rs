@@ -62,6 +62,7 @@ fn generated() -> Result<Vec<(PathBuf, String)>> {
     }
     files.push(document("docs/microservice.md", &example("flotilla-crds", "reference")?)?);
     files.push(document("docs/operator.md", &example("flotilla-operator", "configuration")?)?);
+    files.push(document("docs/gateway.md", &example("flotilla-api-gateway", "configuration")?)?);
     let values =
         fs::read_to_string(root.join("charts/flotilla/values.yaml")).context("the chart's values")?;
     files.push(document("charts/flotilla/README.md", &values::table(&values)?)?);

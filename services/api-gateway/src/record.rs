@@ -85,7 +85,7 @@ impl Record {
             attempts: 0,
             upstream_time: None,
             reason: None,
-            status: StatusCode::OK,
+            status: unanswered(),
             sent: 0,
             was_aborted: false,
             is_answered: false,
@@ -114,6 +114,11 @@ impl Record {
     pub fn was_aborted(&self) -> bool {
         self.was_aborted || !self.is_answered
     }
+}
+
+/// What stands in the log for a client that went before there was an answer, as it does with others.
+fn unanswered() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 impl Drop for Record {

@@ -102,6 +102,9 @@ pub(crate) const KIND: ToolSet = ToolSet::go("kind", &["sigs.k8s.io/kind"]);
 /// Helm, with which charts are installed as a user does it.
 pub(crate) const HELM: ToolSet = ToolSet::go("helm", &["helm.sh/helm/v4/cmd/helm"]);
 
+/// What holds a server against the RFC of HTTP/2.
+pub(crate) const H2SPEC: ToolSet = ToolSet::go("h2spec", &["github.com/summerwind/h2spec/cmd/h2spec"]);
+
 /// The programs of a host cluster.
 pub(crate) struct HostTools {
     pub(crate) kubernetes: Tools,

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::docs;
-use crate::cluster::{self, Cluster, GITOPS, HELM, Provider};
+use crate::cluster::{self, Cluster, GITOPS, H2SPEC, HELM, Provider};
 use crate::install::{install, install_paused};
 use crate::{images, lint, progress, workspace_root};
 
@@ -20,9 +20,14 @@ pub(super) struct Suite {
 }
 
 /// Every suite, the quick ones first.
-pub(super) const SUITES: [Suite; 6] = [
+pub(super) const SUITES: [Suite; 7] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
     Suite { name: "unit", about: "what needs no cluster", run: |_| unit() },
+    Suite {
+        name: "gateway",
+        about: "the gateway's server held against the RFC of HTTP/2 by h2spec",
+        run: |_| gateway(),
+    },
     Suite {
         name: "cluster",
         about: "the test cluster itself: networking, storage, metrics, repair",
@@ -73,6 +78,12 @@ fn unit() -> Result<()> {
     cargo_test(&["--workspace", "--features", "flotilla-operator/bin"], &[], None)
 }
 
+fn gateway() -> Result<()> {
+    let target = ["--package", "flotilla-api-gateway", "--test", "h2spec"];
+    let mut cargo = test_command(&target, &["--ignored"]);
+    run_tests(cargo.env("H2SPEC", H2SPEC.build()?.program("h2spec")))
+}
+
 fn operator(run: &mut Run) -> Result<()> {
     let cluster = run.cluster()?;
     // A running one would reconcile the tests' objects as well.
@@ -100,8 +111,7 @@ fn documents(run: &mut Run) -> Result<()> {
     docs::run(cluster)
 }
 
-/// Runs `cargo test`; with a cluster, tests find it and its tools in their environment.
-fn cargo_test(cargo_arguments: &[&str], test_arguments: &[&str], cluster: Option<&Cluster>) -> Result<()> {
+fn test_command(cargo_arguments: &[&str], test_arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(workspace_root())
@@ -111,6 +121,20 @@ fn cargo_test(cargo_arguments: &[&str], test_arguments: &[&str], cluster: Option
         .args(test_arguments);
     // A stale snapshot fails; it is not rewritten behind one's back.
     cargo.env("INSTA_UPDATE", "no");
+    cargo
+}
+
+fn run_tests(cargo: &mut Command) -> Result<()> {
+    let status = cargo.status()?;
+    if !status.success() {
+        bail!("cargo test ended with {status}");
+    }
+    Ok(())
+}
+
+/// Runs `cargo test`; with a cluster, tests find it and its tools in their environment.
+fn cargo_test(cargo_arguments: &[&str], test_arguments: &[&str], cluster: Option<&Cluster>) -> Result<()> {
+    let mut cargo = test_command(cargo_arguments, test_arguments);
     if let Some(cluster) = cluster {
         cargo.env("KUBECONFIG", &cluster.kubeconfig).env("KUBECTL", cluster.kubectl.program());
         cargo.env("HELM", HELM.build()?.program("helm"));
@@ -128,9 +152,5 @@ fn cargo_test(cargo_arguments: &[&str], test_arguments: &[&str], cluster: Option
             None => {}
         }
     }
-    let status = cargo.status()?;
-    if !status.success() {
-        bail!("cargo test ended with {status}");
-    }
-    Ok(())
+    run_tests(&mut cargo)
 }
