@@ -20,32 +20,32 @@ use crate::{
 /// ConfigMap, whose files are links that change elsewhere.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Why the file is not taken.
+/// Why the file is not taken. What is wrong stands in one line, as it is what a person looks for in a log.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be read.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {error}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// It is not what it should be.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {error}", .path.display())]
     Load {
         /// The file.
         path: PathBuf,
         /// Why, with line and column.
-        source: Box<flotilla_gateway_config::Error>,
+        error: Box<flotilla_gateway_config::Error>,
     },
     /// It cannot be used here.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {error}", .path.display())]
     Take {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: Box<control::Error>,
+        error: Box<control::Error>,
     },
 }
 
@@ -64,8 +64,8 @@ fn mark(path: &Path) -> io::Result<Mark> {
 
 /// Reads a file and checks it.
 pub fn read(path: &Path) -> Result<flotilla_gateway_config::GatewayConfig, Error> {
-    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    load(&text).map_err(|source| Error::Load { path: path.to_owned(), source: Box::new(source) })
+    let text = fs::read_to_string(path).map_err(|error| Error::Read { path: path.to_owned(), error })?;
+    load(&text).map_err(|error| Error::Load { path: path.to_owned(), error: Box::new(error) })
 }
 
 /// A file that is followed.
@@ -87,7 +87,7 @@ impl File {
         self.known = mark(&self.path).ok();
         control
             .take(read(&self.path)?)
-            .map_err(|source| Error::Take { path: self.path.clone(), source: Box::new(source) })
+            .map_err(|error| Error::Take { path: self.path.clone(), error: Box::new(error) })
     }
 
     /// Takes it again whenever it changes, for ever. What cannot be taken is logged, and changes nothing.

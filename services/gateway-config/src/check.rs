@@ -2,7 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Filter, GatewayConfig, ListenerProtocol};
+use crate::{Filter, GatewayConfig, HeaderModifier, ListenerProtocol};
+
+/// Headers that say where a message ends or speak of one connection: whoever changes them makes a message that two programs
+/// read in two ways.
+const FRAMING: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// A part of a configuration that does not fit the others.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +92,10 @@ impl GatewayConfig {
             }
             for (index, rule) in route.rules.iter().enumerate() {
                 let place = format!("{place}.rules[{index}]");
+                framing(&rule.filters, &place, found);
+                for (index, backend) in rule.backends.iter().enumerate() {
+                    framing(&backend.filters, &format!("{place}.backends[{index}]"), found);
+                }
                 let mut say = |field: String, name: &str| {
                     if !backends.contains(name) {
                         found.push(Dangling { field, why: missing("backend", name, &backends) });
@@ -117,6 +134,34 @@ fn mirrors(filters: &[Filter], place: &str, say: &mut impl FnMut(String, &str)) 
     for (index, filter) in filters.iter().enumerate() {
         if let Filter::RequestMirror(mirror) = filter {
             say(format!("{place}.filters[{index}].requestMirror.backend"), &mirror.backend);
+        }
+    }
+}
+
+fn framing(filters: &[Filter], place: &str, found: &mut Vec<Dangling>) {
+    for (index, filter) in filters.iter().enumerate() {
+        let (kind, HeaderModifier { set, add, remove }) = match filter {
+            Filter::RequestHeaderModifier(changes) => ("requestHeaderModifier", changes),
+            Filter::ResponseHeaderModifier(changes) => ("responseHeaderModifier", changes),
+            _ => continue,
+        };
+        let names = |part: &'static str, headers: &'_ [crate::HeaderValue]| {
+            headers
+                .iter()
+                .enumerate()
+                .map(|(at, header)| (format!("{part}[{at}].name"), header.name.clone()))
+                .collect::<Vec<_>>()
+        };
+        let removed = remove.iter().enumerate().map(|(at, name)| (format!("remove[{at}]"), name.clone()));
+        for (field, name) in names("set", set).into_iter().chain(names("add", add)).chain(removed) {
+            if FRAMING.contains(&name.0.as_str()) {
+                let field = format!("{place}.filters[{index}].{kind}.{field}");
+                let why = format!(
+                    "{:?} is the gateway's own, as it frames messages: leave it out",
+                    name.0.as_str()
+                );
+                found.push(Dangling { field, why });
+            }
         }
     }
 }

@@ -63,6 +63,16 @@ fn what_leads_nowhere_is_named_with_what_there_is() {
             "routes[0].rules[0].filters[1].requestMirror.backend: there is no backend \"shade\"",
         ),
         (
+            "set: [{name: x-from, value: edge}]",
+            "set: [{name: Content-Length, value: '1'}]",
+            "routes[0].rules[0].filters[0].requestHeaderModifier.set[0].name: \"content-length\" is the gateway's own",
+        ),
+        (
+            "responseHeaderModifier: {remove: [server]}",
+            "responseHeaderModifier: {remove: [connection]}",
+            "routes[0].rules[0].backends[0].filters[0].responseHeaderModifier.remove[0]: \"connection\" is the gateway's own",
+        ),
+        (
             "certificates: [shop]",
             "certificates: [shp]",
             "listeners[1].tls.certificates[0]: there is no certificate \"shp\": there are gateway, shop",
