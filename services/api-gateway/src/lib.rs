@@ -9,6 +9,7 @@ pub mod access_log;
 pub mod admin;
 pub mod app;
 pub mod body;
+mod clock;
 pub mod config;
 pub mod connection;
 pub mod control;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Filter, GatewayConfig, HeaderModifier, ListenerProtocol};
+use crate::{Filter, GatewayConfig, HeaderModifier, HeaderName, HeaderValue, ListenerProtocol};
 
 /// Headers that say where a message ends or speak of one connection: whoever changes them makes a message that two programs
 /// read in two ways.
@@ -145,15 +145,8 @@ fn framing(filters: &[Filter], place: &str, found: &mut Vec<Dangling>) {
             Filter::ResponseHeaderModifier(changes) => ("responseHeaderModifier", changes),
             _ => continue,
         };
-        let names = |part: &'static str, headers: &'_ [crate::HeaderValue]| {
-            headers
-                .iter()
-                .enumerate()
-                .map(|(at, header)| (format!("{part}[{at}].name"), header.name.clone()))
-                .collect::<Vec<_>>()
-        };
-        let removed = remove.iter().enumerate().map(|(at, name)| (format!("remove[{at}]"), name.clone()));
-        for (field, name) in names("set", set).into_iter().chain(names("add", add)).chain(removed) {
+        let removed = remove.iter().enumerate().map(|(at, name)| (format!("remove[{at}]"), name));
+        for (field, name) in names("set", set).chain(names("add", add)).chain(removed) {
             if FRAMING.contains(&name.0.as_str()) {
                 let field = format!("{place}.filters[{index}].{kind}.{field}");
                 let why = format!(
@@ -164,6 +157,13 @@ fn framing(filters: &[Filter], place: &str, found: &mut Vec<Dangling>) {
             }
         }
     }
+}
+
+fn names<'h>(
+    part: &'static str,
+    headers: &'h [HeaderValue],
+) -> impl Iterator<Item = (String, &'h HeaderName)> {
+    headers.iter().enumerate().map(move |(at, header)| (format!("{part}[{at}].name"), &header.name))
 }
 
 fn missing(what: &str, name: &str, known: &BTreeSet<&str>) -> String {

@@ -3,13 +3,15 @@
 
 use std::{
     sync::{
-        LazyLock, OnceLock,
+        OnceLock,
         atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio::time::sleep;
+
+use crate::clock::milliseconds;
 
 /// How long clients are waited for.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +35,6 @@ enum Phase {
     /// Its end.
     Busy = 2,
 }
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// What happens on a connection.
 #[derive(Debug)]
@@ -139,9 +139,8 @@ impl Activity {
     }
 }
 
-/// Milliseconds since the start, and one more: 0 is no time.
 fn now() -> u64 {
-    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    milliseconds(Instant::now())
 }
 
 #[cfg(test)]

@@ -48,10 +48,9 @@ impl Exchange<'_> {
         upstream: &Arc<Upstream>,
         head: Head,
         body: RequestBody,
-        is_grpc: bool,
         record: &mut Record,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
-        let limit = rule.limit(is_grpc);
+        let limit = rule.limit(self.is_grpc);
         let all = self.all_attempts(rule, upstream, head, body, record);
         match limit {
             None => all.await,

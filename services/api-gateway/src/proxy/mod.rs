@@ -46,7 +46,7 @@ pub async fn answer(
     record.trace = identity::trace(&mut parts.headers);
     let is_grpc = is_grpc(&parts);
     let is_http1 = parts.version < Version::HTTP_2;
-    let exchange = Exchange { worker: &worker, connection: &connection, snapshot: &snapshot };
+    let exchange = Exchange { worker: &worker, connection: &connection, snapshot: &snapshot, is_grpc };
     let mut response = match exchange.forward(parts, body, &mut record).await {
         Ok(response) => response,
         Err(failure) => {
@@ -70,6 +70,7 @@ struct Exchange<'a> {
     worker: &'a Worker,
     connection: &'a Connection,
     snapshot: &'a Snapshot,
+    is_grpc: bool,
 }
 
 impl Exchange<'_> {
@@ -119,7 +120,6 @@ impl Exchange<'_> {
 
         let wanted = if parts.version < Version::HTTP_2 { upgrade(&parts)? } else { None };
         let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-        let is_grpc = is_grpc(&parts);
         strip_hop_by_hop(&mut parts.headers);
         outgoing::tidy(&mut parts.headers, parts.version);
         forwarded::set(&mut parts.headers, self.connection, target, &settings.trusted);
@@ -136,12 +136,12 @@ impl Exchange<'_> {
         } else if body.size_hint().lower() > settings.body_bytes {
             return Err(Failure::Body(Box::new(body::Error::TooLarge(settings.body_bytes))));
         } else {
-            let patience = (!is_grpc).then_some(settings.patience.body);
+            let patience = (!self.is_grpc).then_some(settings.patience.body);
             RequestBody::Client(Guard::new(body, settings.body_bytes, patience))
         };
         let body = self.mirrored(&mirrors, &head, body);
 
-        let (mut response, lease) = self.attempts(rule, upstream, head, body, is_grpc, record).await?;
+        let (mut response, lease) = self.attempts(rule, upstream, head, body, record).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(wanted), Some(client)) = (wanted, client) else {
                 return Err(Failure::BadAnswer);

@@ -65,5 +65,5 @@ fn upstream(
             .unwrap_or_else(|| Arc::new(Endpoint::new(address.clone(), written.protocol, tls.clone())))
     };
     let endpoints = written.endpoints.iter().map(endpoint).collect();
-    Ok(Upstream::new(Arc::clone(name), written.protocol, endpoints))
+    Ok(Upstream::new(Arc::clone(name), endpoints))
 }

@@ -51,7 +51,7 @@ mod tests {
             let written = config::Endpoint { host: "127.0.0.1".to_owned(), port };
             Arc::new(Endpoint::new(written, config::Protocol::Http1, None))
         };
-        Upstream::new("a".into(), config::Protocol::Http1, (1..=count).map(endpoint).collect())
+        Upstream::new("a".into(), (1..=count).map(endpoint).collect())
     }
 
     fn eject(endpoint: &Endpoint, now: Instant) {

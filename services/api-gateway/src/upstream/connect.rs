@@ -7,6 +7,7 @@ use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    task::spawn_local,
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
@@ -34,6 +35,15 @@ pub enum Error {
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// Runs a connection to its end, beside the requests on it.
+pub(super) fn keep(connection: impl Future<Output = Result<(), hyper::Error>> + 'static) {
+    spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to a backend ended");
+        }
+    });
+}
 
 /// A connection of either kind. Those without TLS, the most, are not boxed.
 pub(super) enum Stream {

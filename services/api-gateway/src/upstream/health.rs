@@ -1,12 +1,11 @@
 //! Which endpoints are left alone for a while, as they have failed (passive outlier ejection).
 
 use std::{
-    sync::{
-        LazyLock,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+
+use crate::clock::milliseconds;
 
 /// Failures in a row after which an endpoint is left alone.
 const FAILURES: u32 = 5;
@@ -17,15 +16,12 @@ const EJECTION: Duration = Duration::from_secs(10);
 /// How often in a row this grows.
 const LONGEST: u32 = 6;
 
-/// Times are kept as milliseconds since then, so that they fit an atomic.
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-
 /// How an endpoint has answered.
 #[derive(Debug, Default)]
 pub struct Health {
     failures: AtomicU32,
     ejections: AtomicU32,
-    /// Milliseconds since the start until which it is left alone.
+    /// When it may be asked again, in milliseconds.
     until: AtomicU64,
 }
 
@@ -53,13 +49,8 @@ impl Health {
 
     /// Whether it may be asked.
     pub fn is_good(&self, now: Instant) -> bool {
-        let until = self.until.load(Ordering::Relaxed);
-        until == 0 || milliseconds(now) >= until
+        milliseconds(now) >= self.until.load(Ordering::Relaxed)
     }
-}
-
-fn milliseconds(time: Instant) -> u64 {
-    u64::try_from(time.saturating_duration_since(*START).as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -68,7 +59,7 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_eject_for_longer_each_time() {
-        let (health, now) = (Health::default(), *START + EJECTION);
+        let (health, now) = (Health::default(), Instant::now());
         let fail = |at| (0..FAILURES).map(|_| health.failed(at)).filter(|ejected| *ejected).count();
         assert!(health.is_good(now));
         assert_eq!(fail(now), 1);
@@ -84,10 +75,10 @@ mod tests {
     fn one_answer_makes_up_for_failures() {
         let health = Health::default();
         for _ in 1..FAILURES {
-            assert!(!health.failed(*START));
+            assert!(!health.failed(Instant::now()));
         }
         health.succeeded();
-        assert!(!health.failed(*START));
-        assert!(health.is_good(*START));
+        assert!(!health.failed(Instant::now()));
+        assert!(health.is_good(Instant::now()));
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::{Builder, SendRequest};
 
-use super::connect::Stream;
+use super::connect::{Stream, keep};
 use crate::body::RequestBody;
 
 /// Connections that rest and are kept, for each endpoint and worker.
@@ -54,10 +54,6 @@ where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let (sender, connection) = Builder::new().handshake(io).await?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%error, "a connection to a backend ended");
-        }
-    });
+    keep(connection.with_upgrades());
     Ok(sender)
 }

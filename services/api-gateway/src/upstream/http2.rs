@@ -9,7 +9,7 @@ use std::{
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::TokioTimer;
 
-use super::connect::Stream;
+use super::connect::{Stream, keep};
 use crate::{body::RequestBody, local::LocalExecutor};
 
 /// Requests on one connection before another is opened. Servers allow at least as many (RFC 9113 section 6.5.2).
@@ -106,10 +106,6 @@ where
         .keep_alive_timeout(KEEP_ALIVE.1)
         .handshake(io)
         .await?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to a backend ended");
-        }
-    });
+    keep(connection);
     Ok(sender)
 }

@@ -24,8 +24,6 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use flotilla_gateway_config::Protocol;
-
 /// Of the requests that a backend has now, how many may be repetitions, in hundredths (a retry budget, GEP-3388): when
 /// everything fails, repeating everything makes it worse.
 const RETRY_BUDGET: u32 = 20;
@@ -38,8 +36,6 @@ const LEAST_RETRIES: u32 = 3;
 pub struct Upstream {
     /// Its name in the configuration.
     pub name: Arc<str>,
-    /// What is spoken to it.
-    pub protocol: Protocol,
     /// Where it is.
     pub endpoints: Vec<Arc<Endpoint>>,
     retries: AtomicU32,
@@ -51,8 +47,8 @@ pub struct Retrying<'a>(&'a AtomicU32);
 
 impl Upstream {
     /// With no repetition under way.
-    pub fn new(name: Arc<str>, protocol: Protocol, endpoints: Vec<Arc<Endpoint>>) -> Self {
-        Self { name, protocol, endpoints, retries: AtomicU32::new(0) }
+    pub fn new(name: Arc<str>, endpoints: Vec<Arc<Endpoint>>) -> Self {
+        Self { name, endpoints, retries: AtomicU32::new(0) }
     }
 
     /// Counts a repetition until what is returned goes. `None` when there are too many.

@@ -16,21 +16,10 @@ use crate::{
     gateway::{Gateway, PATIENCE},
 };
 
-fn config(backend: &Backend) -> String {
-    format!(
-        "
-listeners: [{{name: web, port: PORT, protocol: HTTP}}]
-routes: [{{name: r, rules: [{{backends: [{{backend: a}}]}}]}}]
-backends: {{a: {{endpoints: [{}]}}}}
-",
-        backend.endpoint()
-    )
-}
-
 #[tokio::test]
 async fn pieces_are_not_kept_back() {
     let backend = Backend::start().await;
-    let gateway = Gateway::start(&config(&backend)).await;
+    let gateway = Gateway::before(&backend, &[]).await;
     let mut sender = http1(gateway.address).await;
     let response = sender.send_request(get("/drip/10")).await.unwrap();
     let mut body = response.into_body();
@@ -45,7 +34,7 @@ async fn pieces_are_not_kept_back() {
 #[tokio::test]
 async fn a_large_body_goes_through_and_a_larger_one_is_refused() {
     let backend = Backend::start().await;
-    let gateway = Gateway::with(&config(&backend), &["--max-body-bytes", "3000000"]).await;
+    let gateway = Gateway::before(&backend, &["--max-body-bytes", "3000000"]).await;
     let post = |length: usize| {
         Request::post("/").header("host", "a.test").body(Full::from(vec![b'x'; length])).unwrap()
     };
@@ -74,7 +63,7 @@ async fn a_large_body_goes_through_and_a_larger_one_is_refused() {
 #[tokio::test]
 async fn a_client_that_stops_in_a_body_is_not_waited_for() {
     let backend = Backend::start().await;
-    let gateway = Gateway::with(&config(&backend), &["--body-seconds", "1"]).await;
+    let gateway = Gateway::before(&backend, &["--body-seconds", "1"]).await;
     let head = b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 10\r\n\r\n12345";
     let answer = raw(gateway.address, head).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -83,7 +72,7 @@ async fn a_client_that_stops_in_a_body_is_not_waited_for() {
 #[tokio::test]
 async fn a_client_that_goes_ends_the_request_of_its_backend() {
     let backend = Backend::start().await;
-    let gateway = Gateway::start(&config(&backend)).await;
+    let gateway = Gateway::before(&backend, &[]).await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 10\r\n\r\n12345").await.unwrap();
     while backend.requests() == 0 {

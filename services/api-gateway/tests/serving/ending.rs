@@ -20,22 +20,10 @@ use crate::{
     gateway::{Gateway, PATIENCE},
 };
 
-async fn gateway(backend: &Backend, flags: &[&str]) -> Gateway {
-    let yaml = format!(
-        "
-listeners: [{{name: web, port: PORT, protocol: HTTP}}]
-routes: [{{name: r, rules: [{{backends: [{{backend: a}}]}}]}}]
-backends: {{a: {{endpoints: [{}]}}}}
-",
-        backend.endpoint()
-    );
-    Gateway::with(&yaml, flags).await
-}
-
 #[tokio::test]
 async fn while_it_leaves_it_takes_connections_and_says_goodbye() {
     let backend = Backend::start().await;
-    let mut gateway = gateway(&backend, &["--leaving-seconds", "2"]).await;
+    let mut gateway = Gateway::before(&backend, &["--leaving-seconds", "2"]).await;
     let mut kept = http1(gateway.address).await;
     Answer::of(kept.send_request(get("/")).await.unwrap()).await;
     assert_eq!(send(gateway.admin, get("/readyz")).await.status, 200);
@@ -55,7 +43,7 @@ async fn while_it_leaves_it_takes_connections_and_says_goodbye() {
 #[tokio::test]
 async fn what_runs_is_finished() {
     let backend = Backend::start().await;
-    let mut gateway = gateway(&backend, &[]).await;
+    let mut gateway = Gateway::before(&backend, &[]).await;
     let mut one = http1(gateway.address).await;
     let mut two = http2(gateway.address).await;
     let running = tokio::spawn(async move {
@@ -76,7 +64,7 @@ async fn what_runs_is_finished() {
 #[tokio::test]
 async fn what_does_not_end_is_cut_off() {
     let backend = Backend::start().await;
-    let gateway = gateway(&backend, &["--ending-seconds", "1"]).await;
+    let gateway = Gateway::before(&backend, &["--ending-seconds", "1"]).await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.write_all(b"GET /delay/60000 HTTP/1.1\r\nhost: a.test\r\n\r\n").await.unwrap();
     while backend.requests() < 1 {
@@ -93,8 +81,8 @@ async fn what_does_not_end_is_cut_off() {
 #[tokio::test]
 async fn replacing_a_gateway_fails_no_request() {
     let backend = Backend::start().await;
-    let mut first = gateway(&backend, &["--leaving-seconds", "1"]).await;
-    let second = gateway(&backend, &[]).await;
+    let mut first = Gateway::before(&backend, &["--leaving-seconds", "1"]).await;
+    let second = Gateway::before(&backend, &[]).await;
     let (is_over, is_leaving) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let sent = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..8)

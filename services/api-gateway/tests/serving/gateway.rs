@@ -12,6 +12,8 @@ use flotilla_api_gateway::{app, config::Config};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
+use crate::backend::Backend;
+
 /// How long anything in a test is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -40,7 +42,20 @@ impl Gateway {
         Self::with(yaml, &[]).await
     }
 
-    /// The same, with flags.
+    /// Starts with flags, before one backend that gets every request.
+    pub(crate) async fn before(backend: &Backend, flags: &[&str]) -> Self {
+        let yaml = format!(
+            "
+listeners: [{{name: web, port: PORT, protocol: HTTP}}]
+routes: [{{name: r, rules: [{{backends: [{{backend: a}}]}}]}}]
+backends: {{a: {{endpoints: [{}]}}}}
+",
+            backend.endpoint()
+        );
+        Self::with(&yaml, flags).await
+    }
+
+    /// Starts with a configuration and flags.
     pub(crate) async fn with(yaml: &str, flags: &[&str]) -> Self {
         provider();
         let folder = TempDir::new().unwrap();

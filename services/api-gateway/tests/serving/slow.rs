@@ -14,18 +14,6 @@ use crate::{
     gateway::{Gateway, PATIENCE},
 };
 
-async fn gateway(backend: &Backend, flags: &[&str]) -> Gateway {
-    let yaml = format!(
-        "
-listeners: [{{name: web, port: PORT, protocol: HTTP}}]
-routes: [{{name: r, rules: [{{backends: [{{backend: a}}]}}]}}]
-backends: {{a: {{endpoints: [{}]}}}}
-",
-        backend.endpoint()
-    );
-    Gateway::with(&yaml, flags).await
-}
-
 async fn ends(mut stream: TcpStream) {
     let mut rest = Vec::new();
     // A connection that is cut off may end with a reset.
@@ -36,7 +24,7 @@ async fn ends(mut stream: TcpStream) {
 #[tokio::test]
 async fn a_head_that_does_not_end_is_not_waited_for() {
     let backend = Backend::start().await;
-    let gateway = gateway(&backend, &["--head-seconds", "1", "--idle-seconds", "3600"]).await;
+    let gateway = Gateway::before(&backend, &["--head-seconds", "1", "--idle-seconds", "3600"]).await;
     for beginning in ["", "P", "PRI * HTT", "GET / HTTP/1.1\r\nhost: a.test\r\nx-slow: "] {
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();
         stream.write_all(beginning.as_bytes()).await.unwrap();
@@ -58,7 +46,7 @@ async fn a_head_that_does_not_end_is_not_waited_for() {
 #[tokio::test]
 async fn a_connection_without_requests_ends_and_one_with_a_long_one_does_not() {
     let backend = Backend::start().await;
-    let gateway = gateway(&backend, &["--head-seconds", "1", "--idle-seconds", "1"]).await;
+    let gateway = Gateway::before(&backend, &["--head-seconds", "1", "--idle-seconds", "1"]).await;
     ends(TcpStream::connect(gateway.address).await.unwrap()).await;
     let mut sender = http1(gateway.address).await;
     let answer = Answer::of(sender.send_request(get("/delay/2500")).await.unwrap()).await;
@@ -75,7 +63,7 @@ async fn a_connection_without_requests_ends_and_one_with_a_long_one_does_not() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off() {
     let backend = Backend::start().await;
-    let gateway = gateway(&backend, &["--head-seconds", "1", "--body-seconds", "1"]).await;
+    let gateway = Gateway::before(&backend, &["--head-seconds", "1", "--body-seconds", "1"]).await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.write_all(b"GET /bytes/50000000 HTTP/1.1\r\nhost: a.test\r\n\r\n").await.unwrap();
     let aborted = async {

@@ -14,17 +14,6 @@ use crate::{
     gateway::{Gateway, PATIENCE},
 };
 
-fn config(backend: &Backend) -> String {
-    format!(
-        "
-listeners: [{{name: web, port: PORT, protocol: HTTP}}]
-routes: [{{name: r, rules: [{{backends: [{{backend: a}}]}}]}}]
-backends: {{a: {{endpoints: [{}]}}}}
-",
-        backend.endpoint()
-    )
-}
-
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nhost: a.test\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: x\r\n\r\n";
 
 async fn head(stream: &mut TcpStream) -> String {
@@ -39,7 +28,7 @@ async fn head(stream: &mut TcpStream) -> String {
 async fn a_websocket_goes_through_both_ways() {
     let backend = Backend::start().await;
     // A tunnel may say nothing for longer than a client may take for a request.
-    let gateway = Gateway::with(&config(&backend), &["--idle-seconds", "1", "--head-seconds", "1"]).await;
+    let gateway = Gateway::before(&backend, &["--idle-seconds", "1", "--head-seconds", "1"]).await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
     let answer = head(&mut stream).await;
@@ -67,7 +56,7 @@ async fn a_websocket_goes_through_both_ways() {
 #[tokio::test]
 async fn a_backend_that_does_not_agree_answers_as_ever() {
     let backend = Backend::start().await;
-    let gateway = Gateway::start(&config(&backend)).await;
+    let gateway = Gateway::before(&backend, &[]).await;
     let request = HANDSHAKE.replace("/chat", "/status/403").replace("keep-alive, Upgrade", "Upgrade, close");
     let answer = raw(gateway.address, request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
@@ -76,7 +65,7 @@ async fn a_backend_that_does_not_agree_answers_as_ever() {
 #[tokio::test]
 async fn nothing_but_websocket_is_forwarded() {
     let backend = Backend::start().await;
-    let gateway = Gateway::start(&config(&backend)).await;
+    let gateway = Gateway::before(&backend, &[]).await;
     for upgrade in ["h2c", "TLS/1.0", "websocket, h2c", "websockets"] {
         let answer =
             raw(gateway.address, HANDSHAKE.replace("websocket\r\n", &format!("{upgrade}\r\n")).as_bytes())
