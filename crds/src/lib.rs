@@ -4,6 +4,7 @@
 //! `cargo xtask gen`) and are what the operator, the command line and the tests all share.
 
 pub mod definition;
+pub mod gateway_api;
 pub mod v1alpha1;
 
 /// The API group of every Flotilla kind.

@@ -1,5 +1,6 @@
 //! `cargo xtask gen`: writes every generated file. Tests hold them, and name this command when they are stale.
 
+mod gateway_api;
 mod values;
 
 use std::fs;
@@ -60,6 +61,7 @@ fn generated() -> Result<Vec<(PathBuf, String)>> {
         files.push((root.join(format!("crds/generated/{name}.yaml")), content.clone()));
         files.push((root.join(format!("charts/flotilla/files/crds/{name}.yaml")), content));
     }
+    files.push((root.join("crds/src/gateway_api/generated.rs"), formatted(&gateway_api::file()?)?));
     files.push(document("docs/microservice.md", &example("flotilla-crds", "reference")?)?);
     files.push(document("docs/operator.md", &example("flotilla-operator", "configuration")?)?);
     files.push(document("docs/gateway.md", &example("flotilla-api-gateway", "configuration")?)?);
@@ -67,6 +69,13 @@ fn generated() -> Result<Vec<(PathBuf, String)>> {
         fs::read_to_string(root.join("charts/flotilla/values.yaml")).context("the chart's values")?;
     files.push(document("charts/flotilla/README.md", &values::table(&values)?)?);
     Ok(files)
+}
+
+/// Rust as `cargo fmt` has it.
+fn formatted(text: &str) -> Result<String> {
+    let mut rustfmt = Command::new("rustfmt");
+    rustfmt.current_dir(workspace_root()).args(["--edition", "2024"]);
+    process::output_with_input(&mut rustfmt, text.as_bytes())
 }
 
 /// A document with its generated end.
