@@ -1,6 +1,8 @@
-//! To whom requests go.
+//! To whom requests and streams go.
 
 use serde::{Deserialize, Serialize};
+
+use crate::HostPattern;
 
 /// Endpoints that all do the same.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -14,13 +16,27 @@ pub struct Backend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceRef>,
 
-    /// What is spoken to them. Left out: HTTP/1.1.
+    /// What requests are spoken in. Left out: HTTP/1.1. Streams go as they come.
     #[serde(default, skip_serializing_if = "Protocol::is_default")]
     pub protocol: Protocol,
 
     /// With what they are called in TLS. Left out: without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<UpstreamTls>,
+
+    /// The version of the PROXY protocol that tells them, before a stream, who the client is. Left out: none. Requests
+    /// share connections, so routes cannot use such a backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyVersion>,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// An address.
@@ -41,8 +57,10 @@ pub struct ServiceRef {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The number of the Service's port.
-    pub port: u16,
+    /// The name of the port in its `EndpointSlices`, which have no numbers of a Service's ports. Left out: the port
+    /// without a name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub port_name: String,
 }
 
 /// What is spoken to a backend.
@@ -68,8 +86,13 @@ impl Protocol {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpstreamTls {
-    /// The server name, which the backend's certificate must have.
+    /// The server name. The backend's certificate must have it, unless `subjectAltNames` says what it must have.
     pub server_name: String,
+
+    /// Names of which the backend's certificate must have at least one (GEP-1897); `serverName` is then only what it is
+    /// asked for. Left out: `serverName`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subject_alt_names: Vec<SubjectAltName>,
 
     /// Certificates of authorities in PEM. Left out: those of the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,4 +101,15 @@ pub struct UpstreamTls {
     /// The name of the certificate that the gateway shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+}
+
+/// A name in a certificate (RFC 5280 section 4.2.1.6).
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum SubjectAltName {
+    /// A DNS name: this one, or any below it. A pattern in the certificate, such as `*.example.com`, has the names of one
+    /// label that it stands for (RFC 9525 section 6.3).
+    Hostname(HostPattern),
+    /// A URI such as `spiffe://example.com/orders`, the same byte for byte.
+    Uri(String),
 }

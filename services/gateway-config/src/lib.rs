@@ -1,5 +1,5 @@
-//! What a gateway is told to do: listeners, routes, backends and certificates, compiled from the objects of the Gateway
-//! API, or written by hand.
+//! What a gateway is told to do: listeners, routes, streams, backends and certificates, compiled from the objects of the
+//! Gateway API, or written by hand.
 //!
 //! Everything that needs other objects (attachment, grants, which of two routes wins) is decided before it is written
 //! here. What is left is what a data plane does with a request, so a gateway knows nothing of Kubernetes objects but
@@ -12,9 +12,10 @@ mod listener;
 mod load;
 mod matching;
 mod route;
+mod stream;
 mod text;
 
-pub use backend::{Backend, Endpoint, Protocol, ServiceRef, UpstreamTls};
+pub use backend::{Backend, Endpoint, Protocol, ProxyVersion, ServiceRef, SubjectAltName, UpstreamTls};
 pub use check::Dangling;
 pub use filter::{
     Cors, Filter, Fraction, HeaderModifier, HeaderValue, Mirror, PathModifier, Redirect, Rewrite, Scheme,
@@ -25,6 +26,7 @@ pub use listener::{
 pub use load::{Error, load};
 pub use matching::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch};
 pub use route::{BackendRef, Retry, Route, Rule, Timeouts};
+pub use stream::{Stream, StreamBackend};
 pub use text::{
     BadText, HeaderName, HeaderText, HostPattern, Hostname, Method, Path, Pattern, RedirectStatus,
 };
@@ -45,7 +47,12 @@ pub struct GatewayConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
 
-    /// To whom requests go, by name.
+    /// Where connections and datagrams go that are not of HTTP. Of two streams that fit alike, the first wins; one with a
+    /// more specific server name comes before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<Stream>,
+
+    /// To whom requests and streams go, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub backends: BTreeMap<String, Backend>,
 

@@ -103,11 +103,11 @@ pub struct Retry {
     pub backoff_ms: Option<u64>,
 }
 
-fn one() -> u32 {
+pub(crate) fn one() -> u32 {
     1
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_one(weight: &u32) -> bool {
+pub(crate) fn is_one(weight: &u32) -> bool {
     *weight == 1
 }

@@ -33,14 +33,14 @@ fn what_cannot_be_read_is_named_with_its_place() {
     for (from, to, line, expected) in [
         ("port: 8080\n", "port: 80800\n", 4, "80800"),
         ("protocol: HTTP\n", "protocol: SMTP\n", 5, "HTTPS"),
-        ("name: shop/orders", "nme: shop/orders", 17, "nme"),
-        ("*.shop.example.com", "shop.*.com", 18, "write a name such as"),
-        ("pathPrefix: /v1", "pathPrefix: v1", 22, "begins with /"),
-        ("regularExpression: '[a-z]+'", "regularExpression: '[a-z'", 25, "no regular expression"),
-        ("name: x-tenant", "name: 'x tenant'", 24, "no name of a header"),
-        ("method: GET", "method: 'G T'", 23, "no method"),
-        ("statusCode: 308", "statusCode: 200", 47, "301, 302, 303, 307 or 308"),
-        ("weight: 9", "weight: -9", 36, "u32"),
+        ("name: shop/orders", "nme: shop/orders", 34, "nme"),
+        ("*.shop.example.com", "shop.*.com", 35, "write a name such as"),
+        ("pathPrefix: /v1", "pathPrefix: v1", 39, "begins with /"),
+        ("regularExpression: '[a-z]+'", "regularExpression: '[a-z'", 42, "no regular expression"),
+        ("name: x-tenant", "name: 'x tenant'", 41, "no name of a header"),
+        ("method: GET", "method: 'G T'", 40, "no method"),
+        ("statusCode: 308", "statusCode: 200", 64, "301, 302, 303, 307 or 308"),
+        ("weight: 9", "weight: -9", 53, "u32"),
     ] {
         let Err(error) = load(&WHOLE.replace(from, to)) else { panic!("{to:?} is taken") };
         let Error::Read { line: found, column, .. } = &error else { panic!("{error}") };
@@ -55,7 +55,7 @@ fn what_leads_nowhere_is_named_with_what_there_is() {
         (
             "backend: orders\n",
             "backend: oders\n",
-            "routes[0].rules[0].backends[0].backend: there is no backend \"oders\": there are canary, orders, shadow",
+            "routes[0].rules[0].backends[0].backend: there is no backend \"oders\": there are canary, database, dns, orders, shadow, unnamed",
         ),
         (
             "requestMirror: {backend: shadow",
@@ -82,8 +82,8 @@ fn what_leads_nowhere_is_named_with_what_there_is() {
         ("name: shop/old", "name: shop/orders", "routes[1].name: \"shop/orders\" is there twice"),
         ("name: secure", "name: web", "listeners[1].name: \"web\" is there twice"),
         (
-            "port: 8443",
-            "port: 8080",
+            "port: 8443\n  protocol: HTTPS",
+            "port: 8080\n  protocol: HTTPS",
             "listeners[1].protocol: another listener of port 8080 speaks another one",
         ),
         (
@@ -92,7 +92,7 @@ fn what_leads_nowhere_is_named_with_what_there_is() {
             "backends.canary.tls.certificate: there is no certificate \"gate\"",
         ),
         (
-            "service: {namespace: shop, name: shadow, port: 80}",
+            "service: {namespace: shop, name: shadow, portName: http}",
             "protocol: HTTP",
             "backends.shadow: write either endpoints or service",
         ),
@@ -111,4 +111,135 @@ fn what_leads_nowhere_is_named_with_what_there_is() {
         load(twice).unwrap_err().to_string(),
         "listeners[1].hostname: another listener of port 80 has the same"
     );
+}
+
+#[test]
+fn what_does_not_go_together_is_named() {
+    for (from, to, expected) in [
+        (
+            "name: shop/database\n  backends",
+            "name: shop/dns\n  backends",
+            "streams[2].name: \"shop/dns\" is there twice: names are unique",
+        ),
+        (
+            "name: dns-tcp\n  port: 53\n  targetPort: 1053",
+            "name: dns-tcp\n  port: 53\n  targetPort: 8080",
+            "listeners[3].targetPort: 8080 is the socket of port 8080",
+        ),
+        (
+            "backends: [{backend: dns}]",
+            "backends: [{backend: dna}]",
+            "streams[2].backends[0].backend: there is no backend \"dna\": there are canary, database",
+        ),
+        (
+            "routes: [shop/by-name, shop/database]",
+            "routes: [shop/orders]",
+            "listeners[2].routes[0]: there is no stream \"shop/orders\": there are shop/by-name, shop/database, shop/dns",
+        ),
+        (
+            "'spiffe://example.com/database'",
+            "example.com",
+            "backends.database.tls.subjectAltNames[1].uri: \"example.com\" has no scheme: write one such as spiffe://example.com/orders",
+        ),
+        (
+            "{backend: canary, weight: 9}",
+            "{backend: database}",
+            "routes[0].rules[0].backends[1].backend: backend \"database\" has proxyProtocol, which requests have not",
+        ),
+        (
+            "requestMirror: {backend: shadow",
+            "requestMirror: {backend: database",
+            "routes[0].rules[0].filters[1].requestMirror.backend: backend \"database\" has proxyProtocol",
+        ),
+    ] {
+        let error = error(from, to);
+        assert!(error.contains(expected), "{to}: {error}");
+    }
+}
+
+#[test]
+fn listeners_that_do_not_go_together_are_named() {
+    for (listeners, expected) in [
+        (
+            "{name: a, port: 80, protocol: TCP}, {name: b, port: 80, protocol: TCP}",
+            "listeners[1].port: another listener of TCP has 80: there can be one",
+        ),
+        (
+            "{name: a, port: 80, protocol: TCP}, {name: b, port: 80, protocol: HTTP}",
+            "listeners[1].protocol: another listener of port 80 speaks another one",
+        ),
+        (
+            "{name: a, port: 80, protocol: TLS}, {name: b, port: 80, protocol: HTTPS, tls: {certificates: [c]}}",
+            "listeners[1].hostname: another listener of port 80 has the same",
+        ),
+        (
+            "{name: a, port: 80, protocol: TLS, targetPort: 8080}, {name: b, port: 80, protocol: TLS, hostname: b}",
+            "listeners[1].targetPort: another listener of port 80 has another one",
+        ),
+        (
+            "{name: a, port: 80, protocol: TLS, proxyProtocol: true}, {name: b, port: 80, protocol: TLS, hostname: b}",
+            "listeners[1].proxyProtocol: another listener of port 80 says something else",
+        ),
+        (
+            "{name: a, port: 80, targetPort: 81, protocol: HTTP}, {name: b, port: 81, protocol: HTTP}",
+            "listeners[1].port: 81 is the socket of port 80",
+        ),
+        (
+            "{name: a, port: 81, protocol: HTTP}, {name: b, port: 80, targetPort: 81, protocol: HTTP}",
+            "listeners[1].targetPort: 81 is the socket of port 81",
+        ),
+        (
+            "{name: a, port: 0, targetPort: 0, protocol: TCP}",
+            "listeners[0].port: 0 is none: write one from 1; listeners[0].targetPort: 0 is none: write one from 1",
+        ),
+        (
+            "{name: a, port: 80, protocol: TCP, hostname: a, tls: {certificates: []}}",
+            "listeners[0].tls: TCP has none: remove it, or write protocol: TLS; listeners[0].hostname: TCP has none: remove it",
+        ),
+        (
+            "{name: a, port: 80, protocol: UDP, proxyProtocol: true, hostname: a, tls: {certificates: []}, routes: []}",
+            "listeners[0].tls: UDP has none: remove it; listeners[0].hostname: UDP has none: remove it; listeners[0].proxyProtocol: UDP has none: remove it",
+        ),
+        (
+            "{name: a, port: 80, protocol: TLS, tls: {certificates: []}}",
+            "listeners[0].tls.certificates: name at least one",
+        ),
+        (
+            "{name: a, port: 80, protocol: TCP, routes: [named]}",
+            "listeners[0].routes[0]: stream \"named\" has hostnames, which TCP has not: remove them, or write protocol: TLS",
+        ),
+        (
+            "{name: a, port: 80, protocol: UDP, routes: [plain]}",
+            "listeners[0].routes[0]: backend \"secure\" of stream \"plain\" has tls, which UDP has not: remove it",
+        ),
+        (
+            "{name: a, port: 80, protocol: UDP}",
+            "listeners[0]: backend \"secure\" of stream \"plain\" has tls, which UDP has not: remove it",
+        ),
+    ] {
+        let text = format!(
+            "
+listeners: [{listeners}]
+streams:
+- {{name: named, hostnames: [a.example.com], backends: [{{backend: secure}}]}}
+- {{name: plain, backends: [{{backend: secure}}]}}
+backends: {{secure: {{endpoints: [{{host: 127.0.0.1, port: 1}}], tls: {{serverName: a}}}}}}
+certificates: {{c: {{chain: a, key: b}}}}
+"
+        );
+        let Err(error) = load(&text) else { panic!("{listeners} is taken") };
+        assert_eq!(error.to_string(), expected, "{listeners}");
+    }
+}
+
+#[test]
+fn ports_of_different_transports_never_meet() {
+    for listeners in [
+        "{name: a, port: 53, protocol: TCP}, {name: b, port: 53, protocol: UDP}",
+        "{name: a, port: 80, protocol: TCP, targetPort: 53}, {name: b, port: 53, protocol: UDP}",
+        "{name: a, port: 443, protocol: TLS, hostname: a}, {name: b, port: 443, protocol: HTTPS, tls: {certificates: [c]}}",
+    ] {
+        let text = format!("listeners: [{listeners}]\ncertificates: {{c: {{chain: a, key: b}}}}");
+        assert!(load(&text).is_ok(), "{listeners}: {:?}", load(&text));
+    }
 }

@@ -185,7 +185,9 @@ fn any_config() -> impl Strategy<Value = GatewayConfig> {
         let listeners = listeners.into_iter().enumerate().map(|(index, host)| Listener {
             name: index.to_string(),
             port: 80,
+            target_port: None,
             protocol: config::ListenerProtocol::Http,
+            proxy_protocol: false,
             hostname: host.map(|host| host.to_owned().try_into().unwrap()),
             tls: None,
             routes: None,

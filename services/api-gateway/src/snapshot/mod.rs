@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use flotilla_gateway_config::{GatewayConfig, ListenerProtocol};
+use flotilla_gateway_config::{Backend, GatewayConfig, Listener, ListenerProtocol};
 
 use crate::{
     metrics::{Metrics, RouteMetrics},
@@ -41,6 +41,37 @@ pub enum Error {
     /// A Service without a cluster.
     #[error("backends.{0}.service: there is no cluster to look it up in; write endpoints")]
     Service(String),
+    /// Something that is not there yet.
+    #[error("{0}: this gateway cannot do that yet")]
+    Unable(String),
+}
+
+/// What would be ignored otherwise.
+fn refuse(config: &GatewayConfig) -> Result<(), Error> {
+    let unable = |field: String| Err(Error::Unable(field));
+    for Listener { name, port, target_port, protocol, proxy_protocol, .. } in &config.listeners {
+        if !protocol.has_requests() {
+            return unable(format!("listeners[{name}].protocol"));
+        }
+        if target_port.is_some_and(|target| target != *port) {
+            return unable(format!("listeners[{name}].targetPort"));
+        }
+        if *proxy_protocol {
+            return unable(format!("listeners[{name}].proxyProtocol"));
+        }
+    }
+    if !config.streams.is_empty() {
+        return unable("streams".to_owned());
+    }
+    for (name, Backend { tls, proxy_protocol, .. }) in &config.backends {
+        if proxy_protocol.is_some() {
+            return unable(format!("backends.{name}.proxyProtocol"));
+        }
+        if tls.as_ref().is_some_and(|tls| !tls.subject_alt_names.is_empty()) {
+            return unable(format!("backends.{name}.tls.subjectAltNames"));
+        }
+    }
+    Ok(())
 }
 
 /// What is done at a port.
@@ -82,6 +113,7 @@ impl Snapshot {
 
     /// From a checked configuration, holding over from the one before.
     pub fn compile(config: GatewayConfig, before: Option<&Self>, metrics: &Metrics) -> Result<Self, Error> {
+        refuse(&config)?;
         let upstreams = upstreams::compile(&config, before)?;
         let mut ports = BTreeMap::new();
         for listener in &config.listeners {
