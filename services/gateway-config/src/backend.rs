@@ -41,8 +41,9 @@ pub struct ServiceRef {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The number of the Service's port.
-    pub port: u16,
+    /// The name of its port, as `EndpointSlices` have it. Left out: the port that has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub port_name: String,
 }
 
 /// What is spoken to a backend.
