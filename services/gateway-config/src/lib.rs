@@ -11,6 +11,7 @@ mod filter;
 mod listener;
 mod load;
 mod matching;
+pub mod package;
 mod route;
 mod stream;
 mod text;
@@ -23,7 +24,7 @@ pub use filter::{
 pub use listener::{
     Certificate, ClientValidation, ClientValidationMode, Listener, ListenerProtocol, ListenerTls,
 };
-pub use load::{Error, load};
+pub use load::{Error, load, load_json};
 pub use matching::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch};
 pub use route::{BackendRef, Retry, Route, Rule, Timeouts};
 pub use stream::{Stream, StreamBackend};

@@ -1,4 +1,4 @@
-//! A configuration from YAML.
+//! A configuration from YAML, as people write it, or from JSON, as the operator does.
 
 use crate::{Dangling, GatewayConfig};
 
@@ -15,6 +15,9 @@ pub enum Error {
         /// What is wrong there.
         source: Box<serde_saphyr::Error>,
     },
+    /// It is not the JSON of a configuration.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
     /// Its parts do not fit each other.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Check(Vec<Dangling>),
@@ -30,6 +33,15 @@ pub fn load(yaml: &str) -> Result<GatewayConfig, Error> {
             source: Box::new(source),
         }
     })?;
+    checked(config)
+}
+
+/// The same from JSON, which is read many times faster.
+pub fn load_json(json: &[u8]) -> Result<GatewayConfig, Error> {
+    checked(serde_json::from_slice(json)?)
+}
+
+fn checked(config: GatewayConfig) -> Result<GatewayConfig, Error> {
     let dangling = config.check();
     if dangling.is_empty() { Ok(config) } else { Err(Error::Check(dangling)) }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
-use flotilla_gateway_config::{Error, GatewayConfig, load};
+use flotilla_gateway_config::{Error, GatewayConfig, load, load_json};
 
 const WHOLE: &str = include_str!("whole.yaml");
 
@@ -11,6 +11,16 @@ fn every_field_is_read_and_written_again() {
     let config = load(WHOLE).unwrap();
     let again: GatewayConfig = load(&serde_saphyr::to_string(&config).unwrap()).unwrap();
     assert_eq!(again, config);
+    assert_eq!(load_json(&serde_json::to_vec(&config).unwrap()).unwrap(), config);
+}
+
+#[test]
+fn json_is_held_to_the_same() {
+    let error = |json: &str| load_json(json.as_bytes()).unwrap_err().to_string();
+    assert_eq!(error("{\"listeners\": ["), "EOF while parsing a list at line 1 column 15");
+    assert!(error("{\"routs\": []}").starts_with("unknown field `routs`"));
+    let plain = "{\"listeners\": [{\"name\": \"a\", \"port\": 80, \"protocol\": \"HTTPS\"}]}";
+    assert_eq!(error(plain), "listeners[0].tls: HTTPS needs it: name a certificate");
 }
 
 #[test]
