@@ -7,6 +7,7 @@ pub mod admin;
 pub mod app;
 pub mod cluster;
 pub mod config;
+pub mod gateway;
 pub mod leader;
 pub mod metrics;
 pub mod microservice;

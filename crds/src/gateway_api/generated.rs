@@ -376,7 +376,7 @@ pub struct HttpRouteRulesBackendRefs {
     pub weight: Option<i32>,
 }
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct HttpRouteFilter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<HttpCorsFilter>,
@@ -414,7 +414,7 @@ pub struct HttpCorsFilter {
     pub max_age: Option<i32>,
 }
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct HttpRouteRulesFiltersExternalAuth {
     #[serde(rename = "backendRef")]
     pub backend_ref: BackendObjectReference,
@@ -517,7 +517,7 @@ pub struct HttpRequestRedirectFilter {
     pub status_code: Option<i64>,
 }
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct HttpPathModifier {
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "replaceFullPath")]
     pub replace_full_path: Option<String>,
@@ -757,7 +757,7 @@ pub struct GrpcRouteRulesBackendRefs {
     pub weight: Option<i32>,
 }
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct GrpcRouteFilter {
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "extensionRef")]
     pub extension_ref: Option<LocalObjectReference>,
@@ -925,7 +925,7 @@ pub struct BackendTlsPolicyValidation {
     pub well_known_ca_certificates: Option<String>,
 }
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct BackendTlsPolicyValidationSubjectAltNames {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,

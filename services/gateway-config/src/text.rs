@@ -222,6 +222,26 @@ impl Serialize for Method {
 #[serde(try_from = "String")]
 pub struct HeaderName(pub http::HeaderName);
 
+/// Headers that say where a message ends or speak of one connection: whoever changes them makes a message that two programs
+/// read in two ways.
+const FRAMING: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl HeaderName {
+    /// Whether it says where a message ends, or speaks of one connection. Such a header is the gateway's own.
+    pub fn frames_messages(&self) -> bool {
+        FRAMING.contains(&self.0.as_str())
+    }
+}
+
 impl TryFrom<String> for HeaderName {
     type Error = BadText;
 

@@ -80,7 +80,7 @@ pub(super) fn file() -> Result<String> {
     for kind in KINDS {
         let definition = folder.join(format!("gateway.networking.k8s.io_{kind}.yaml"));
         let mut command = Command::new(&kopium);
-        command.arg("--schema=disabled").arg("--derive=Default").arg("--derive=PartialEq");
+        command.args(["--schema=disabled", "--derive=Default", "--derive=PartialEq", "--smart-derive-elision"]);
         let text = process::output(command.arg("--filename").arg(definition))?;
         items.extend(parse(&text).with_context(|| format!("what kopium makes of {kind}"))?);
     }

@@ -5,19 +5,6 @@ use std::collections::BTreeSet;
 use super::{Dangling, missing};
 use crate::{Backend, Filter, GatewayConfig, HeaderModifier, HeaderName, HeaderValue};
 
-/// Headers that say where a message ends or speak of one connection: whoever changes them makes a message that two programs
-/// read in two ways.
-const FRAMING: [&str; 8] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 impl GatewayConfig {
     pub(super) fn check_routes(&self, found: &mut Vec<Dangling>) {
         let backends: BTreeSet<_> = self.backends.keys().map(String::as_str).collect();
@@ -74,7 +61,7 @@ fn framing(filters: &[Filter], place: &str, found: &mut Vec<Dangling>) {
         };
         let removed = remove.iter().enumerate().map(|(at, name)| (format!("remove[{at}]"), name));
         for (field, name) in names("set", set).chain(names("add", add)).chain(removed) {
-            if FRAMING.contains(&name.0.as_str()) {
+            if name.frames_messages() {
                 let field = format!("{place}.filters[{index}].{kind}.{field}");
                 let why = format!(
                     "{:?} is the gateway's own, as it frames messages: leave it out",

@@ -1,0 +1,243 @@
+//! From the objects of the Gateway API to what each gateway does: pure, and the only place where attachment, precedence,
+//! grants and conflicts are decided.
+//!
+//! A route depends on itself and on what all routes share. While the shared part stays, only routes that have changed are
+//! compiled again, and only gateways that have such a route are put together again.
+
+pub mod attach;
+pub mod backend;
+pub mod certificate;
+mod configuration;
+pub mod duration;
+pub mod filter;
+pub mod grant;
+pub mod http;
+pub mod listener;
+pub mod needs;
+pub mod policy;
+pub mod ports;
+pub mod route;
+pub mod selector;
+pub mod stream;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use flotilla_crds::gateway_api::{Gateway, GatewayClass, ListenerSet};
+
+use self::{attach::Gateways, configuration::Configuration, listener::Fault, policy::Policies, route::Route};
+use super::{
+    CONTROLLER, GROUP,
+    objects::{Key, Objects},
+};
+
+/// A kind of route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteKind {
+    /// `HTTPRoute`.
+    Http,
+    /// `GRPCRoute`.
+    Grpc,
+    /// `TLSRoute`.
+    Tls,
+    /// `TCPRoute`.
+    Tcp,
+    /// `UDPRoute`.
+    Udp,
+}
+
+impl RouteKind {
+    /// The name of the kind.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "HTTPRoute",
+            Self::Grpc => "GRPCRoute",
+            Self::Tls => "TLSRoute",
+            Self::Tcp => "TCPRoute",
+            Self::Udp => "UDPRoute",
+        }
+    }
+}
+
+/// Kind, namespace and name of a route.
+pub type RouteKey = (RouteKind, Key);
+
+/// What follows from the objects.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Gateways of our classes.
+    pub gateways: BTreeMap<Key, Arc<Served>>,
+    /// Routes that name a gateway of ours.
+    pub routes: BTreeMap<RouteKey, Arc<Route>>,
+    /// The policies for backends.
+    pub policies: Arc<Policies>,
+    /// The gateways whose routes lead to a Service that a policy is for.
+    pub policed: BTreeMap<Key, Vec<Key>>,
+}
+
+/// A gateway of ours.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The name of its class.
+    pub class: String,
+    /// Why it cannot be had at all.
+    pub refused: Option<Fault>,
+    /// Its listeners.
+    pub listeners: Arc<Gateways>,
+    /// How many routes each listener has, by its name in the configuration.
+    pub attached: BTreeMap<String, usize>,
+    /// Where it listens: the ports of its Service with those of its sockets.
+    pub ports: Vec<ports::Port>,
+    /// Its whole configuration, as JSON.
+    pub configuration: Arc<[u8]>,
+}
+
+impl Served {
+    /// The listeners of the gateway of this name.
+    pub fn listeners<'s>(&'s self, key: &Key) -> impl Iterator<Item = &'s listener::Listener> + use<'s> {
+        self.listeners.get(key).into_iter().flat_map(|listeners| &listeners.all)
+    }
+}
+
+/// Compiles, and remembers what it has compiled.
+#[derive(Debug, Default)]
+pub struct Compiler {
+    shared: Option<Shared>,
+    routes: BTreeMap<RouteKey, Arc<Route>>,
+    configurations: BTreeMap<Key, Configuration>,
+}
+
+/// What all routes share.
+#[derive(Debug)]
+struct Shared {
+    version: u64,
+    gateways: Arc<Gateways>,
+    policies: Arc<Policies>,
+}
+
+impl Compiler {
+    /// What follows from the objects as they are now.
+    pub fn compile(&mut self, objects: &Objects) -> Outcome {
+        let version = objects.shared_version();
+        let shared = match self.shared.take() {
+            Some(shared) if shared.version == version => shared,
+            _ => {
+                self.routes.clear();
+                Shared {
+                    version,
+                    gateways: Arc::new(gateways(objects)),
+                    policies: Arc::new(Policies::resolve(objects)),
+                }
+            }
+        };
+        let mut routes = BTreeMap::new();
+        for source in route::sources(objects) {
+            let key = source.key();
+            let known = self.routes.get(&key).filter(|known| source.is(known));
+            let compiled = match known {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(source.compile(objects, &shared.gateways, &shared.policies)),
+            };
+            routes.insert(key, compiled);
+        }
+        self.routes = routes.clone();
+        routes.retain(|_, route| !route.parents.is_empty());
+
+        let mut attached: BTreeMap<&Key, Vec<&Arc<Route>>> = BTreeMap::new();
+        for route in routes.values() {
+            for gateway in route.attached.keys() {
+                attached.entry(gateway).or_default().push(route);
+            }
+        }
+        self.configurations.retain(|key, _| shared.gateways.contains_key(key));
+        let mut served = BTreeMap::new();
+        for (key, listeners) in shared.gateways.iter() {
+            let Some(gateway) = objects.gateways.get(&key.0, &key.1) else { continue };
+            let mut routes = attached.remove(key).unwrap_or_default();
+            routes.sort_by(|one, other| one.precedence().cmp(&other.precedence()));
+            let known = self.configurations.remove(key);
+            let configuration = Configuration::new(key, listeners, &routes, known);
+            let outcome = Served {
+                class: gateway.spec.gateway_class_name.clone(),
+                refused: refuse(gateway),
+                listeners: Arc::clone(&shared.gateways),
+                attached: configuration.attached.clone(),
+                ports: configuration.ports.clone(),
+                configuration: Arc::clone(&configuration.json),
+            };
+            self.configurations.insert(key.clone(), configuration);
+            served.insert(key.clone(), Arc::new(outcome));
+        }
+        let policed = policed(&shared.policies, &routes);
+        let policies = Arc::clone(&shared.policies);
+        self.shared = Some(shared);
+        Outcome { gateways: served, routes, policies, policed }
+    }
+}
+
+/// Whether a class is ours.
+pub fn is_ours(class: &GatewayClass) -> bool {
+    class.spec.controller_name == CONTROLLER
+}
+
+/// The gateways of our classes with their listeners.
+fn gateways(objects: &Objects) -> Gateways {
+    let mut sets: BTreeMap<Key, Vec<Arc<ListenerSet>>> = BTreeMap::new();
+    for (key, set) in objects.listener_sets.iter() {
+        let parent = &set.spec.parent_ref;
+        let is_gateway = parent.group.as_deref().unwrap_or(GROUP) == GROUP
+            && parent.kind.as_deref().unwrap_or("Gateway") == "Gateway";
+        if is_gateway {
+            let namespace = parent.namespace.clone().unwrap_or_else(|| key.0.clone());
+            sets.entry((namespace, parent.name.clone())).or_default().push(Arc::clone(set));
+        }
+    }
+    let mut gateways = BTreeMap::new();
+    for (key, gateway) in objects.gateways.iter() {
+        let class = objects.classes.get("", &gateway.spec.gateway_class_name);
+        if class.is_some_and(|class| is_ours(class)) && gateway.metadata.deletion_timestamp.is_none() {
+            let sets = sets.get(key).map(Vec::as_slice).unwrap_or_default();
+            gateways.insert(key.clone(), listener::resolve(objects, gateway, sets));
+        }
+    }
+    gateways
+}
+
+/// Why a gateway cannot be had at all.
+fn refuse(gateway: &Gateway) -> Option<Fault> {
+    let infrastructure = gateway.spec.infrastructure.as_ref();
+    if let Some(parameters) = infrastructure.and_then(|found| found.parameters_ref.as_ref()) {
+        let message = format!(
+            "spec.infrastructure.parametersRef: {} {:?} is no kind of parameters that is known here: leave it out",
+            parameters.kind, parameters.name
+        );
+        return Some(Fault::new("InvalidParameters", message));
+    }
+    let other = gateway.spec.addresses.iter().flatten().find(|address| {
+        address.r#type.as_deref().is_some_and(|kind| kind != "IPAddress")
+    })?;
+    let kind = other.r#type.as_deref().unwrap_or_default();
+    let message = format!("spec.addresses: an address of type {kind:?} cannot be had: write IPAddress");
+    Some(Fault::new("UnsupportedAddress", message))
+}
+
+/// For each policy the gateways whose routes lead to what it is for.
+fn policed(policies: &Policies, routes: &BTreeMap<RouteKey, Arc<Route>>) -> BTreeMap<Key, Vec<Key>> {
+    if policies.verdicts.is_empty() {
+        return BTreeMap::new();
+    }
+    let mut callers: BTreeMap<&Key, std::collections::BTreeSet<&Key>> = BTreeMap::new();
+    for route in routes.values() {
+        for service in &route.services {
+            callers.entry(service).or_default().extend(route.attached.keys());
+        }
+    }
+    let of = |services: &Vec<Key>| {
+        let gateways: std::collections::BTreeSet<_> =
+            services.iter().filter_map(|service| callers.get(service)).flatten().copied().cloned().collect();
+        gateways.into_iter().collect()
+    };
+    policies.verdicts.iter().map(|(key, (_, services))| (key.clone(), of(services))).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,261 @@
+//! One route: where it attaches, what its status says, and what the configuration gets of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use flotilla_crds::gateway_api::{GrpcRoute, HttpRoute, ParentReference, TcpRoute, TlsRoute, UdpRoute};
+use flotilla_gateway_config::{Backend, HostPattern};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::Resource;
+use serde_json::value::RawValue;
+
+use super::{
+    RouteKey, RouteKind,
+    attach::{self, Gateways, attach},
+    backend::Backends,
+    filter::Unfit,
+    http,
+    listener::Fault,
+    policy::Policies,
+    stream,
+};
+use crate::gateway::{
+    condition::Verdict,
+    objects::{Key, Objects},
+};
+
+/// A compiled route.
+#[derive(Debug, Default)]
+pub struct Route {
+    uid: Option<String>,
+    generation: Option<i64>,
+    created: Option<Time>,
+    /// How it is called in the configuration, unless it has several streams.
+    pub name: String,
+    /// Its parents that are ours, each with what the status says.
+    pub parents: Vec<(ParentReference, Vec<Verdict>)>,
+    /// The listeners that it attaches to, by gateway.
+    pub attached: BTreeMap<Key, BTreeSet<String>>,
+    /// What the configuration has of it.
+    pub compiled: Compiled,
+    /// Its backends by the names that the configuration has for them.
+    pub backends: BTreeMap<String, Backend>,
+    /// The Services that they are.
+    pub services: BTreeSet<Key>,
+}
+
+/// What the configuration has of a route.
+#[derive(Debug, Default)]
+pub enum Compiled {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A route.
+    Route(Box<RawValue>),
+    /// Streams with their names.
+    Streams(Vec<(String, Box<RawValue>)>),
+}
+
+impl Route {
+    /// Of two routes that match alike the older counts, and of two of one age the first by namespace and name.
+    pub fn precedence(&self) -> (Option<&Time>, &str) {
+        (self.created.as_ref(), self.name.split_once('/').map_or(&*self.name, |(_, rest)| rest))
+    }
+}
+
+/// A route as it is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// Of HTTP.
+    Http(&'a Arc<HttpRoute>),
+    /// Of gRPC.
+    Grpc(&'a Arc<GrpcRoute>),
+    /// Of TLS.
+    Tls(&'a Arc<TlsRoute>),
+    /// Of TCP.
+    Tcp(&'a Arc<TcpRoute>),
+    /// Of UDP.
+    Udp(&'a Arc<UdpRoute>),
+}
+
+/// Every route.
+pub fn sources(objects: &Objects) -> impl Iterator<Item = Source<'_>> {
+    let http = objects.http_routes.iter().map(|(_, route)| Source::Http(route));
+    let grpc = objects.grpc_routes.iter().map(|(_, route)| Source::Grpc(route));
+    let tls = objects.tls_routes.iter().map(|(_, route)| Source::Tls(route));
+    let tcp = objects.tcp_routes.iter().map(|(_, route)| Source::Tcp(route));
+    let udp = objects.udp_routes.iter().map(|(_, route)| Source::Udp(route));
+    http.chain(grpc).chain(tls).chain(tcp).chain(udp)
+}
+
+impl<'a> Source<'a> {
+    /// Its kind.
+    pub fn kind(self) -> RouteKind {
+        match self {
+            Self::Http(_) => RouteKind::Http,
+            Self::Grpc(_) => RouteKind::Grpc,
+            Self::Tls(_) => RouteKind::Tls,
+            Self::Tcp(_) => RouteKind::Tcp,
+            Self::Udp(_) => RouteKind::Udp,
+        }
+    }
+
+    /// Its metadata.
+    pub fn meta(self) -> &'a ObjectMeta {
+        match self {
+            Self::Http(route) => route.meta(),
+            Self::Grpc(route) => route.meta(),
+            Self::Tls(route) => route.meta(),
+            Self::Tcp(route) => route.meta(),
+            Self::Udp(route) => route.meta(),
+        }
+    }
+
+    /// Its status.
+    pub fn status(self) -> Option<&'a flotilla_crds::gateway_api::RouteStatus> {
+        match self {
+            Self::Http(route) => route.status.as_ref(),
+            Self::Grpc(route) => route.status.as_ref(),
+            Self::Tls(route) => route.status.as_ref(),
+            Self::Tcp(route) => route.status.as_ref(),
+            Self::Udp(route) => route.status.as_ref(),
+        }
+    }
+
+    /// Its kind, namespace and name.
+    pub fn key(self) -> RouteKey {
+        let meta = self.meta();
+        (self.kind(), (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default()))
+    }
+
+    /// Whether this is what a route was compiled from.
+    pub fn is(self, compiled: &Route) -> bool {
+        let meta = self.meta();
+        (&meta.uid, meta.generation) == (&compiled.uid, compiled.generation)
+    }
+
+    fn parents(self) -> &'a [ParentReference] {
+        let parents = match self {
+            Self::Http(route) => &route.spec.parent_refs,
+            Self::Grpc(route) => &route.spec.parent_refs,
+            Self::Tls(route) => &route.spec.parent_refs,
+            Self::Tcp(route) => &route.spec.parent_refs,
+            Self::Udp(route) => &route.spec.parent_refs,
+        };
+        parents.as_deref().unwrap_or_default()
+    }
+
+    fn hostnames(self) -> &'a [String] {
+        match self {
+            Self::Http(route) => route.spec.hostnames.as_deref().unwrap_or_default(),
+            Self::Grpc(route) => route.spec.hostnames.as_deref().unwrap_or_default(),
+            Self::Tls(route) => &route.spec.hostnames,
+            Self::Tcp(_) | Self::Udp(_) => &[],
+        }
+    }
+
+    /// Compiles it.
+    pub fn compile(self, objects: &Objects, gateways: &Gateways, policies: &Policies) -> Route {
+        let (kind, (namespace, name)) = self.key();
+        let meta = self.meta();
+        let mut route = Route {
+            uid: meta.uid.clone(),
+            generation: meta.generation,
+            created: meta.creation_timestamp.clone(),
+            name: format!("{}/{namespace}/{name}", kind.name()),
+            ..Route::default()
+        };
+        let hostnames: Result<Vec<_>, _> =
+            self.hostnames().iter().map(|host| HostPattern::try_from(host.clone())).collect();
+        let mut unfit = Vec::new();
+        let hostnames = hostnames.unwrap_or_else(|error| {
+            unfit.push(Unfit::value("hostnames", error));
+            Vec::new()
+        });
+        let asked = attach::Route { kind, namespace: &namespace, hostnames: &hostnames };
+        let found: Vec<_> = self
+            .parents()
+            .iter()
+            .filter_map(|parent| Some((parent, attach(objects, gateways, asked, parent)?)))
+            .collect();
+        if found.is_empty() {
+            return route;
+        }
+        let mut backends = Backends::new(objects, policies, kind, &namespace);
+        if unfit.is_empty() {
+            let (compiled, others) = self.rules(&route.name, &hostnames, &mut backends);
+            route.compiled = compiled;
+            unfit = others;
+        }
+        let verdicts = verdicts(&route.compiled, &unfit, &backends.faults);
+        for (parent, attached) in found {
+            let mut said = verdicts.clone();
+            if attached.accepted.holds() && said.iter().all(|verdict| verdict.type_ != "Accepted") {
+                route.attached.entry(attached.gateway).or_default().extend(attached.listeners);
+            }
+            if !attached.accepted.holds() || said.iter().all(|verdict| verdict.type_ != "Accepted") {
+                said.retain(|verdict| verdict.type_ != "Accepted");
+                said.insert(0, attached.accepted);
+            }
+            route.parents.push((parent.clone(), said));
+        }
+        (route.backends, route.services) = (backends.found, backends.services);
+        route
+    }
+
+    fn rules(
+        self,
+        name: &str,
+        hostnames: &[HostPattern],
+        backends: &mut Backends<'_>,
+    ) -> (Compiled, Vec<Unfit>) {
+        let of_http = |rules: http::Rules| {
+            let compiled = match rules.route(name.to_owned(), hostnames) {
+                None => Ok(Compiled::Nothing),
+                Some(route) => serde_json::value::to_raw_value(&route).map(Compiled::Route),
+            };
+            compiled.map(|compiled| (compiled, rules.unfit))
+        };
+        let compiled = match self {
+            Self::Http(route) => of_http(http::http(&route.spec, backends)),
+            Self::Grpc(route) => of_http(http::grpc(&route.spec, backends)),
+            Self::Tls(route) => stream::streams(name, hostnames, &route.spec.rules, backends),
+            Self::Tcp(route) => stream::streams(name, &[], &route.spec.rules, backends),
+            Self::Udp(route) => stream::streams(name, &[], &route.spec.rules, backends),
+        };
+        compiled.unwrap_or_else(|error| (Compiled::Nothing, vec![Unfit::value("rules", error)]))
+    }
+}
+
+/// What the status says to every parent that takes the route. `Accepted` is among it only when it cannot be accepted.
+fn verdicts(compiled: &Compiled, unfit: &[Unfit], faults: &[Fault]) -> Vec<Verdict> {
+    let mut said = Vec::new();
+    let mut broken = Vec::new();
+    let mut reason = "UnsupportedValue";
+    let mut unresolved = faults.first().map(|fault| (fault.reason, fault.message.clone()));
+    for found in unfit {
+        match found {
+            Unfit::Value(why) => broken.push(why.as_str()),
+            Unfit::Filters(why) => {
+                reason = "IncompatibleFilters";
+                broken.push(why);
+            }
+            Unfit::Reference(why) => unresolved = unresolved.or(Some(("InvalidKind", why.clone()))),
+        }
+    }
+    if !broken.is_empty() {
+        let message = broken.join("; ");
+        if matches!(compiled, Compiled::Nothing) {
+            said.push(Verdict::bad("Accepted", reason, message));
+        } else {
+            said.push(Verdict::good("PartiallyInvalid", reason, format!("Dropped Rule: {message}")));
+        }
+    }
+    said.push(match unresolved {
+        None => Verdict::good("ResolvedRefs", "ResolvedRefs", "all that it refers to is there"),
+        Some((reason, message)) => Verdict::bad("ResolvedRefs", reason, message),
+    });
+    said
+}
