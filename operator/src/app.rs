@@ -10,6 +10,7 @@ use crate::{
     admin,
     cluster::{capability::Capabilities, client, writer::Writer},
     config::Config,
+    gateway,
     leader::{Election, Identity, Leadership},
     metrics::Metrics,
     microservice::{
@@ -126,6 +127,29 @@ impl Operator {
             let (client, leadership, stopped) = (client.clone(), leadership.clone(), stopped.clone());
             tasks.spawn(async move {
                 controller::run(scope, client, leadership, wait(stopped)).await;
+                Error::Controller
+            });
+        }
+
+        if let Some(settings) = config.gateways() {
+            let capabilities = Arc::new(Capabilities::new(gateway::kind::Kind::OPTIONAL));
+            let follow = Arc::clone(&capabilities).follow(client.clone());
+            let (client, writer, leadership) = (client.clone(), writer.clone(), leadership.clone());
+            let stopped = stopped.clone();
+            tasks.spawn(async move {
+                let run = gateway::controller::run(
+                    client,
+                    capabilities,
+                    writer,
+                    leadership,
+                    settings,
+                    wait(stopped.clone()),
+                );
+                tokio::select! {
+                    () = run => {}
+                    () = follow => {}
+                    () = wait(stopped) => {}
+                }
                 Error::Controller
             });
         }

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
+
+use crate::gateway::settings::{ServiceType, Settings};
 
 /// Makes Microservice objects true.
 #[derive(Parser, Clone, Debug)]
@@ -32,6 +35,30 @@ pub struct Config {
     #[arg(long, env = "FLOTILLA_IDENTITY", default_value = "")]
     pub identity: String,
 
+    /// Serve the Gateway API: gateways of classes whose controller is flotilla.dev/gateway. Only with all namespaces
+    #[arg(long, env = "FLOTILLA_GATEWAY", default_value_t = true, action = clap::ArgAction::Set)]
+    pub gateway: bool,
+
+    /// Image that gateways run
+    #[arg(long, env = "FLOTILLA_GATEWAY_IMAGE", default_value = concat!("ghcr.io/flotilla-dev/api-gateway:", env!("CARGO_PKG_VERSION")))]
+    pub gateway_image: String,
+
+    /// Pods of a gateway, at least
+    #[arg(long, env = "FLOTILLA_GATEWAY_REPLICAS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub gateway_replicas: u16,
+
+    /// Pods of a gateway, at most: more than the least makes it scale by its load. 0: it does not scale
+    #[arg(long, env = "FLOTILLA_GATEWAY_MAX_REPLICAS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1000))]
+    pub gateway_max_replicas: u16,
+
+    /// How gateways are reached that ask for no address. Where no load balancer gives one, it is from inside the cluster
+    #[arg(long, env = "FLOTILLA_GATEWAY_SERVICE", default_value = "LoadBalancer")]
+    pub gateway_service: ServiceType,
+
+    /// Networks whose addresses gateways may ask for, separated by commas. They must lead to the nodes
+    #[arg(long, env = "FLOTILLA_GATEWAY_ADDRESSES", value_delimiter = ',')]
+    pub gateway_addresses: Vec<IpNet>,
+
     /// Address of /metrics, /livez and /readyz
     #[arg(long, env = "FLOTILLA_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
@@ -50,6 +77,17 @@ pub struct Config {
 }
 
 impl Config {
+    /// What all gateways have in common; `None` when the Gateway API is not served.
+    pub fn gateways(&self) -> Option<Settings> {
+        (self.gateway && self.scopes() == [None]).then(|| Settings {
+            image: self.gateway_image.clone(),
+            replicas: self.gateway_replicas.into(),
+            max_replicas: self.gateway_max_replicas.into(),
+            service: self.gateway_service,
+            addresses: self.gateway_addresses.clone(),
+        })
+    }
+
     /// The scopes to watch: each of the namespaces, or the whole cluster as `None`.
     pub fn scopes(&self) -> Vec<Option<String>> {
         let mut namespaces: Vec<_> =

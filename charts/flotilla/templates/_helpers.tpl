@@ -18,6 +18,67 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end }}
 
+{{- define "flotilla.gatewayImage" -}}
+{{- with .Values.gateway.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* What the operator may do to serve the Gateway API, each rule with its reason. */}}
+{{- define "flotilla.gatewayRules" -}}
+# It reads what gateways and routes say, and says there what became of it.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gatewayclasses, gateways, listenersets, httproutes, grpcroutes, tlsroutes, tcproutes, udproutes, backendtlspolicies, referencegrants]
+  verbs: [list, watch]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gatewayclasses/status, gateways/status, listenersets/status, httproutes/status, grpcroutes/status, tlsroutes/status, tcproutes/status, udproutes/status, backendtlspolicies/status]
+  verbs: [patch]
+# Owner references with blockOwnerDeletion need it where the OwnerReferencesPermissionEnforcement admission runs.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways/finalizers]
+  verbs: [update]
+# Listeners let routes in by the labels of their namespaces.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list, watch]
+# It reads the certificates that listeners name, which Kubernetes cannot limit to their type, and writes each gateway's
+# configuration.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch, delete]
+# It reads the certificates of authorities that gateways and policies name.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
+# It makes a Microservice for each gateway.
+- apiGroups: [flotilla.dev]
+  resources: [microservices]
+  verbs: [create, patch, delete]
+# It gives gateways the addresses that they ask for.
+- apiGroups: [""]
+  resources: [services/status]
+  verbs: [patch]
+# It lets each gateway read its own configuration, and see endpoints.
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterrolebindings]
+  verbs: [list, watch]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterrolebindings]
+  resourceNames: [flotilla-gateway]
+  verbs: [patch]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterroles]
+  resourceNames: [flotilla-gateway]
+  verbs: [bind]
+{{- end }}
+
 {{/* What the operator may do in the namespaces that it works in, each rule with its reason. */}}
 {{- define "flotilla.rules" -}}
 # It watches what teams write, and never changes it.

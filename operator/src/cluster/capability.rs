@@ -16,24 +16,41 @@ use kube::{
 };
 use tokio::sync::watch;
 
-use super::kind::Kind;
+use super::kind::{Kind, Written};
+
+/// A kind that a cluster may lack.
+pub trait Optional: Written + Ord + std::fmt::Display + Send + Sync + 'static {
+    /// The name of its definition; `None` for a kind that every cluster of ours has.
+    fn definition(self) -> Option<String>;
+}
+
+impl Optional for Kind {
+    fn definition(self) -> Option<String> {
+        self.definition()
+    }
+}
 
 /// What is known of the optional kinds.
 #[derive(Debug)]
-pub struct Capabilities {
-    served: BTreeMap<Kind, watch::Sender<Option<bool>>>,
+pub struct Capabilities<K = Kind> {
+    served: BTreeMap<K, watch::Sender<Option<bool>>>,
 }
 
 impl Default for Capabilities {
     fn default() -> Self {
-        let optional = Kind::ALL.into_iter().filter(|kind| kind.definition().is_some());
-        Self { served: optional.map(|kind| (kind, watch::Sender::new(None))).collect() }
+        Self::new(Kind::ALL)
     }
 }
 
-impl Capabilities {
+impl<K: Optional> Capabilities<K> {
+    /// Of those of these kinds that a cluster may lack.
+    pub fn new(kinds: impl IntoIterator<Item = K>) -> Self {
+        let optional = kinds.into_iter().filter(|kind| kind.definition().is_some());
+        Self { served: optional.map(|kind| (kind, watch::Sender::new(None))).collect() }
+    }
+
     /// Whether the cluster serves the kind. Kinds that every cluster has are always served.
-    pub fn is_served(&self, kind: Kind) -> bool {
+    pub fn is_served(&self, kind: K) -> bool {
         self.served.get(&kind).is_none_or(|served| *served.borrow() == Some(true))
     }
 
@@ -51,11 +68,11 @@ impl Capabilities {
     }
 
     /// Changes of one kind; `None` for a kind that every cluster has.
-    pub fn subscribe(&self, kind: Kind) -> Option<watch::Receiver<Option<bool>>> {
+    pub fn subscribe(&self, kind: K) -> Option<watch::Receiver<Option<bool>>> {
         self.served.get(&kind).map(watch::Sender::subscribe)
     }
 
-    fn set(&self, kind: Kind, now: bool) {
+    fn set(&self, kind: K, now: bool) {
         let Some(served) = self.served.get(&kind) else {
             return;
         };
@@ -82,7 +99,7 @@ impl Capabilities {
             Some(watcher(api, config).default_backoff().map(move |event| (kind, event)).boxed())
         });
         // Whether the running list has shown the definition.
-        let mut listed: BTreeMap<Kind, bool> = BTreeMap::new();
+        let mut listed: BTreeMap<K, bool> = BTreeMap::new();
         stream::select_all(watches)
             .for_each(|(kind, event)| {
                 match event {
@@ -122,7 +139,7 @@ impl Capabilities {
 }
 
 /// Whether a definition is established, and serves the version that we write.
-fn is_served(kind: Kind, definition: &DynamicObject) -> bool {
+fn is_served(kind: impl Written, definition: &DynamicObject) -> bool {
     if definition.metadata.deletion_timestamp.is_some() {
         return false;
     }

@@ -51,6 +51,25 @@ pub enum Kind {
     PeerAuthentication,
 }
 
+/// A kind that can be written.
+pub trait Written: Copy {
+    /// The name of the kind.
+    fn name(self) -> &'static str;
+
+    /// How the API server serves it.
+    fn api_resource(self) -> ApiResource;
+}
+
+impl Written for Kind {
+    fn name(self) -> &'static str {
+        self.name()
+    }
+
+    fn api_resource(self) -> ApiResource {
+        self.api_resource()
+    }
+}
+
 /// How a kind is named and served.
 struct Names {
     group: &'static str,

@@ -5,6 +5,7 @@ pub mod capability;
 pub mod client;
 pub mod drift;
 pub mod kind;
+pub mod optional;
 pub mod ownership;
 pub mod pack;
 pub mod unread;

@@ -5,7 +5,7 @@
 use std::{borrow::Cow, marker::PhantomData};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
+use kube::{Resource, ResourceExt, runtime::watcher};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
@@ -91,6 +91,28 @@ impl<K: Resource> Resource for Unread<K> {
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         &mut self.metadata
+    }
+}
+
+/// The object, or none when it cannot be read: that is logged and must not stop the others.
+pub fn readable<K: Kept>(unread: Unread<K>) -> Option<K> {
+    unread
+        .read()
+        .inspect_err(|error| {
+            let (name, namespace) = (unread.name_any(), unread.namespace());
+            tracing::error!(%error, name, namespace, "an object cannot be read; correct it");
+        })
+        .ok()
+}
+
+/// The event with its object made into another one, or none when there is no other.
+pub fn convert<A, B>(event: watcher::Event<A>, make: impl FnOnce(A) -> Option<B>) -> Option<watcher::Event<B>> {
+    match event {
+        watcher::Event::Apply(object) => make(object).map(watcher::Event::Apply),
+        watcher::Event::Delete(object) => make(object).map(watcher::Event::Delete),
+        watcher::Event::InitApply(object) => make(object).map(watcher::Event::InitApply),
+        watcher::Event::Init => Some(watcher::Event::Init),
+        watcher::Event::InitDone => Some(watcher::Event::InitDone),
     }
 }
 

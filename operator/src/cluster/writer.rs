@@ -10,7 +10,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{FIELD_MANAGER, kind::Kind};
+use super::{FIELD_MANAGER, kind::Written};
 use crate::{leader::Leadership, metrics::WriteMetrics};
 
 /// A resource version that no object has. In an apply it means: create, and fail when there is one already.
@@ -87,7 +87,7 @@ impl Writer {
     /// Creates an object that must not exist yet.
     pub async fn create(
         &self,
-        kind: Kind,
+        kind: impl Written,
         namespace: &str,
         manifest: &Value,
     ) -> Result<DynamicObject, Error> {
@@ -97,7 +97,7 @@ impl Writer {
     /// Applies to the object with this UID, and to no successor of the same name.
     pub async fn update(
         &self,
-        kind: Kind,
+        kind: impl Written,
         namespace: &str,
         manifest: &Value,
         uid: &str,
@@ -107,7 +107,7 @@ impl Writer {
 
     async fn apply(
         &self,
-        kind: Kind,
+        kind: impl Written,
         namespace: &str,
         manifest: &Value,
         precondition: Value,
@@ -119,8 +119,7 @@ impl Writer {
         {
             metadata.extend(precondition);
         }
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
+        let api = self.api(kind, namespace);
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let result = api.patch(name, &params, &Patch::Apply(&body)).await;
         self.metrics.wrote(kind.name(), "apply", result.is_ok());
@@ -130,7 +129,7 @@ impl Writer {
     /// Has a second field manager own the live `replicas`, so that they stay when the operator lets go of them.
     pub async fn hand_over(
         &self,
-        kind: Kind,
+        kind: impl Written,
         namespace: &str,
         name: &str,
         uid: &str,
@@ -138,13 +137,12 @@ impl Writer {
     ) -> Result<(), Error> {
         self.check_leadership()?;
         let body = json!({
-            "apiVersion": kind.api_version(),
+            "apiVersion": kind.api_resource().api_version,
             "kind": kind.name(),
             "metadata": {"name": name, "namespace": namespace, "uid": uid},
             "spec": {"replicas": replicas},
         });
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
+        let api = self.api(kind, namespace);
         let params = PatchParams::apply(REPLICAS_MANAGER).force();
         let result = api.patch(name, &params, &Patch::Apply(&body)).await;
         self.metrics.wrote(kind.name(), "apply", result.is_ok());
@@ -156,22 +154,21 @@ impl Writer {
     /// `former` has the fields that they wrote and that an apply may leave out.
     pub async fn adopt(
         &self,
-        kind: Kind,
+        kind: impl Written,
         namespace: &str,
         name: &str,
         uid: &str,
         former: &Value,
     ) -> Result<(), Error> {
         self.check_leadership()?;
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
+        let api = self.api(kind, namespace);
         // One entry of our own takes the place of all others. A list that is empty would not do: the next apply would fill it
         // with an owner "before-first-apply", who keeps every field (kubernetes.io/docs/reference/using-api/server-side-apply,
         // "Clearing managedFields").
         let ours = json!({
             "manager": FIELD_MANAGER,
             "operation": "Apply",
-            "apiVersion": kind.api_version(),
+            "apiVersion": kind.api_resource().api_version,
             "fieldsType": "FieldsV1",
             "fieldsV1": {"f:spec": {"f:selector": {}}},
         });
@@ -180,16 +177,15 @@ impl Writer {
         self.metrics.wrote(kind.name(), "adopt", result.is_ok());
         result.map_err(|error| classify(kind.name(), name, error))?;
         let mut body = former.clone();
-        body["apiVersion"] = Value::from(kind.api_version());
+        body["apiVersion"] = Value::from(kind.api_resource().api_version);
         body["kind"] = Value::from(kind.name());
         body["metadata"] = json!({"name": name, "namespace": namespace});
         self.update(kind, namespace, &body, uid).await.map(drop)
     }
 
     /// Deletes the object with this UID, if it is still there.
-    pub async fn delete(&self, kind: Kind, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.0.clone(), namespace, &kind.api_resource());
+    pub async fn delete(&self, kind: impl Written, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
+        let api = self.api(kind, namespace);
         self.delete_from(api, kind.name(), name, uid).await
     }
 
@@ -241,6 +237,33 @@ impl Writer {
         let result = api.patch_status(name, &params, &Patch::Apply(&body)).await;
         self.metrics.wrote("Microservice/status", "apply", result.is_ok());
         result.map_err(|error| classify("Microservice", name, error))
+    }
+
+    /// Replaces the parts of a status that `status` has, unless the object has changed since this version of it.
+    pub async fn replace_status(
+        &self,
+        kind: impl Written,
+        namespace: &str,
+        name: &str,
+        resource_version: &str,
+        status: &Value,
+    ) -> Result<DynamicObject, Error> {
+        self.check_leadership()?;
+        let body = json!({"metadata": {"resourceVersion": resource_version}, "status": status});
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let result = self.api(kind, namespace).patch_status(name, &params, &Patch::Merge(&body)).await;
+        self.metrics.wrote(kind.name(), "status", result.is_ok());
+        result.map_err(|error| classify(kind.name(), name, error))
+    }
+
+    /// Objects of a kind; without a namespace those of the cluster.
+    fn api(&self, kind: impl Written, namespace: &str) -> Api<DynamicObject> {
+        let (client, resource) = (self.client.0.clone(), kind.api_resource());
+        if namespace.is_empty() {
+            Api::all_with(client, &resource)
+        } else {
+            Api::namespaced_with(client, namespace, &resource)
+        }
     }
 
     fn check_leadership(&self) -> Result<(), Error> {

@@ -89,6 +89,11 @@ impl<K: Watched> Store<K> {
         true
     }
 
+    /// Forgets an object.
+    pub fn remove(&mut self, key: &Key) {
+        self.version += u64::from(self.objects.remove(key).is_some());
+    }
+
     /// Forgets everything: the kind is not served any more.
     pub fn reset(&mut self) {
         *self = Self { version: self.version + 1, ..Self::default() };

@@ -1,7 +1,6 @@
 //! The controller of one scope: its watches, what they trigger, and its end.
 
 mod classes;
-mod optional;
 mod provisioned;
 mod references;
 mod warnings;
@@ -39,8 +38,8 @@ use crate::{
         MICROSERVICE_LABEL, PART_OF_LABEL,
         cache::{Kept, Observation},
         kind::Kind,
-        ownership,
-        unread::Unread,
+        optional, ownership,
+        unread::{Unread, convert, readable},
     },
     leader::Leadership,
 };
@@ -156,28 +155,6 @@ fn concerned(event: &watcher::Event<Microservice>, gone: &[Microservice], caches
     concerned
 }
 
-/// The object, or none when it cannot be read: that is logged and must not stop the others.
-fn readable<K: Kept>(unread: Unread<K>) -> Option<K> {
-    unread
-        .read()
-        .inspect_err(|error| {
-            let (name, namespace) = (unread.name_any(), unread.namespace());
-            tracing::error!(%error, name, namespace, "an object cannot be read; correct it");
-        })
-        .ok()
-}
-
-/// The event with its object made into another one, or none when there is no other.
-fn convert<A, B>(event: watcher::Event<A>, make: impl FnOnce(A) -> Option<B>) -> Option<watcher::Event<B>> {
-    match event {
-        watcher::Event::Apply(object) => make(object).map(watcher::Event::Apply),
-        watcher::Event::Delete(object) => make(object).map(watcher::Event::Delete),
-        watcher::Event::InitApply(object) => make(object).map(watcher::Event::InitApply),
-        watcher::Event::Init => Some(watcher::Event::Init),
-        watcher::Event::InitDone => Some(watcher::Event::InitDone),
-    }
-}
-
 /// How everything is watched.
 fn watch_config() -> watcher::Config {
     watcher::Config::default().page_size(PAGE_SIZE)
@@ -194,10 +171,17 @@ fn children(
         let (client, namespace, caches) = (client.clone(), namespace.map(str::to_owned), Arc::clone(caches));
         streams.push(match caches.capabilities.subscribe(kind) {
             None => child(&client, namespace.as_deref(), &caches, kind),
-            Some(served) => optional::switched(served, Arc::clone(&caches), kind, move || {
-                child(&client, namespace.as_deref(), &caches, kind)
-            })
-            .boxed(),
+            Some(served) => {
+                let known = Arc::clone(&caches);
+                let watch = move || child(&client, namespace.as_deref(), &caches, kind);
+                let switch = move |is_served: bool| {
+                    if let Some(cache) = known.of(kind).filter(|_| !is_served) {
+                        cache.reset();
+                    }
+                    everybody(&known)
+                };
+                optional::switched(served, watch, switch).boxed()
+            }
         });
     }
     let pods = Arc::clone(caches);
@@ -216,6 +200,12 @@ fn children(
         streams.push(references::news(client, namespace, caches).boxed());
     }
     stream::select_all(streams)
+}
+
+/// Every service: each looks again when a kind comes or goes.
+fn everybody(caches: &Caches) -> Vec<ObjectRef<Handle>> {
+    let all = caches.microservices.keys();
+    all.iter().map(|(namespace, name)| ObjectRef::new(name).within(namespace)).collect()
 }
 
 /// The services whose children of one kind have news.

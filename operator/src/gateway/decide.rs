@@ -1,0 +1,322 @@
+//! What has to be written now: the difference between what follows from the objects and what is there. Pure.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use flotilla_crds::gateway_api::Gateway;
+use jiff::Timestamp;
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use super::{
+    compile::{
+        self, Outcome, Served,
+        listener::Fault,
+        route::{self, Route},
+    },
+    infrastructure::{
+        self, Running,
+        address::{self, Given},
+        package::Package,
+        plan::{self, Step},
+        waits_for,
+    },
+    kind::Kind,
+    objects::Key,
+    settings::Settings,
+    status,
+    watch::Known,
+};
+
+/// An object that something is written to.
+pub type Target = (Kind, Key);
+
+/// Something to write.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// What is made for a gateway, step by step.
+    Make(Vec<Step>),
+    /// A status.
+    Status {
+        /// The version of the object that it was computed for.
+        resource_version: String,
+        /// The status.
+        status: Value,
+    },
+}
+
+/// What has to be written.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// By what it is written to.
+    pub jobs: BTreeMap<Target, Job>,
+    /// When to look again although nothing has changed.
+    pub look_again: Option<Timestamp>,
+}
+
+/// Decides, and remembers what is settled.
+#[derive(Debug, Default)]
+pub struct Decider {
+    /// Configurations as they lie in Secrets.
+    packages: HashMap<Key, (Arc<[u8]>, Package)>,
+    /// Of routes whose status is right: what it was computed from, and the version of the object.
+    settled: HashMap<(compile::RouteKind, Key), (Option<Arc<Route>>, String)>,
+}
+
+impl Decider {
+    /// What has to be written now. `failed` says of gateways why something could not be made for them.
+    pub fn decide(
+        &mut self,
+        known: &Known,
+        outcome: &Outcome,
+        settings: &Settings,
+        failed: &BTreeMap<Key, String>,
+        now: Timestamp,
+    ) -> Decision {
+        let mut decision = Decision::default();
+        let given = Given::new(
+            outcome.gateways.keys().filter_map(|(namespace, name)| {
+                known.objects.gateways.get(namespace, name).map(|gateway| &**gateway)
+            }),
+            &settings.addresses,
+        );
+        let mut running = BTreeMap::new();
+        let mut subjects = Vec::new();
+        self.packages.retain(|key, _| outcome.gateways.contains_key(key));
+        for (key, served) in &outcome.gateways {
+            let Some(gateway) = known.objects.gateways.get(&key.0, &key.1) else { continue };
+            let state = self.make(known, key, gateway, served, settings, &given, failed, now, &mut decision);
+            if is_run(served) {
+                subjects.push((key.0.clone(), infrastructure::name(gateway)));
+            }
+            running.insert(key, state);
+        }
+        forget(known, outcome, &mut decision);
+        bind(known, subjects, &mut decision);
+        statuses(known, outcome, &running, now, &mut decision);
+        self.routes(known, outcome, now, &mut decision);
+        decision
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of it is what one gateway follows from")]
+    fn make(
+        &mut self,
+        known: &Known,
+        key: &Key,
+        gateway: &Gateway,
+        served: &Served,
+        settings: &Settings,
+        given: &Given,
+        failed: &BTreeMap<Key, String>,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> status::Running {
+        let name = infrastructure::name(gateway);
+        let addresses = given.of(gateway);
+        let owner = gateway.uid().unwrap_or_default();
+        let wanted = if is_run(served) {
+            match self.package(key, &name, served) {
+                Ok(package) => {
+                    let running = Running { gateway, served, package, addresses: &addresses };
+                    Ok(running.wanted(settings))
+                }
+                Err(message) => Err(message),
+            }
+        } else {
+            Ok(Vec::new())
+        };
+        let blocked = match wanted.and_then(|wanted| plan::plan(wanted, &known.live, &key.0, &owner)) {
+            Ok(steps) if steps.is_empty() => None,
+            Ok(steps) => {
+                decision.jobs.insert((Kind::Microservice, key.clone()), Job::Make(steps));
+                None
+            }
+            Err(message) => Some(message),
+        };
+        if !is_run(served) {
+            return status::Running::default();
+        }
+        let service = known.objects.services.get(&key.0, &name);
+        let reached = address::reached(service.map(|service| &**service), &addresses, now);
+        if let Some(until) = reached.look_again {
+            decision.look_again = Some(decision.look_again.map_or(until, |known| known.min(until)));
+        }
+        if let Some(service) = service {
+            give(key, service, &addresses, decision);
+        }
+        let microservice = known.objects.microservices.get(&key.0, &name);
+        let fault = |reason, message| Fault { reason, message };
+        let waits = blocked
+            .or_else(|| failed.get(key).cloned())
+            .map(|message| fault("Invalid", message))
+            .or_else(|| given.refused(gateway, &settings.addresses))
+            .or_else(|| {
+                let message = "its Service has no address yet".to_owned();
+                reached.addresses.is_empty().then(|| fault("AddressNotAssigned", message))
+            })
+            .or_else(|| waits_for(microservice.map(|found| &**found)).map(|message| fault("Pending", message)));
+        status::Running { addresses: reached.addresses, waits }
+    }
+
+    fn package(&mut self, key: &Key, name: &str, served: &Served) -> Result<&Package, String> {
+        let is_same = |(from, _): &(Arc<[u8]>, Package)| Arc::ptr_eq(from, &served.configuration);
+        if !self.packages.get(key).is_some_and(is_same) {
+            let package = Package::new(name, &served.configuration).map_err(|error| error.to_string())?;
+            self.packages.insert(key.clone(), (Arc::clone(&served.configuration), package));
+        }
+        match self.packages.get(key) {
+            Some((_, package)) => Ok(package),
+            None => Err("the configuration is gone".to_owned()),
+        }
+    }
+
+    /// Statuses of routes. There may be thousands, so that those that are right are not computed again.
+    fn routes(&mut self, known: &Known, outcome: &Outcome, now: Timestamp, decision: &mut Decision) {
+        let mut settled = HashMap::with_capacity(self.settled.len());
+        for source in route::sources(&known.objects) {
+            let key = source.key();
+            let compiled = outcome.routes.get(&key);
+            let meta = source.meta();
+            let version = meta.resource_version.clone().unwrap_or_default();
+            let is_same = |(from, of): &(Option<Arc<Route>>, String)| {
+                *of == version
+                    && match (from, compiled) {
+                        (None, None) => true,
+                        (Some(from), Some(compiled)) => Arc::ptr_eq(from, compiled),
+                        _ => false,
+                    }
+            };
+            let is_settled = self.settled.get(&key).is_some_and(is_same) || {
+                let live = source.status();
+                let next = status::route(live, meta.generation, compiled.map(|found| &**found), now);
+                let is_right = live.map_or(next.parents.is_empty(), |live| *live == next);
+                if !is_right {
+                    let status = json!({"parents": next.parents});
+                    let target = (Kind::Route(key.0), key.1.clone());
+                    decision.jobs.insert(target, Job::Status { resource_version: version.clone(), status });
+                }
+                is_right
+            };
+            if is_settled {
+                settled.insert(key, (compiled.map(Arc::clone), version));
+            }
+        }
+        self.settled = settled;
+    }
+}
+
+/// Whether something runs for a gateway.
+fn is_run(served: &Served) -> bool {
+    served.refused.is_none() && !served.ports.is_empty()
+}
+
+/// Writes the addresses that a gateway gets into the status of its Service, as a load balancer does.
+fn give(
+    key: &Key,
+    service: &k8s_openapi::api::core::v1::Service,
+    addresses: &[std::net::IpAddr],
+    decision: &mut Decision,
+) {
+    let class = service.spec.as_ref().and_then(|spec| spec.load_balancer_class.as_deref());
+    if addresses.is_empty() || class != Some(infrastructure::LOAD_BALANCER_CLASS) {
+        return;
+    }
+    let wanted: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    let live = service.status.as_ref().and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref());
+    let live: Vec<_> = live.into_iter().flatten().filter_map(|ingress| ingress.ip.clone()).collect();
+    if live != wanted {
+        let ingress: Vec<_> = wanted.iter().map(|ip| json!({"ip": ip, "ipMode": "VIP"})).collect();
+        let target = (Kind::Service, (key.0.clone(), service.name_any()));
+        let resource_version = service.resource_version().unwrap_or_default();
+        let status = json!({"loadBalancer": {"ingress": ingress}});
+        decision.jobs.insert(target, Job::Status { resource_version, status });
+    }
+}
+
+/// Takes back what was made for gateways that are there and not ours any more. With a gateway that is gone, the cluster
+/// deletes what belonged to it.
+fn forget(known: &Known, outcome: &Outcome, decision: &mut Decision) {
+    for (key, gateway) in known.objects.gateways.iter() {
+        let (false, Some(owner)) = (outcome.gateways.contains_key(key), gateway.uid()) else { continue };
+        if gateway.metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        match plan::plan(Vec::new(), &known.live, &key.0, &owner) {
+            Ok(steps) if !steps.is_empty() => {
+                decision.jobs.insert((Kind::Microservice, key.clone()), Job::Make(steps));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Lets gateways see endpoints.
+fn bind(known: &Known, subjects: Vec<(String, String)>, decision: &mut Decision) {
+    let wanted = infrastructure::cluster_role_binding(subjects.into_iter());
+    let live = known.live.get(&(Kind::ClusterRoleBinding, String::new(), wanted.name.clone()));
+    let step = match live {
+        None => Step::Create(wanted),
+        Some(live) if plan::differs(&wanted, live) => Step::Update(wanted, live.uid().unwrap_or_default()),
+        Some(_) => return,
+    };
+    let target = (Kind::ClusterRoleBinding, (String::new(), infrastructure::CLUSTER_ROLE.to_owned()));
+    decision.jobs.insert(target, Job::Make(vec![step]));
+}
+
+/// Statuses of everything but routes.
+fn statuses(
+    known: &Known,
+    outcome: &Outcome,
+    running: &BTreeMap<&Key, status::Running>,
+    now: Timestamp,
+    decision: &mut Decision,
+) {
+    let objects = &known.objects;
+    for (key, class) in objects.classes.iter().filter(|(_, class)| compile::is_ours(class)) {
+        let next = status::class(class, now);
+        if class.status.as_ref() != Some(&next) {
+            let status = json!({"conditions": next.conditions, "supportedFeatures": next.supported_features});
+            add(decision, Kind::GatewayClass, key, &**class, status);
+        }
+    }
+    for (key, served) in &outcome.gateways {
+        let (Some(gateway), Some(state)) = (objects.gateways.get(&key.0, &key.1), running.get(key)) else {
+            continue;
+        };
+        let next = status::gateway(gateway, served, state, now);
+        if gateway.status.as_ref() != Some(&next) {
+            let status = json!({
+                "addresses": next.addresses,
+                "attachedListenerSets": next.attached_listener_sets,
+                "conditions": next.conditions,
+                "listeners": next.listeners,
+            });
+            add(decision, Kind::Gateway, key, &**gateway, status);
+        }
+        let sets = served.listeners.get(key).map(|listeners| &listeners.sets);
+        for set_key in sets.into_iter().flat_map(BTreeMap::keys) {
+            let Some(set) = objects.listener_sets.get(&set_key.0, &set_key.1) else { continue };
+            let Some(next) = status::listener_set(set, key, served, state, now) else { continue };
+            if set.status.as_ref() != Some(&next) {
+                let status = json!({"conditions": next.conditions, "listeners": next.listeners});
+                add(decision, Kind::ListenerSet, set_key, &**set, status);
+            }
+        }
+    }
+    for (key, (verdicts, _)) in &outcome.policies.verdicts {
+        let Some(policy) = objects.backend_tls_policies.get(&key.0, &key.1) else { continue };
+        let gateways = outcome.policed.get(key).map(Vec::as_slice).unwrap_or_default();
+        let next = status::policy(policy, verdicts, gateways, now);
+        let is_right = policy.status.as_ref().map_or(next.ancestors.is_empty(), |live| *live == next);
+        if !is_right {
+            add(decision, Kind::BackendTlsPolicy, key, &**policy, json!({"ancestors": next.ancestors}));
+        }
+    }
+}
+
+fn add<K: Resource>(decision: &mut Decision, kind: Kind, key: &Key, object: &K, status: Value) {
+    let resource_version = object.meta().resource_version.clone().unwrap_or_default();
+    decision.jobs.insert((kind, key.clone()), Job::Status { resource_version, status });
+}
