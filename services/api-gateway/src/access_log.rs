@@ -126,10 +126,7 @@ impl<'a> Line<'a> {
             route: &record.metrics.name,
             rule: record.rule.as_deref(),
             backend: record.backend.as_deref(),
-            endpoint: record.endpoint.as_ref().map(|endpoint| {
-                let written = &endpoint.written;
-                format!("{}:{}", written.host, written.port)
-            }),
+            endpoint: record.endpoint.as_ref().map(ToString::to_string),
             upstream_ms: record.upstream_time.map(milliseconds),
             attempts: record.attempts,
             reason: record.reason,

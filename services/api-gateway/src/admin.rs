@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz`, `/metrics`, and what the gateway goes by: `/config`, and `/explain` for one request. Apart from the
+//! `/livez`, `/readyz`, `/status`, `/metrics`, and what the gateway goes by: `/config`, and `/explain` for one request. Apart from the
 //! workers.
 
 mod explain;
@@ -14,7 +14,10 @@ use axum::{
 };
 use flotilla_gateway_config::GatewayConfig;
 
-use crate::{control::Control, metrics::Metrics};
+use crate::{
+    control::{Control, Status},
+    metrics::Metrics,
+};
 
 /// The content type of the OpenMetrics text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -33,6 +36,7 @@ pub fn router(control: Arc<Control>, metrics: Arc<Metrics>, can_explain: bool) -
     let router = Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
+        .route("/status", get(status))
         .route("/metrics", get(show));
     let router = if can_explain {
         router.route("/config", get(config)).route("/explain", get(explain))
@@ -43,11 +47,14 @@ pub fn router(control: Arc<Control>, metrics: Arc<Metrics>, can_explain: bool) -
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {
-    if admin.control.is_leaving() {
-        (StatusCode::SERVICE_UNAVAILABLE, "it leaves\n").into_response()
-    } else {
-        "ok".into_response()
+    match admin.control.unready() {
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+        None => "ok".into_response(),
     }
+}
+
+async fn status(State(admin): State<Admin>) -> Json<Status> {
+    Json(admin.control.status())
 }
 
 async fn show(State(admin): State<Admin>) -> Response {

@@ -12,11 +12,13 @@ use tokio::{
 use crate::{
     access_log::AccessLog,
     admin,
+    cluster::{self, Access},
     config::Config,
     control::Control,
+    discovery::{Discovery, Known, Service},
     drain::Phase,
     metrics::Metrics,
-    reload::{self, File},
+    source::{File, Secret, file},
 };
 
 /// Why the gateway ended, or never began.
@@ -24,7 +26,10 @@ use crate::{
 pub enum Error {
     /// The configuration cannot be used.
     #[error(transparent)]
-    Config(#[from] reload::Error),
+    Config(#[from] file::Error),
+    /// There is no cluster to read the configuration from.
+    #[error("GATEWAY_CONFIG_SECRET")]
+    Cluster(#[from] cluster::Error),
     /// The admin server cannot listen.
     #[error("cannot listen on {address} (GATEWAY_ADMIN)")]
     Admin {
@@ -47,27 +52,55 @@ pub enum Error {
     Died(#[from] JoinError),
 }
 
+#[derive(Debug)]
+enum Source {
+    File(File),
+    Secret(Box<Secret>),
+}
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
     control: Arc<Control>,
     metrics: Arc<Metrics>,
     admin: TcpListener,
-    file: File,
+    source: Source,
+    following: Option<(Arc<Discovery>, Access)>,
     leaving: Duration,
     can_explain: bool,
 }
 
 impl Gateway {
-    /// Starts with the file of its configuration, which has to be good.
+    /// Starts. A file of its configuration has to be good; a Secret is waited for.
     pub async fn start(config: &Config) -> Result<Self, Error> {
         let metrics = Arc::new(Metrics::default());
+        let access = match &config.config_secret {
+            Some(_) => Some(Access::find().await?),
+            None => Access::find().await.ok(),
+        };
+        let discovery = access.as_ref().map(|_| Arc::<Discovery>::default());
         let log = AccessLog::start(config.access_log, Arc::clone(&metrics)).map_err(Error::Thread)?;
-        let control =
-            Control::start(config.bind, config.workers(), &config.settings(), &metrics, &Arc::new(log))
-                .map_err(Error::Thread)?;
-        let mut file = File::new(config.config.clone());
-        file.take(&control)?;
+        let control = Control::start(
+            config.bind,
+            config.workers(),
+            &config.settings(),
+            &metrics,
+            &Arc::new(log),
+            discovery.clone(),
+        )
+        .map_err(Error::Thread)?;
+        let source = if let Some((name, access)) = config.config_secret.clone().zip(access.as_ref()) {
+            let client = access.client(&metrics)?;
+            if let Some(discovery) = &discovery {
+                // Most configurations of a cluster name Services, and then wait for the list.
+                discovery.need();
+            }
+            Source::Secret(Box::new(Secret::new(name, client)))
+        } else {
+            let mut file = File::new(config.config.clone());
+            file.take(&control)?;
+            Source::File(file)
+        };
         let admin = TcpListener::bind(config.admin)
             .await
             .map_err(|source| Error::Admin { address: config.admin, source })?;
@@ -75,7 +108,8 @@ impl Gateway {
             control: Arc::new(control),
             metrics,
             admin,
-            file,
+            source,
+            following: discovery.zip(access),
             leaving: Duration::from_secs(config.leaving_seconds.into()),
             can_explain: config.explain,
         })
@@ -90,11 +124,19 @@ impl Gateway {
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let router = admin::router(Arc::clone(&self.control), Arc::clone(&self.metrics), self.can_explain);
         let mut admin = tokio::spawn(async move { axum::serve(self.admin, router).await });
-        let mut reload = tokio::spawn(self.file.follow(Arc::clone(&self.control), self.metrics));
+        let (control, metrics) = (Arc::clone(&self.control), Arc::clone(&self.metrics));
+        let mut reload = tokio::spawn(async move {
+            match self.source {
+                Source::File(file) => drop(file.follow(control, metrics).await),
+                Source::Secret(secret) => drop(secret.follow(control, metrics).await),
+            }
+        });
+        let mut discovery = tokio::spawn(follow(self.following, Arc::clone(&self.control), self.metrics));
         tokio::select! {
             () = stop => {}
             _ended = &mut admin => return Err(Error::Ended("the admin server")),
             _ended = &mut reload => return Err(Error::Ended("the look at the configuration")),
+            _ended = &mut discovery => return Err(Error::Ended("the look at the cluster")),
         }
         reload.abort();
         self.control.enter(Phase::Leaving);
@@ -102,9 +144,21 @@ impl Gateway {
         self.control.enter(Phase::Ending);
         let control = Arc::clone(&self.control);
         spawn_blocking(move || control.join()).await?;
+        // What still runs must not go to endpoints that are gone.
+        discovery.abort();
         admin.abort();
         Ok(())
     }
+}
+
+/// Has upstreams be where their Services are, for ever.
+async fn follow(following: Option<(Arc<Discovery>, Access)>, control: Arc<Control>, metrics: Arc<Metrics>) {
+    let Some((discovery, access)) = following else { return std::future::pending().await };
+    let place = |known: &Known, service: Option<&Service>| match service {
+        Some(service) => control.snapshot().place(service, known),
+        None => control.snapshot().place_all(known, None),
+    };
+    discovery.follow(&access, &metrics, place).await;
 }
 
 /// Runs the gateway until SIGTERM or SIGINT.
@@ -113,7 +167,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
     let gateway = Gateway::start(&config).await?;
     let ports: Vec<u16> = gateway.control.snapshot().ports.keys().copied().collect();
-    tracing::info!(?ports, admin = %config.admin, workers = config.workers(), "ready");
+    tracing::info!(?ports, admin = %config.admin, workers = config.workers(), "it runs");
     gateway
         .run_until(async {
             tokio::select! {

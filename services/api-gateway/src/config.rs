@@ -12,9 +12,9 @@ use std::{
 use clap::{ArgAction, Parser, ValueEnum};
 use ipnet::IpNet;
 
-use crate::{connection::Patience, edge::Limits, worker::Settings};
+use crate::{connection::Patience, edge::Limits, source::secret::SecretName, worker::Settings};
 
-/// Routes HTTP requests as one file says, and takes changes of it while it runs.
+/// Routes HTTP requests as one file or Secret says, and takes changes of it while it runs.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "api-gateway", version)]
 pub struct Config {
@@ -22,15 +22,19 @@ pub struct Config {
     #[arg(long, env = "GATEWAY_CONFIG", default_value = "gateway.yaml")]
     pub config: PathBuf,
 
+    /// In place of the file: the Secret that the operator writes it to, as NAMESPACE/NAME
+    #[arg(long, env = "GATEWAY_CONFIG_SECRET", value_name = "NAMESPACE/NAME", conflicts_with = "config")]
+    pub config_secret: Option<SecretName>,
+
     /// Say what is wrong with the file, and end
-    #[arg(long)]
+    #[arg(long, conflicts_with = "config_secret")]
     pub check: bool,
 
     /// The address that listeners are at. Left out: all of this machine
     #[arg(long, env = "GATEWAY_BIND")]
     pub bind: Option<IpAddr>,
 
-    /// Address of /livez, /readyz, /metrics, /config and /explain
+    /// Address of /livez, /readyz, /status, /metrics, /config and /explain
     #[arg(long, env = "GATEWAY_ADMIN", default_value = "0.0.0.0:9901")]
     pub admin: SocketAddr,
 

@@ -10,10 +10,12 @@ use std::{
 };
 
 use flotilla_gateway_config::GatewayConfig;
+use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     access_log::AccessLog,
+    discovery::Discovery,
     drain::{Announcement, Phase},
     listen,
     metrics::Metrics,
@@ -27,9 +29,22 @@ pub enum Error {
     /// Something in it cannot be used.
     #[error(transparent)]
     Snapshot(#[from] snapshot::Error),
+    /// A Service without a cluster.
+    #[error("backends.{0}.service: there is no cluster to look it up in; write endpoints")]
+    Service(String),
     /// A port cannot be listened at.
     #[error("listeners: {0}")]
     Listen(#[from] listen::Error),
+}
+
+/// What the gateway goes by, and why by nothing newer.
+#[derive(Serialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Where the configuration is from that is in force, and its version.
+    pub taken: Option<String>,
+    /// Why a newer one is not taken.
+    pub refused: Option<String>,
 }
 
 /// All workers.
@@ -37,20 +52,23 @@ pub enum Error {
 pub struct Control {
     bind: Option<IpAddr>,
     metrics: Arc<Metrics>,
+    discovery: Option<Arc<Discovery>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
+    status: Mutex<Status>,
     orders: Vec<mpsc::UnboundedSender<Order>>,
     drain: Announcement,
     threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
 }
 
 impl Control {
-    /// Starts workers, which have nothing to do yet.
+    /// Starts workers, which have nothing to do yet. Without `discovery` no Service can be looked up.
     pub fn start(
         bind: Option<IpAddr>,
         workers: usize,
         settings: &Settings,
         metrics: &Arc<Metrics>,
         log: &Arc<AccessLog>,
+        discovery: Option<Arc<Discovery>>,
     ) -> io::Result<Self> {
         let nothing = Snapshot::nothing(metrics);
         let (snapshots, hears) = watch::channel(Arc::new(nothing));
@@ -69,7 +87,8 @@ impl Control {
             orders.push(sender);
         }
         let threads = Mutex::new(threads);
-        Ok(Self { bind, metrics: Arc::clone(metrics), snapshots, orders, drain, threads })
+        let (metrics, status) = (Arc::clone(metrics), Mutex::default());
+        Ok(Self { bind, metrics, discovery, snapshots, status, orders, drain, threads })
     }
 
     /// What workers go by now.
@@ -77,8 +96,14 @@ impl Control {
         Arc::clone(&self.snapshots.borrow())
     }
 
-    /// Has workers go by another configuration, which has been checked.
-    pub fn take(&self, config: GatewayConfig) -> Result<(), Error> {
+    /// Has workers go by another configuration, which has been checked. `origin` says where it is from. Not for two at a
+    /// time.
+    pub fn take(&self, config: GatewayConfig, origin: &str) -> Result<(), Error> {
+        let names_service = config.backends.iter().find(|(_, backend)| backend.service.is_some());
+        if let (Some((name, _)), None) = (names_service, &self.discovery) {
+            return Err(Error::Service(name.clone()));
+        }
+        let is_needed = names_service.is_some();
         let before = self.snapshot();
         let after = Snapshot::compile(config, Some(&before), &self.metrics)?;
         let ports = |snapshot: &Snapshot| snapshot.ports.keys().copied().collect::<BTreeSet<u16>>();
@@ -89,7 +114,18 @@ impl Control {
             .collect();
         let opened = opened?;
         // Whoever connects to a new port finds its routes.
-        self.snapshots.send_replace(Arc::new(after));
+        match &self.discovery {
+            None => drop(self.snapshots.send_replace(Arc::new(after))),
+            Some(discovery) => {
+                if is_needed {
+                    discovery.need();
+                }
+                discovery.hold(|known| {
+                    after.place_all(known, Some(&before));
+                    self.snapshots.send_replace(Arc::new(after));
+                });
+            }
+        }
         for (port, sockets) in opened {
             for (orders, socket) in self.orders.iter().zip(sockets) {
                 order(orders, Order::Listen { port, socket });
@@ -101,12 +137,37 @@ impl Control {
         drop(before);
         self.metrics.keep_routes();
         self.metrics.loads.inc();
+        self.tell(|status| *status = Status { taken: Some(origin.to_owned()), refused: None });
         Ok(())
     }
 
-    /// Whether the end is near.
-    pub fn is_leaving(&self) -> bool {
-        self.drain.phase() > Phase::Serving
+    /// A newer configuration is not taken.
+    pub fn refused(&self, why: String) {
+        self.tell(|status| status.refused = Some(why));
+    }
+
+    /// What the gateway goes by, and why by nothing newer.
+    pub fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Why no request should come, if so.
+    pub fn unready(&self) -> Option<String> {
+        if self.drain.phase() > Phase::Serving {
+            return Some("it leaves".to_owned());
+        }
+        let status = self.status();
+        if status.taken.is_none() {
+            let why = status.refused.map(|why| format!(": {why}")).unwrap_or_default();
+            return Some(format!("there is no configuration yet{why}"));
+        }
+        let is_listed = self.discovery.as_ref().is_none_or(|discovery| discovery.is_listed());
+        let waits = !is_listed && self.snapshot().follows_services();
+        waits.then(|| "the EndpointSlices of the cluster are not known yet".to_owned())
     }
 
     /// Goes on towards the end.

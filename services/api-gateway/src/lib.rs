@@ -3,16 +3,18 @@
 //! What decides is pure and knows no sockets: `edge` (what is refused), `route` (which rule takes a request) and `filter`
 //! (what happens to it on the way). Around it: `worker` takes connections, `connection` speaks with clients, `proxy` takes
 //! one request from head to answer, `upstream` speaks with backends. What all of them go by is one `snapshot`, made from a
-//! configuration and swapped as a whole.
+//! configuration (`source`) and swapped as a whole; `discovery` follows the Services of a `cluster` that it names.
 
 pub mod access_log;
 pub mod admin;
 pub mod app;
 pub mod body;
 mod clock;
+pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod control;
+pub mod discovery;
 pub mod drain;
 pub mod edge;
 pub mod filter;
@@ -21,9 +23,9 @@ pub mod local;
 pub mod metrics;
 pub mod proxy;
 pub mod record;
-pub mod reload;
 pub mod route;
 pub mod snapshot;
+pub mod source;
 pub mod telemetry;
 pub mod upstream;
 pub mod worker;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use flotilla_api_gateway::{app, config::Config, reload, telemetry};
+use flotilla_api_gateway::{app, config::Config, source::file, telemetry};
 
 // musl's own allocator has one lock for all threads.
 #[global_allocator]
@@ -17,7 +17,7 @@ async fn main() -> anyhow::Result<()> {
         .install_default()
         .map_err(|_| anyhow!("a TLS provider was installed twice"))?;
     if config.check {
-        let read = reload::read(&config.config)?;
+        let read = file::read(&config.config)?;
         tracing::info!(listeners = read.listeners.len(), routes = read.routes.len(), "the file is good");
         return Ok(());
     }

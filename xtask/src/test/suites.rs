@@ -25,8 +25,8 @@ pub(super) const SUITES: [Suite; 7] = [
     Suite { name: "unit", about: "what needs no cluster", run: |_| unit() },
     Suite {
         name: "gateway",
-        about: "the gateway's server held against the RFC of HTTP/2 by h2spec",
-        run: |_| gateway(),
+        about: "the gateway's server held against the RFC of HTTP/2 by h2spec, and the gateway in a cluster",
+        run: gateway,
     },
     Suite {
         name: "cluster",
@@ -78,10 +78,12 @@ fn unit() -> Result<()> {
     cargo_test(&["--workspace", "--features", "flotilla-operator/bin"], &[], None)
 }
 
-fn gateway() -> Result<()> {
+fn gateway(run: &mut Run) -> Result<()> {
     let target = ["--package", "flotilla-api-gateway", "--test", "h2spec"];
     let mut cargo = test_command(&target, &["--ignored"]);
-    run_tests(cargo.env("H2SPEC", H2SPEC.build()?.program("h2spec")))
+    run_tests(cargo.env("H2SPEC", H2SPEC.build()?.program("h2spec")))?;
+    let target = ["--package", "flotilla-api-gateway", "--test", "cluster"];
+    cargo_test(&target, &["--ignored", "--test-threads=2"], Some(run.cluster()?))
 }
 
 fn operator(run: &mut Run) -> Result<()> {

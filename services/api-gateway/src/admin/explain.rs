@@ -109,14 +109,14 @@ fn backend(snapshot: &Snapshot, share: &crate::route::Share) -> Backend {
     let upstream = share.backend.as_ref().and_then(|name| snapshot.upstreams.get(name));
     let now = std::time::Instant::now();
     let endpoint = |endpoint: &std::sync::Arc<crate::upstream::Endpoint>| Endpoint {
-        address: format!("{}:{}", endpoint.written.host, endpoint.written.port),
+        address: endpoint.to_string(),
         requests: endpoint.load(),
         is_good: endpoint.health.is_good(now),
     };
     Backend {
         name: share.backend.as_deref().map(str::to_owned),
         endpoints: upstream
-            .map(|upstream| upstream.endpoints.iter().map(endpoint).collect())
+            .map(|upstream| upstream.endpoints().iter().map(endpoint).collect())
             .unwrap_or_default(),
     }
 }

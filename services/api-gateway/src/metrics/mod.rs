@@ -4,7 +4,10 @@
 mod histogram;
 mod route;
 
-use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -43,6 +46,11 @@ struct BackendLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResourceLabel {
+    resource: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct PortLabel {
     port: u16,
 }
@@ -61,9 +69,14 @@ pub struct Metrics {
     pub loads: Counter,
     /// Configurations that were refused.
     pub load_failures: Counter,
+    /// Times that a configuration could not be had as a whole.
+    pub incomplete: Counter,
+    watch_failures: Family<ResourceLabel, Counter>,
+    /// Whether the API server answered last, when it is asked at all.
+    pub api_server_up: Gauge,
     /// Lines that the access log had no room for.
     pub lost_lines: Counter<u64, AtomicU64>,
-    routes: Mutex<Vec<Arc<RouteMetrics>>>,
+    routes: Mutex<HashMap<Arc<str>, Arc<RouteMetrics>>>,
 }
 
 impl Default for Metrics {
@@ -77,6 +90,9 @@ impl Default for Metrics {
             connections: Family::default(),
             loads: Counter::default(),
             load_failures: Counter::default(),
+            incomplete: Counter::default(),
+            watch_failures: Family::default(),
+            api_server_up: Gauge::default(),
             lost_lines: Counter::default(),
             routes: Mutex::default(),
             registry: Registry::default(),
@@ -113,6 +129,21 @@ impl Default for Metrics {
             metrics.load_failures.clone(),
         );
         registry.register(
+            "config_incomplete",
+            "Times that parts of a configuration were missing or did not fit its index yet",
+            metrics.incomplete.clone(),
+        );
+        registry.register(
+            "watch_failures",
+            "Watches of the cluster that broke, by resource",
+            metrics.watch_failures.clone(),
+        );
+        registry.register(
+            "api_server_up",
+            "Whether the API server answered the last request to it",
+            metrics.api_server_up.clone(),
+        );
+        registry.register(
             "access_log_lost_lines",
             "Lines of the access log that could not be written in time",
             metrics.lost_lines.clone(),
@@ -126,14 +157,14 @@ impl Metrics {
     /// The metrics of a route, which are there until [`Metrics::keep_routes`] finds that nobody has them.
     pub fn route(&self, name: &str) -> Arc<RouteMetrics> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = routes.iter().find(|route| &*route.name == name) {
+        if let Some(known) = routes.get(name) {
             return Arc::clone(known);
         }
         let counters = route::CLASSES
             .map(|code| self.requests.get_or_create_owned(&CodeLabels { route: name.to_owned(), code }));
         let seconds = self.seconds.get_or_create_owned(&RouteLabel { route: name.to_owned() });
         let route = Arc::new(RouteMetrics::new(name, counters, seconds));
-        routes.push(Arc::clone(&route));
+        routes.insert(Arc::clone(&route.name), Arc::clone(&route));
         route
     }
 
@@ -145,7 +176,7 @@ impl Metrics {
     /// Forgets routes that are in no configuration and have no request.
     pub fn keep_routes(&self) {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        routes.retain(|route| {
+        routes.retain(|_, route| {
             let is_used = Arc::strong_count(route) > 1;
             if !is_used {
                 let name = route.name.to_string();
@@ -166,6 +197,11 @@ impl Metrics {
     /// A backend gave no answer.
     pub fn backend_failed(&self, backend: &str, reason: &'static str) {
         self.failures.get_or_create(&BackendLabels { backend: backend.to_owned(), reason }).inc();
+    }
+
+    /// A watch broke.
+    pub fn watch_failed(&self, resource: &'static str) {
+        self.watch_failures.get_or_create(&ResourceLabel { resource }).inc();
     }
 
     /// The open connections of a port.

@@ -72,14 +72,16 @@ impl Exchange<'_> {
             Chances { unsent: UNSENT, stale: 1, counted: retry.map_or(0, |retry| retry.attempts) };
         let is_repeatable = matches!(body, RequestBody::Empty) && head.is_idempotent();
         let spare = is_repeatable.then(|| head.clone());
-        let mut endpoint = choose(upstream, &tried)?;
+        let mut endpoint = &*record.endpoint.insert(choose(upstream, &tried)?);
         let mut request = head.request(endpoint, body)?;
         // Held while the attempt that it allows is under way.
         let mut permit;
         loop {
             record.attempts += 1;
-            record.endpoint = Some(Arc::clone(endpoint));
-            let is_counted = match self.attempt(rule, upstream, endpoint, request, record).await {
+            let begun = Instant::now();
+            let outcome = self.attempt(rule, upstream, endpoint, request).await;
+            record.upstream_time = Some(begun.elapsed());
+            let is_counted = match outcome {
                 Outcome::Answer(response, lease) => {
                     let status = response.status().as_u16();
                     let again = retry.is_some_and(|retry| retry.codes.contains(&status));
@@ -117,7 +119,7 @@ impl Exchange<'_> {
             }
             tried.push(endpoint.id);
             // All endpoints of a backend are spoken to alike, so the request is the same for each.
-            endpoint = choose(upstream, &tried)?;
+            endpoint = record.endpoint.insert(choose(upstream, &tried)?);
         }
     }
 
@@ -127,15 +129,12 @@ impl Exchange<'_> {
         upstream: &Upstream,
         endpoint: &Arc<Endpoint>,
         request: Request<RequestBody>,
-        record: &mut Record,
     ) -> Outcome {
-        let begun = Instant::now();
         let sending = self.worker.pools.send(endpoint, request);
         let sent = match rule.backend_timeout {
             None => Some(sending.await),
             Some(limit) => timeout(limit, sending).await.ok(),
         };
-        record.upstream_time = Some(begun.elapsed());
         let (failure, reason, unsent, was_reused) = match sent {
             Some(Ok((response, lease))) => {
                 if says_it_cannot(response.status()) {
@@ -187,6 +186,6 @@ fn says_it_cannot(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
-fn choose<'u>(upstream: &'u Upstream, tried: &[u64]) -> Result<&'u Arc<Endpoint>, Failure> {
+fn choose(upstream: &Upstream, tried: &[u64]) -> Result<Arc<Endpoint>, Failure> {
     upstream.choose(tried, Instant::now(), fastrand::u64(..)).ok_or(Failure::NoEndpoint)
 }

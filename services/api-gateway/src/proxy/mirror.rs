@@ -32,9 +32,9 @@ pub(super) fn send(
         metrics.backend_failed(&upstream.name, "no-endpoint");
         return;
     };
-    let Ok(request) = head.clone().request(endpoint, body) else { return };
+    let Ok(request) = head.clone().request(&endpoint, body) else { return };
     let (pools, metrics) = (Rc::clone(pools), Arc::clone(metrics));
-    let (endpoint, name) = (Arc::clone(endpoint), Arc::clone(&upstream.name));
+    let name = Arc::clone(&upstream.name);
     spawn_local(async move {
         let whole = async {
             let (response, lease) = pools.send(&endpoint, request).await.ok()?;

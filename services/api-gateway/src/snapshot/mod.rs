@@ -5,6 +5,7 @@ mod tls;
 mod upstreams;
 
 pub use self::tls::PortTls;
+use self::upstreams::Followers;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -38,9 +39,6 @@ pub enum Error {
         /// What is wrong.
         source: upstream::TlsError,
     },
-    /// A Service without a cluster.
-    #[error("backends.{0}.service: there is no cluster to look it up in; write endpoints")]
-    Service(String),
     /// Something that is not there yet.
     #[error("{0}: this gateway cannot do that yet")]
     Unable(String),
@@ -90,6 +88,7 @@ pub struct Snapshot {
     pub table: Table,
     /// The backends by name.
     pub upstreams: HashMap<Arc<str>, Arc<Upstream>>,
+    followers: Followers,
     /// The metrics of routes by their names.
     pub routes: HashMap<Arc<str>, Arc<RouteMetrics>>,
     /// The metrics of requests that no route takes.
@@ -105,6 +104,7 @@ impl Snapshot {
             config: Arc::default(),
             table: Table::default(),
             upstreams: HashMap::new(),
+            followers: Followers::new(),
             routes: HashMap::new(),
             no_route: metrics.no_route(),
             ports: BTreeMap::new(),
@@ -136,6 +136,7 @@ impl Snapshot {
             no_route: metrics.no_route(),
             config: Arc::new(config),
             table,
+            followers: upstreams::followers(&upstreams),
             upstreams,
             ports,
         })

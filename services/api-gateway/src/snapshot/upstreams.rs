@@ -5,7 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use flotilla_gateway_config::{self as config, GatewayConfig};
 
 use super::{Error, Snapshot};
-use crate::upstream::{Endpoint, Tls, Upstream};
+use crate::{
+    discovery::{Known, Service, service},
+    upstream::{Endpoint, Tls, Upstream},
+};
+
+/// Upstreams by the Service that they follow.
+pub(super) type Followers = HashMap<Service, Vec<Arc<Upstream>>>;
 
 pub(super) fn compile(
     config: &GatewayConfig,
@@ -13,57 +19,96 @@ pub(super) fn compile(
 ) -> Result<HashMap<Arc<str>, Arc<Upstream>>, Error> {
     let mut upstreams = HashMap::new();
     for (name, written) in &config.backends {
-        if written.service.is_some() {
-            return Err(Error::Service(name.clone()));
-        }
         let known = before.and_then(|before| before.upstreams.get(name.as_str()));
-        let name: Arc<str> = name.as_str().into();
-        let upstream = upstream(config, &name, written, known)?;
-        upstreams.insert(name, Arc::new(upstream));
+        let upstream = upstream(config, name, written, known)?;
+        upstreams.insert(Arc::clone(&upstream.name), upstream);
     }
     Ok(upstreams)
 }
 
 fn upstream(
     config: &GatewayConfig,
-    name: &Arc<str>,
+    name: &str,
     written: &config::Backend,
     known: Option<&Arc<Upstream>>,
-) -> Result<Upstream, Error> {
-    let before = known.map_or(&[][..], |known| &known.endpoints);
+) -> Result<Arc<Upstream>, Error> {
     let tls = match &written.tls {
         None => None,
         Some(wanted) => {
             let shown = wanted.certificate.as_ref().and_then(|name| config.certificates.get(name));
-            let is_same = |tls: &&Arc<Tls>| tls.written == *wanted && tls.shown.as_ref() == shown;
-            let same_protocol = |endpoint: &&Arc<Endpoint>| endpoint.protocol == written.protocol;
-            let kept =
-                before.iter().filter(same_protocol).find_map(|known| known.tls.as_ref().filter(is_same));
-            Some(match kept {
+            let is_same = |known: &&Arc<Upstream>| known.written.protocol == written.protocol;
+            let kept = known.filter(is_same).and_then(|known| known.tls.as_ref());
+            Some(match kept.filter(|tls| tls.written == *wanted && tls.shown.as_ref() == shown) {
                 Some(tls) => Arc::clone(tls),
                 None => Arc::new(
                     Tls::new(wanted, shown, written.protocol)
-                        .map_err(|source| Error::Backend { backend: name.to_string(), source })?,
+                        .map_err(|source| Error::Backend { backend: name.to_owned(), source })?,
                 ),
             })
         }
     };
-    let endpoint = |address: &config::Endpoint| {
-        let is_same = |known: &&Arc<Endpoint>| {
-            known.written == *address
-                && known.protocol == written.protocol
-                && match (&known.tls, &tls) {
-                    (None, None) => true,
-                    (Some(known), Some(tls)) => Arc::ptr_eq(known, tls),
-                    _ => false,
-                }
-        };
-        before
-            .iter()
-            .find(is_same)
-            .cloned()
-            .unwrap_or_else(|| Arc::new(Endpoint::new(address.clone(), written.protocol, tls.clone())))
+    let is_same = |known: &&Arc<Upstream>| {
+        known.written == *written
+            && match (&known.tls, &tls) {
+                (None, None) => true,
+                (Some(known), Some(tls)) => Arc::ptr_eq(known, tls),
+                _ => false,
+            }
     };
-    let endpoints = written.endpoints.iter().map(endpoint).collect();
-    Ok(Upstream::new(Arc::clone(name), endpoints))
+    if let Some(same) = known.filter(is_same) {
+        return Ok(Arc::clone(same));
+    }
+    let before: Vec<Arc<Endpoint>> = known.map_or_else(Vec::new, |known| known.endpoints().to_vec());
+    let upstream = Upstream::new(name.into(), written.clone(), tls, &before);
+    if written.service.is_none() {
+        upstream.place(written.endpoints.iter().cloned());
+    }
+    Ok(Arc::new(upstream))
+}
+
+/// Which upstreams follow which Services.
+pub(super) fn followers(upstreams: &HashMap<Arc<str>, Arc<Upstream>>) -> Followers {
+    let mut followers = Followers::new();
+    for upstream in upstreams.values() {
+        if let Some(of) = &upstream.written.service {
+            followers.entry(service(&of.namespace, &of.name)).or_default().push(Arc::clone(upstream));
+        }
+    }
+    followers
+}
+
+impl Snapshot {
+    /// Whether an upstream follows a Service.
+    pub fn follows_services(&self) -> bool {
+        !self.followers.is_empty()
+    }
+
+    /// Has the upstreams that follow a Service go by what is known.
+    pub fn place(&self, service: &Service, known: &Known) {
+        self.followers
+            .get(service)
+            .into_iter()
+            .flatten()
+            .for_each(|upstream| place(upstream, service, known));
+    }
+
+    /// Has all upstreams that follow Services go by what is known, but for those that `before` had too.
+    pub fn place_all(&self, known: &Known, before: Option<&Self>) {
+        for (service, upstreams) in &self.followers {
+            for upstream in upstreams {
+                let same = before.and_then(|before| before.upstreams.get(&upstream.name));
+                if !same.is_some_and(|same| Arc::ptr_eq(same, upstream)) {
+                    place(upstream, service, known);
+                }
+            }
+        }
+    }
+}
+
+fn place(upstream: &Upstream, service: &Service, known: &Known) {
+    let port = upstream.written.service.as_ref().map_or("", |of| &of.port_name);
+    let addresses = known.addresses(service, port).into_iter();
+    upstream.place(
+        addresses.map(|address| config::Endpoint { host: address.ip().to_string(), port: address.port() }),
+    );
 }

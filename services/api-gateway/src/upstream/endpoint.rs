@@ -60,6 +60,15 @@ impl Endpoint {
     }
 }
 
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.address {
+            Some(address) => address.fmt(formatter),
+            None => write!(formatter, "{}:{}", self.written.host, self.written.port),
+        }
+    }
+}
+
 /// A request that is counted.
 #[derive(Debug)]
 pub struct InFlight(Arc<Endpoint>);

@@ -1,6 +1,7 @@
 //! The configuration in a file, taken again whenever it changes.
 
 use std::{
+    convert::Infallible,
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -9,7 +10,10 @@ use std::{
 };
 
 use flotilla_gateway_config::load;
-use tokio::time::interval;
+use tokio::{
+    task::{JoinError, spawn_blocking},
+    time::interval,
+};
 
 use crate::{
     control::{self, Control},
@@ -86,12 +90,16 @@ impl File {
         // Before it is read: a change that comes in between is seen with the next look.
         self.known = mark(&self.path).ok();
         control
-            .take(read(&self.path)?)
+            .take(read(&self.path)?, &self.path.to_string_lossy())
             .map_err(|error| Error::Take { path: self.path.clone(), error: Box::new(error) })
     }
 
     /// Takes it again whenever it changes, for ever. What cannot be taken is logged, and changes nothing.
-    pub async fn follow(mut self, control: Arc<Control>, metrics: Arc<Metrics>) {
+    pub async fn follow(
+        mut self,
+        control: Arc<Control>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Infallible, JoinError> {
         let mut looks = interval(LOOK);
         loop {
             looks.tick().await;
@@ -100,11 +108,20 @@ impl File {
             if found == self.known || found.is_none() {
                 continue;
             }
-            match self.take(&control) {
+            let taking = Arc::clone(&control);
+            // Endpoints of Services must not wait for it.
+            let (file, taken) = spawn_blocking(move || {
+                let taken = self.take(&taking);
+                (self, taken)
+            })
+            .await?;
+            self = file;
+            match taken {
                 Ok(()) => tracing::info!(file = %self.path.display(), "the configuration has changed"),
                 Err(error) => {
                     metrics.load_failures.inc();
                     tracing::error!(%error, "the configuration is refused, the one before stays");
+                    control.refused(error.to_string());
                 }
             }
         }
