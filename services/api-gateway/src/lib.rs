@@ -2,8 +2,8 @@
 //!
 //! What decides is pure and knows no sockets: `edge` (what is refused), `route` (which rule takes a request) and `filter`
 //! (what happens to it on the way). Around it: `worker` takes connections, `connection` speaks with clients, `proxy` takes
-//! one request from head to answer, `upstream` speaks with backends. What all of them go by is one `snapshot`, made from a
-//! configuration and swapped as a whole.
+//! one request from head to answer, `stream` and `datagram` take what is not of HTTP, `upstream` speaks with backends. What
+//! all of them go by is one `snapshot`, made from a configuration and swapped as a whole.
 
 pub mod access_log;
 pub mod admin;
@@ -13,6 +13,7 @@ mod clock;
 pub mod config;
 pub mod connection;
 pub mod control;
+pub mod datagram;
 pub mod drain;
 pub mod edge;
 pub mod filter;
@@ -20,10 +21,12 @@ pub mod listen;
 pub mod local;
 pub mod metrics;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod record;
 pub mod reload;
 pub mod route;
 pub mod snapshot;
+pub mod stream;
 pub mod telemetry;
 pub mod upstream;
 pub mod worker;
