@@ -16,7 +16,7 @@ use tokio::{
     net::TcpListener,
     runtime::{Builder, LocalOptions},
     sync::{Semaphore, mpsc, oneshot, watch},
-    task::{JoinSet, spawn_local},
+    task::{JoinError, JoinSet, spawn_local},
     time::{sleep, timeout},
 };
 
@@ -177,7 +177,7 @@ async fn run(shared: Shared, mut orders: mpsc::UnboundedReceiver<Order>) {
                 },
                 Order::Close(place) => drop(listening.remove(&place)),
             },
-            Some(_ended) = datagrams.join_next() => {}
+            Some(ended) = datagrams.join_next() => said(ended),
             () = leaving.as_mut(), if !worker.is_leaving.get() => worker.is_leaving.set(true),
             () = ending.as_mut() => break,
         }
@@ -185,12 +185,24 @@ async fn run(shared: Shared, mut orders: mpsc::UnboundedReceiver<Order>) {
     // Clients of datagrams are told nothing, and served until they say no more.
     listening.retain(|place, _| place.transport == Transport::Udp);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
-    let ended = async { tokio::join!(worker.room.acquire_many(all), datagrams.join_all()) };
+    let ended = async {
+        while let Some(ended) = datagrams.join_next().await {
+            said(ended);
+        }
+        worker.room.acquire_many(all).await
+    };
     // What does not end in time is cut off with the process.
     if timeout(worker.settings.ending, ended).await.is_err() {
         let left = connections - worker.room.available_permits();
         let sessions = worker.sessions.count();
         tracing::warn!(connections = left, sessions, "cut off what did not end in time");
+    }
+}
+
+/// A port of datagrams has ended, which it does not do by itself.
+fn said(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "datagrams are taken no more at a port");
     }
 }
 

@@ -52,11 +52,17 @@ pub async fn serve(worker: Rc<Worker>, port: u16, socket: Socket, mut stopped: o
         tokio::select! {
             biased;
             _gone = &mut stopped => break,
-            () = ending.as_mut(), if !is_ending => is_ending = true,
+            () = ending.as_mut(), if !is_ending => {
+                is_ending = true;
+                ticks.reset_immediately();
+            }
             _now = ticks.tick() => {
                 let idle = worker.settings.streams.datagram_idle;
                 let idle = if is_ending { idle.min(LAST_IDLE) } else { idle };
                 worker.sessions.sweep(&worker.snapshot(), Instant::now(), idle);
+                if is_ending && worker.sessions.has_none_at(port) {
+                    return;
+                }
             }
             readable = socket.readable() => {
                 if let Err(error) = readable.and_then(|()| receive(&worker, port, &socket, is_ending)) {
@@ -64,9 +70,6 @@ pub async fn serve(worker: Rc<Worker>, port: u16, socket: Socket, mut stopped: o
                     sleep(AGAIN).await;
                 }
             }
-        }
-        if is_ending && worker.sessions.has_none_at(port) {
-            return;
         }
     }
     worker.sessions.close(port);

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     connection::NO_STREAM,
     metrics::StreamFailure,
-    stream::{Client, Record},
+    stream::{Client, Record, is_ours},
     worker::Worker,
 };
 
@@ -45,6 +45,9 @@ pub(super) fn open(worker: &Rc<Worker>, arrived: &Arrived<'_>, failed: Option<u6
         let Some(endpoint) = upstream.choose(&tried, Instant::now(), fastrand::u64(..)) else {
             return stream.metrics.failed(StreamFailure::NoEndpoint);
         };
+        if tried.contains(&endpoint.id) && record.is_some() {
+            break;
+        }
         let record = record.get_or_insert_with(|| {
             let client = Client {
                 protocol: ListenerProtocol::Udp,
@@ -69,6 +72,10 @@ pub(super) fn open(worker: &Rc<Worker>, arrived: &Arrived<'_>, failed: Option<u6
                 let session = Session::new(&upstream.name, towards, task.abort_handle());
                 worker.sessions.put(arrived.key, session, Instant::now());
                 return;
+            }
+            Err(error) if is_ours(&error) => {
+                tracing::warn!(%error, "there is no socket to be had for a client of datagrams");
+                return record.ended(Some(StreamFailure::NoSocket));
             }
             Err(error) => {
                 tracing::debug!(backend = %upstream.name, %error, "an endpoint takes no datagrams");

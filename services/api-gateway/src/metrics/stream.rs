@@ -17,6 +17,8 @@ pub enum StreamFailure {
     NoEndpoint,
     /// No endpoint takes it.
     Unreachable,
+    /// This machine has no more sockets.
+    NoSocket,
     /// The client broke off.
     Client,
     /// The endpoint broke off.
@@ -30,10 +32,11 @@ pub enum StreamFailure {
 }
 
 impl StreamFailure {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::NoBackend,
         Self::NoEndpoint,
         Self::Unreachable,
+        Self::NoSocket,
         Self::Client,
         Self::Backend,
         Self::Idle,
@@ -47,6 +50,7 @@ impl StreamFailure {
             Self::NoBackend => "no-backend",
             Self::NoEndpoint => "no-endpoint",
             Self::Unreachable => "unreachable",
+            Self::NoSocket => "no-socket",
             Self::Client => "client",
             Self::Backend => "backend",
             Self::Idle => "idle",

@@ -87,6 +87,8 @@ pub(crate) enum Failure {
     NoEndpoint,
     #[error("no endpoint can be reached")]
     Unreachable,
+    #[error("there is no socket to be had: {0}")]
+    NoSocket(#[source] io::Error),
     #[error("its client broke off: {0}")]
     Client(#[source] io::Error),
     #[error("its backend broke off: {0}")]
@@ -101,11 +103,19 @@ impl Failure {
             Self::NoBackend => StreamFailure::NoBackend,
             Self::NoEndpoint => StreamFailure::NoEndpoint,
             Self::Unreachable => StreamFailure::Unreachable,
+            Self::NoSocket(_) => StreamFailure::NoSocket,
             Self::Client(_) => StreamFailure::Client,
             Self::Backend(_) => StreamFailure::Backend,
             Self::Idle => StreamFailure::Idle,
         }
     }
+}
+
+/// Whether an error says that this machine has no more of something, and nothing of an endpoint.
+pub(crate) fn is_ours(error: &io::Error) -> bool {
+    use nix::libc::{EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    let ours = [EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM];
+    error.raw_os_error().is_some_and(|code| ours.contains(&code))
 }
 
 /// Serves a connection to its end. Whatever ends it before its time is told to both sides by a reset.

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Instant};
 use flotilla_gateway_config::ProxyVersion;
 use smallvec::SmallVec;
 
-use super::{Failure, Record, Stream};
+use super::{Failure, Record, Stream, is_ours};
 use crate::{
     proxy_protocol::Addresses,
-    upstream::{InFlight, Raw, Upstream},
+    upstream::{ConnectError, InFlight, Raw, Upstream},
     worker::Worker,
 };
 
@@ -30,6 +30,9 @@ pub(super) async fn open(
     for _ in 0..ATTEMPTS {
         let endpoint =
             upstream.choose(&tried, Instant::now(), fastrand::u64(..)).ok_or(Failure::NoEndpoint)?;
+        if tried.contains(&endpoint.id) {
+            break;
+        }
         record.asked(&upstream.name, endpoint);
         let in_flight = endpoint.begin();
         match endpoint.open(first.as_deref().unwrap_or_default()).await {
@@ -37,6 +40,7 @@ pub(super) async fn open(
                 endpoint.health.succeeded();
                 return Ok((opened, in_flight));
             }
+            Err(ConnectError::Tcp(error)) if is_ours(&error) => return Err(Failure::NoSocket(error)),
             Err(error) => {
                 tracing::debug!(backend = %upstream.name, %error, "an endpoint takes no stream");
                 endpoint.health.failed(Instant::now());
