@@ -40,11 +40,16 @@ impl AccessLog {
 
     /// Whether a request is logged.
     pub fn wants(&self, status: StatusCode, was_aborted: bool) -> bool {
-        status.is_server_error() || was_aborted || u64::from(fastrand::u32(..)) < self.sample
+        self.samples(status.is_server_error() || was_aborted)
+    }
+
+    /// Whether anything is logged that may have failed.
+    pub fn samples(&self, has_failed: bool) -> bool {
+        has_failed || u64::from(fastrand::u32(..)) < self.sample
     }
 
     /// Writes a line, soon.
-    pub fn write(&self, line: &Line<'_>) {
+    pub fn write(&self, line: &impl Serialize) {
         let written = serde_json::to_vec(line).is_ok_and(|mut line| {
             line.push(b'\n');
             self.lines.try_send(line).is_ok()
@@ -53,6 +58,11 @@ impl AccessLog {
             self.metrics.lost_lines.inc();
         }
     }
+}
+
+/// A time for a line. Microseconds are fine enough, and write short numbers.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
 fn write(lines: &Receiver<Vec<u8>>) {
@@ -104,8 +114,6 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// What is said of a request that took `time`.
     pub fn new(record: &'a Record, time: Duration) -> Self {
-        // Microseconds are fine enough, and write short numbers.
-        let milliseconds = |time: Duration| (time.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
         Self {
             time: jiff::Timestamp::now(),
             correlation_id: record.correlation_id.to_str().ok().filter(|id| !id.is_empty()),

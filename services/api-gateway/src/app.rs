@@ -166,8 +166,11 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
     let gateway = Gateway::start(&config).await?;
-    let ports: Vec<u16> = gateway.control.snapshot().ports.keys().copied().collect();
-    tracing::info!(?ports, admin = %config.admin, workers = config.workers(), "it runs");
+    let snapshot = gateway.control.snapshot();
+    let ports: Vec<u16> = snapshot.ports.keys().copied().collect();
+    let datagrams: Vec<u16> = snapshot.datagrams.keys().copied().collect();
+    drop(snapshot);
+    tracing::info!(?ports, ?datagrams, admin = %config.admin, workers = config.workers(), "it runs");
     gateway
         .run_until(async {
             tokio::select! {

@@ -12,7 +12,7 @@ use std::{
 use clap::{ArgAction, Parser, ValueEnum};
 use ipnet::IpNet;
 
-use crate::{connection::Patience, edge::Limits, source::secret::SecretName, worker::Settings};
+use crate::{connection::Patience, edge::Limits, source::secret::SecretName, stream, worker::Settings};
 
 /// Routes HTTP requests as one file or Secret says, and takes changes of it while it runs.
 #[derive(Parser, Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct Config {
     #[arg(long, env = "GATEWAY_CONNECTIONS", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: u32,
 
-    /// Proxies in front whose X-Forwarded-* headers are believed: networks such as 10.0.0.0/8, separated by commas
+    /// Proxies in front whose X-Forwarded-* and PROXY headers are believed: networks such as 10.0.0.0/8, separated by commas
     #[arg(long, env = "GATEWAY_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpNet>,
 
@@ -66,7 +66,7 @@ pub struct Config {
     #[arg(long, env = "GATEWAY_MAX_BODY_BYTES", default_value_t = 1_073_741_824)]
     pub max_body_bytes: u64,
 
-    /// Seconds for the head of a request, from its first byte, and for TLS
+    /// Seconds for the head of a request, from its first byte, for TLS, and for a PROXY header
     #[arg(long, env = "GATEWAY_HEAD_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub head_seconds: u32,
 
@@ -77,6 +77,18 @@ pub struct Config {
     /// Seconds for the next request on a connection
     #[arg(long, env = "GATEWAY_IDLE_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u32).range(1..))]
     pub idle_seconds: u32,
+
+    /// Seconds for the next byte of a connection that is a stream, in either direction
+    #[arg(long, env = "GATEWAY_STREAM_IDLE_SECONDS", default_value_t = 3_600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub stream_idle_seconds: u32,
+
+    /// Seconds for the next datagram between a client and its backend
+    #[arg(long, env = "GATEWAY_DATAGRAM_IDLE_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub datagram_idle_seconds: u32,
+
+    /// Clients of datagrams that one worker knows at most; each has a socket. With more, the one that was silent for longest goes
+    #[arg(long, env = "GATEWAY_DATAGRAM_CLIENTS", default_value_t = 4_096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub datagram_clients: u32,
 
     /// Seconds after SIGTERM in which connections are still taken, while others learn that this gateway leaves
     #[arg(long, env = "GATEWAY_LEAVING_SECONDS", default_value_t = 5)]
@@ -139,6 +151,11 @@ impl Config {
             connections: usize::try_from(self.connections).unwrap_or(usize::MAX),
             trusted: self.trusted_proxies.as_slice().into(),
             ending: seconds(self.ending_seconds),
+            streams: stream::Limits {
+                idle: seconds(self.stream_idle_seconds),
+                datagram_idle: seconds(self.datagram_idle_seconds),
+                sessions: usize::try_from(self.datagram_clients).unwrap_or(usize::MAX),
+            },
         }
     }
 }

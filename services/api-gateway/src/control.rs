@@ -2,7 +2,6 @@
 //! one before stays.
 
 use std::{
-    collections::BTreeSet,
     io,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -106,11 +105,10 @@ impl Control {
         let is_needed = names_service.is_some();
         let before = self.snapshot();
         let after = Snapshot::compile(config, Some(&before), &self.metrics)?;
-        let ports = |snapshot: &Snapshot| snapshot.ports.keys().copied().collect::<BTreeSet<u16>>();
-        let (old, new) = (ports(&before), ports(&after));
+        let (old, new) = (before.places(), after.places());
         let opened: Result<Vec<_>, listen::Error> = new
             .difference(&old)
-            .map(|port| Ok((*port, listen::bind(self.bind, *port, self.orders.len())?)))
+            .map(|place| Ok((*place, place.bind(self.bind, self.orders.len())?)))
             .collect();
         let opened = opened?;
         // Whoever connects to a new port finds its routes.
@@ -126,16 +124,17 @@ impl Control {
                 });
             }
         }
-        for (port, sockets) in opened {
+        for (place, sockets) in opened {
             for (orders, socket) in self.orders.iter().zip(sockets) {
-                order(orders, Order::Listen { port, socket });
+                order(orders, Order::Listen { place, socket });
             }
         }
-        for port in old.difference(&new) {
-            self.orders.iter().for_each(|orders| order(orders, Order::Close(*port)));
+        for place in old.difference(&new) {
+            self.orders.iter().for_each(|orders| order(orders, Order::Close(*place)));
         }
         drop(before);
         self.metrics.keep_routes();
+        self.metrics.keep_streams();
         self.metrics.loads.inc();
         self.tell(|status| *status = Status { taken: Some(origin.to_owned()), refused: None });
         Ok(())

@@ -2,8 +2,9 @@
 //!
 //! What decides is pure and knows no sockets: `edge` (what is refused), `route` (which rule takes a request) and `filter`
 //! (what happens to it on the way). Around it: `worker` takes connections, `connection` speaks with clients, `proxy` takes
-//! one request from head to answer, `upstream` speaks with backends. What all of them go by is one `snapshot`, made from a
-//! configuration (`source`) and swapped as a whole; `discovery` follows the Services of a `cluster` that it names.
+//! one request from head to answer, `stream` and `datagram` take what is not of HTTP, `upstream` speaks with backends. What
+//! all of them go by is one `snapshot`, made from a configuration (`source`) and swapped as a whole; `discovery` follows the
+//! Services of a `cluster` that it names.
 
 pub mod access_log;
 pub mod admin;
@@ -14,6 +15,7 @@ pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod control;
+pub mod datagram;
 pub mod discovery;
 pub mod drain;
 pub mod edge;
@@ -22,10 +24,12 @@ pub mod listen;
 pub mod local;
 pub mod metrics;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod record;
 pub mod route;
 pub mod snapshot;
 pub mod source;
+pub mod stream;
 pub mod telemetry;
 pub mod upstream;
 pub mod worker;

@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     io,
+    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     thread,
@@ -15,17 +16,20 @@ use tokio::{
     net::TcpListener,
     runtime::{Builder, LocalOptions},
     sync::{Semaphore, mpsc, oneshot, watch},
-    task::spawn_local,
+    task::{JoinError, JoinSet, spawn_local},
     time::{sleep, timeout},
 };
 
 use crate::{
     access_log::AccessLog,
     connection::{self, Patience},
+    datagram::{self, Sessions, Socket},
     drain::{Drain, Phase},
     edge::Limits,
+    listen::{Listening, Place, Transport},
     metrics::Metrics,
     snapshot::Snapshot,
+    stream::{self, Buffers},
     upstream::Pools,
 };
 
@@ -43,24 +47,34 @@ pub struct Settings {
     pub patience: Patience,
     /// Connections of clients that one worker has at most.
     pub connections: usize,
-    /// Proxies whose `X-Forwarded-*` headers are believed.
+    /// Proxies whose `X-Forwarded-*` and PROXY headers are believed.
     pub trusted: Arc<[IpNet]>,
     /// How long what runs has to end, once no connection is taken any more.
     pub ending: Duration,
+    /// What holds for streams.
+    pub streams: stream::Limits,
+}
+
+impl Settings {
+    /// Whether an address is that of a proxy which is believed.
+    pub fn trusts(&self, peer: SocketAddr) -> bool {
+        let peer = peer.ip().to_canonical();
+        self.trusted.iter().any(|network| network.contains(&peer))
+    }
 }
 
 /// What a worker is told to do.
 #[derive(Debug)]
 pub enum Order {
-    /// Take connections.
+    /// Take connections, or datagrams.
     Listen {
-        /// At this port.
-        port: u16,
+        /// Here.
+        place: Place,
         /// On this socket.
-        socket: std::net::TcpListener,
+        socket: Listening,
     },
-    /// Take no more connections at a port.
-    Close(u16),
+    /// Take no more of them there.
+    Close(Place),
 }
 
 /// What all workers share.
@@ -91,6 +105,10 @@ pub struct Worker {
     pub drain: Drain,
     /// Connections to backends.
     pub pools: Rc<Pools>,
+    /// Memory for what streams carry.
+    pub buffers: Buffers,
+    /// Clients of datagrams.
+    pub sessions: Sessions,
     is_leaving: Cell<bool>,
     #[expect(clippy::redundant_allocation, reason = "a request counts it without asking the other cores")]
     snapshot: RefCell<Rc<Arc<Snapshot>>>,
@@ -130,6 +148,8 @@ async fn run(shared: Shared, mut orders: mpsc::UnboundedReceiver<Order>) {
         room: Arc::new(Semaphore::new(connections)),
         snapshot: RefCell::new(snapshot),
         pools: Rc::default(),
+        buffers: Buffers::default(),
+        sessions: Sessions::new(settings.streams.sessions),
         is_leaving: Cell::new(false),
         settings,
         metrics,
@@ -137,7 +157,8 @@ async fn run(shared: Shared, mut orders: mpsc::UnboundedReceiver<Order>) {
         drain,
     });
     spawn_local(Rc::clone(&worker.pools).sweep());
-    let mut listening: HashMap<u16, oneshot::Sender<()>> = HashMap::new();
+    let mut listening: HashMap<Place, oneshot::Sender<()>> = HashMap::new();
+    let mut datagrams = JoinSet::new();
     let (leaving, ending) = (worker.drain.at_least(Phase::Leaving), worker.drain.at_least(Phase::Ending));
     tokio::pin!(leaving, ending);
     loop {
@@ -150,27 +171,61 @@ async fn run(shared: Shared, mut orders: mpsc::UnboundedReceiver<Order>) {
                 worker.snapshot.replace(snapshot);
             }
             Some(order) = orders.recv() => match order {
-                Order::Listen { port, socket } => match TcpListener::from_std(socket) {
-                    Ok(socket) => {
-                        let (stop, stopped) = oneshot::channel();
-                        listening.insert(port, stop);
-                        spawn_local(accept(Rc::clone(&worker), port, socket, stopped));
-                    }
-                    Err(error) => tracing::error!(port, %error, "a socket cannot be used"),
+                Order::Listen { place, socket } => match listen(&worker, place, socket, &mut datagrams) {
+                    Ok(stop) => drop(listening.insert(place, stop)),
+                    Err(error) => tracing::error!(port = place.port, %error, "a socket cannot be used"),
                 },
-                Order::Close(port) => drop(listening.remove(&port)),
+                Order::Close(place) => drop(listening.remove(&place)),
             },
+            Some(ended) = datagrams.join_next() => said(ended),
             () = leaving.as_mut(), if !worker.is_leaving.get() => worker.is_leaving.set(true),
             () = ending.as_mut() => break,
         }
     }
-    listening.clear();
+    // Clients of datagrams are told nothing, and served until they say no more.
+    listening.retain(|place, _| place.transport == Transport::Udp);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
+    let ended = async {
+        while let Some(ended) = datagrams.join_next().await {
+            said(ended);
+        }
+        worker.room.acquire_many(all).await
+    };
     // What does not end in time is cut off with the process.
-    if timeout(worker.settings.ending, worker.room.acquire_many(all)).await.is_err() {
+    if timeout(worker.settings.ending, ended).await.is_err() {
         let left = connections - worker.room.available_permits();
-        tracing::warn!(connections = left, "cut off what did not end in time");
+        let sessions = worker.sessions.count();
+        tracing::warn!(connections = left, sessions, "cut off what did not end in time");
     }
+}
+
+/// A port of datagrams has ended, which it does not do by itself.
+fn said(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "datagrams are taken no more at a port");
+    }
+}
+
+/// Takes what comes on a socket, until what is returned goes.
+fn listen(
+    worker: &Rc<Worker>,
+    place: Place,
+    socket: Listening,
+    datagrams: &mut JoinSet<()>,
+) -> io::Result<oneshot::Sender<()>> {
+    let (stop, stopped) = oneshot::channel();
+    let worker = Rc::clone(worker);
+    match socket {
+        Listening::Tcp(socket) => {
+            let socket = TcpListener::from_std(socket)?;
+            spawn_local(accept(worker, place.port, socket, stopped));
+        }
+        Listening::Udp(socket) => {
+            let socket = Socket::new(socket)?;
+            datagrams.spawn_local(datagram::serve(worker, place.port, socket, stopped));
+        }
+    }
+    Ok(stop)
 }
 
 /// Takes connections until it is told to stop.

@@ -1,4 +1,6 @@
-//! What would be done with a request, without doing it.
+//! What would be done with a request, a connection or a datagram, without doing it.
+
+use std::sync::Arc;
 
 use http::{Method, Request, Uri};
 use serde::Serialize;
@@ -6,13 +8,16 @@ use serde::Serialize;
 use crate::{
     edge::{self, Limits},
     route::Found,
-    snapshot::Snapshot,
+    snapshot::{Snapshot, Takes, TakesSecure},
+    stream::Stream,
 };
 
 /// Why nothing can be explained.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("url: write one such as url=http://shop.example.com:8080/orders")]
+    #[error(
+        "url: write one such as url=http://shop.example.com:8080/orders, or tls://, tcp:// and udp:// with a port"
+    )]
     Url,
     #[error("url: no listener has port {0}; there are {1:?}")]
     Port(u16, Vec<u16>),
@@ -38,11 +43,26 @@ pub(super) struct Explained {
     route: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     backends: Vec<Backend>,
     /// What the gateway itself would say, when no backend is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<Answer>,
+    /// Why a connection would be closed, or a datagram lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed: Option<&'static str>,
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+    Tls,
+    Tcp,
+    Udp,
 }
 
 #[derive(Serialize, Debug)]
@@ -66,25 +86,71 @@ struct Answer {
     why: &'static str,
 }
 
-/// What would be done with the request that a query describes.
+/// What would be done with the request that a query describes, or with the connection.
 pub(super) fn explain(snapshot: &Snapshot, query: &str) -> Result<Explained, Error> {
-    let (request, port, is_secure) = request(query)?;
+    let (request, port, scheme) = request(query)?;
+    if scheme == Scheme::Udp {
+        let found = snapshot.datagrams.get(&port);
+        let found = found.ok_or_else(|| Error::Port(port, snapshot.datagrams.keys().copied().collect()))?;
+        return Ok(stream(snapshot, &found.bare.listener, found.bare.streams.find(None)));
+    }
     let listening = snapshot
         .ports
         .get(&port)
         .ok_or_else(|| Error::Port(port, snapshot.ports.keys().copied().collect()))?;
+    let answer = |status, why| Some(Answer { status, why });
+    let closed = |why| Ok(Explained { closed: Some(why), ..Explained::default() });
+    match (&listening.takes, scheme) {
+        (Takes::Streams(bare), _) => {
+            return Ok(stream(snapshot, &bare.listener, bare.streams.find(None)));
+        }
+        (Takes::Secure(secure), Scheme::Https | Scheme::Tls) => {
+            let name = request.uri().host().map(str::to_ascii_lowercase);
+            match secure.find(name.as_deref()).map(|secure| (&secure.listener, &secure.takes)) {
+                Some((listener, TakesSecure::Streams { streams, .. })) => {
+                    return Ok(stream(snapshot, listener, streams.find(name.as_deref())));
+                }
+                _ if scheme == Scheme::Tls => {
+                    return closed("no TLS listener of the port is for this name: ask with https");
+                }
+                _ => {}
+            }
+        }
+        (Takes::Requests, Scheme::Http) => {}
+        (_, Scheme::Http | Scheme::Https) => {
+            let why = "the port speaks TLS when the scheme is https, and only then";
+            return Ok(Explained { answer: answer(400, why), ..Explained::default() });
+        }
+        _ => return closed("the port takes requests: ask with http or https"),
+    }
+    Ok(requested(snapshot, port, request))
+}
+
+fn stream(snapshot: &Snapshot, listener: &Arc<str>, found: Option<&Arc<Stream>>) -> Explained {
+    let closed = match found {
+        None => Some("no stream of the listener is for it"),
+        Some(stream) if stream.backends.all().next().is_none() => Some("the stream has no backend"),
+        Some(_) => None,
+    };
+    let shares = found.into_iter().flat_map(|stream| stream.backends.all());
+    Explained {
+        listener: Some(listener.to_string()),
+        stream: found.map(|stream| stream.name.to_string()),
+        backends: shares.map(|share| backend(snapshot, share)).collect(),
+        closed,
+        ..Explained::default()
+    }
+}
+
+fn requested(snapshot: &Snapshot, port: u16, request: Request<()>) -> Explained {
     let (parts, ()) = request.into_parts();
     let answer = |status, why| Some(Answer { status, why });
     let mut explained = Explained::default();
-    if listening.tls.is_some() != is_secure {
-        explained.answer = answer(400, "the port speaks TLS when the scheme is https, and only then");
-        return Ok(explained);
-    }
     let target = match edge::admit(&parts, Limits::default()) {
         Ok(target) => target,
         Err(refused) => {
             explained.answer = answer(refused.status.as_u16(), refused.reason);
-            return Ok(explained);
+            return explained;
         }
     };
     explained.host = Some(target.host.clone());
@@ -102,13 +168,13 @@ pub(super) fn explain(snapshot: &Snapshot, query: &str) -> Result<Explained, Err
             explained.backends = matched.rule.backends.all().map(|share| backend(snapshot, share)).collect();
         }
     }
-    Ok(explained)
+    explained
 }
 
 fn backend(snapshot: &Snapshot, share: &crate::route::Share) -> Backend {
     let upstream = share.backend.as_ref().and_then(|name| snapshot.upstreams.get(name));
     let now = std::time::Instant::now();
-    let endpoint = |endpoint: &std::sync::Arc<crate::upstream::Endpoint>| Endpoint {
+    let endpoint = |endpoint: &Arc<crate::upstream::Endpoint>| Endpoint {
         address: endpoint.to_string(),
         requests: endpoint.load(),
         is_good: endpoint.health.is_good(now),
@@ -121,19 +187,22 @@ fn backend(snapshot: &Snapshot, share: &crate::route::Share) -> Backend {
     }
 }
 
-fn request(query: &str) -> Result<(Request<()>, u16, bool), Error> {
+fn request(query: &str) -> Result<(Request<()>, u16, Scheme), Error> {
     let mut request = Request::new(());
     let mut place = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "url" => {
                 let url: Uri = value.parse().map_err(|_| Error::Url)?;
-                let is_secure = match url.scheme_str() {
-                    Some("http") => false,
-                    Some("https") => true,
+                let (scheme, port) = match url.scheme_str() {
+                    Some("http") => (Scheme::Http, Some(80)),
+                    Some("https") => (Scheme::Https, Some(443)),
+                    Some("tls") => (Scheme::Tls, Some(443)),
+                    Some("tcp") => (Scheme::Tcp, None),
+                    Some("udp") => (Scheme::Udp, None),
                     _ => return Err(Error::Url),
                 };
-                place = Some((url.port_u16().unwrap_or(if is_secure { 443 } else { 80 }), is_secure));
+                place = Some((url.port_u16().or(port).ok_or(Error::Url)?, scheme));
                 *request.uri_mut() = url;
             }
             "method" => {
@@ -150,6 +219,6 @@ fn request(query: &str) -> Result<(Request<()>, u16, bool), Error> {
             other => return Err(Error::Parameter(other.to_owned())),
         }
     }
-    let (port, is_secure) = place.ok_or(Error::Url)?;
-    Ok((request, port, is_secure))
+    let (port, scheme) = place.ok_or(Error::Url)?;
+    Ok((request, port, scheme))
 }

@@ -1,8 +1,10 @@
 //! A client's connection: what is spoken on it, and how long it may take with what.
 
 mod activity;
+mod hello;
 mod lines;
 mod preface;
+mod prefixed;
 mod tls;
 mod watched;
 
@@ -10,6 +12,7 @@ pub use self::activity::{Activity, Patience};
 
 use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
+use flotilla_gateway_config::ListenerProtocol;
 use hyper::{
     rt::{Read, Write},
     server::conn::{http1, http2},
@@ -22,8 +25,16 @@ use tokio::{
     time::timeout,
 };
 
-use self::{preface::Spoken, watched::Watched};
-use crate::{drain::Phase, local::LocalExecutor, proxy, worker::Worker};
+use self::{preface::Spoken, tls::Accepted, watched::Watched};
+use crate::{
+    drain::Phase,
+    local::LocalExecutor,
+    proxy,
+    proxy_protocol::{self, Addresses},
+    snapshot::Takes,
+    stream,
+    worker::Worker,
+};
 
 /// Streams of HTTP/2 that a client may have open at a time.
 const MOST_STREAMS: u32 = 100;
@@ -36,6 +47,9 @@ const WINDOWS: (u32, u32) = (256 * 1024, 1024 * 1024);
 
 /// Bytes of an answer that wait for a client of HTTP/2, for each stream.
 const SEND_BUFFER: usize = 256 * 1024;
+
+/// Why a connection is closed that no stream takes.
+pub(crate) const NO_STREAM: &str = "no-stream";
 
 /// Where a connection came in, and from whom.
 #[derive(Debug)]
@@ -52,35 +66,102 @@ pub struct Connection {
     pub activity: Arc<Activity>,
 }
 
-/// Serves a connection to its end.
-pub async fn serve(worker: Rc<Worker>, port: u16, stream: TcpStream, peer: SocketAddr) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a client has gone");
-        return;
+impl Connection {
+    /// At a port. In TLS it is for one listener.
+    fn new(port: u16, peer: SocketAddr, listener: Option<Arc<str>>) -> Rc<Self> {
+        Rc::new(Self { port, peer, is_secure: listener.is_some(), listener, activity: Arc::default() })
     }
+}
+
+/// Serves a connection to its end.
+pub async fn serve(worker: Rc<Worker>, port: u16, mut stream: TcpStream, peer: SocketAddr) {
+    let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else {
+        tracing::debug!(%peer, "a client has gone");
+        return;
+    };
     let snapshot = worker.snapshot();
     let Some(listening) = snapshot.ports.get(&port) else { return };
-    let activity = Arc::new(Activity::default());
-    let connection = |listener, is_secure| {
-        Rc::new(Connection { port, peer, is_secure, listener, activity: Arc::clone(&activity) })
-    };
-    if let Some(tls) = &listening.tls {
-        match tls::accept(tls, stream, worker.settings.patience.head).await {
-            Ok(accepted) => {
-                let connection = connection(Some(accepted.listener), true);
-                drop(snapshot);
-                run(&worker, connection, accepted.stream, accepted.spoken).await;
-            }
-            Err(error) => {
-                tracing::debug!(%peer, %error, "no TLS with a client");
-                worker.metrics.refused("tls");
-            }
+    // Clients know the port of the listener, whatever its socket has.
+    let destination = SocketAddr::new(local.ip(), port);
+    let mut ends = Addresses { source: peer, destination };
+    if listening.has_proxy_header {
+        match proxied(&worker, &mut stream, peer).await {
+            Ok(named) => ends = named.unwrap_or(ends),
+            Err(reason) => return worker.metrics.refused(reason),
         }
-    } else {
-        drop(snapshot);
-        let Some(spoken) = preface::detect(&stream, worker.settings.patience).await else { return };
-        run(&worker, connection(None, false), stream, spoken).await;
     }
+    match &listening.takes {
+        Takes::Requests => {
+            drop(snapshot);
+            let Some(spoken) = preface::detect(&stream, worker.settings.patience).await else { return };
+            let connection = Connection::new(port, ends.source, None);
+            run(&worker, connection, stream, spoken).await;
+        }
+        Takes::Streams(bare) => {
+            let Some(stream_of) = bare.streams.find(None).map(Arc::clone) else {
+                return worker.metrics.refused(NO_STREAM);
+            };
+            let listener = Arc::clone(&bare.listener);
+            drop(snapshot);
+            let client = client(ListenerProtocol::Tcp, port, listener, ends, None);
+            stream::serve(worker, stream_of, client, stream).await;
+        }
+        Takes::Secure(secure) => {
+            let accepted = match tls::accept(secure, stream, worker.settings.patience.head).await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::debug!(%peer, %error, "no TLS with a client");
+                    return worker.metrics.refused(error.reason());
+                }
+            };
+            drop(snapshot);
+            serve_secure(worker, port, ends, accepted).await;
+        }
+    }
+}
+
+async fn serve_secure(worker: Rc<Worker>, port: u16, ends: Addresses, accepted: Accepted) {
+    match accepted {
+        Accepted::Requests { stream, listener, spoken } => {
+            let connection = Connection::new(port, ends.source, Some(listener));
+            run(&worker, connection, stream, spoken).await;
+        }
+        Accepted::Ended { io, listener, name, stream } => {
+            let client = client(ListenerProtocol::Tls, port, listener, ends, name);
+            stream::serve(worker, stream, client, io).await;
+        }
+        Accepted::Passed { io, listener, name, stream } => {
+            let client = client(ListenerProtocol::Tls, port, listener, ends, name);
+            stream::serve(worker, stream, client, io).await;
+        }
+    }
+}
+
+/// Who a trusted proxy says that the client is; `None` when it speaks for itself. Otherwise why it is not heard.
+async fn proxied(
+    worker: &Worker,
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+) -> Result<Option<Addresses>, &'static str> {
+    if !worker.settings.trusts(peer) {
+        tracing::debug!(%peer, "no proxy that is trusted");
+        return Err("untrusted-proxy");
+    }
+    proxy_protocol::accept(stream, worker.settings.patience.head).await.map_err(|error| {
+        tracing::debug!(%peer, %error, "a proxy does not say whose connection it is");
+        "proxy-header"
+    })
+}
+
+fn client(
+    protocol: ListenerProtocol,
+    port: u16,
+    listener: Arc<str>,
+    ends: Addresses,
+    server_name: Option<String>,
+) -> stream::Client {
+    let Addresses { source: peer, destination } = ends;
+    stream::Client { protocol, port, listener, peer, destination, server_name }
 }
 
 async fn run<T>(worker: &Rc<Worker>, connection: Rc<Connection>, stream: T, spoken: Spoken)

@@ -3,6 +3,7 @@
 
 mod histogram;
 mod route;
+mod stream;
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub use self::{histogram::Histogram, route::RouteMetrics};
+use self::stream::StreamFamilies;
+pub use self::{
+    histogram::Histogram,
+    route::RouteMetrics,
+    stream::{StreamFailure, StreamMetrics},
+};
 
 /// What begins the name of each.
 const PREFIX: &str = "flotilla_gateway";
@@ -76,7 +82,9 @@ pub struct Metrics {
     pub api_server_up: Gauge,
     /// Lines that the access log had no room for.
     pub lost_lines: Counter<u64, AtomicU64>,
+    of_streams: StreamFamilies,
     routes: Mutex<HashMap<Arc<str>, Arc<RouteMetrics>>>,
+    streams: Mutex<Vec<Arc<StreamMetrics>>>,
 }
 
 impl Default for Metrics {
@@ -94,7 +102,9 @@ impl Default for Metrics {
             watch_failures: Family::default(),
             api_server_up: Gauge::default(),
             lost_lines: Counter::default(),
+            of_streams: StreamFamilies::default(),
             routes: Mutex::default(),
+            streams: Mutex::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -122,6 +132,7 @@ impl Default for Metrics {
             "Connections of clients that are open, by port",
             metrics.connections.clone(),
         );
+        metrics.of_streams.register(&mut registry);
         registry.register("config_loads", "Configurations that were taken", metrics.loads.clone());
         registry.register(
             "config_load_failures",
@@ -184,6 +195,29 @@ impl Metrics {
                 for code in route::CLASSES {
                     self.requests.remove(&CodeLabels { route: name.clone(), code });
                 }
+            }
+            is_used
+        });
+    }
+
+    /// The metrics of a stream, which are there until [`Metrics::keep_streams`] finds that nobody has them.
+    pub fn stream(&self, name: &str) -> Arc<StreamMetrics> {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = streams.iter().find(|stream| &*stream.name == name) {
+            return Arc::clone(known);
+        }
+        let stream = Arc::new(self.of_streams.of(name));
+        streams.push(Arc::clone(&stream));
+        stream
+    }
+
+    /// Forgets streams that are in no configuration and have no connection.
+    pub fn keep_streams(&self) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.retain(|stream| {
+            let is_used = Arc::strong_count(stream) > 1;
+            if !is_used {
+                self.of_streams.forget(&stream.name);
             }
             is_used
         });

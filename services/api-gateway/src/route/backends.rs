@@ -26,7 +26,7 @@ pub struct Share {
 }
 
 impl Backends {
-    pub(super) fn compile(written: &[BackendRef]) -> Self {
+    pub(crate) fn compile(written: &[BackendRef]) -> Self {
         let mut total = 0;
         let shares = written.iter().filter(|backend| backend.weight > 0).map(|backend| {
             total += u64::from(backend.weight);

@@ -51,10 +51,10 @@ impl<T> Hosts<T> {
 
 /// No host is meant by both patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Disjoint;
+pub(crate) struct Disjoint;
 
 /// What both patterns mean. `None` is every host.
-pub(super) fn intersection(
+pub(crate) fn intersection(
     listener: Option<&HostPattern>,
     route: Option<&HostPattern>,
 ) -> Result<Option<HostPattern>, Disjoint> {

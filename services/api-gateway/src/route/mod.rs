@@ -12,8 +12,8 @@ use flotilla_gateway_config::{self as config, GatewayConfig, HostPattern, Listen
 use http::request::Parts;
 
 pub use self::backends::{Backends, Share};
-pub(crate) use self::hosts::Hosts;
-use self::{hosts::intersection, paths::Paths};
+pub(crate) use self::hosts::{Hosts, intersection};
+use self::paths::Paths;
 use crate::filter::Filters;
 
 /// Every port's listeners with their routes.
@@ -96,7 +96,10 @@ impl Table {
     pub fn compile(config: &GatewayConfig) -> Self {
         let rules: Vec<Vec<Arc<Rule>>> = config.routes.iter().map(rules).collect();
         let mut table = Self::default();
-        for listener in &config.listeners {
+        // A listener of TLS takes no requests, and its hosts are no other's either.
+        let has_hosts =
+            |listener: &&Listener| listener.protocol.has_requests() || listener.protocol.is_secure();
+        for listener in config.listeners.iter().filter(has_hosts) {
             let hosts = table.ports.entry(listener.port).or_default();
             let attached = hosts.entry(listener.hostname.as_ref());
             attached.name = listener.name.as_str().into();
@@ -159,7 +162,8 @@ impl Attached {
 }
 
 fn is_attached(listener: &Listener, route: &config::Route) -> bool {
-    listener.routes.as_ref().is_none_or(|names| names.contains(&route.name))
+    listener.protocol.has_requests()
+        && listener.routes.as_ref().is_none_or(|names| names.contains(&route.name))
 }
 
 fn rules(route: &config::Route) -> Vec<Arc<Rule>> {

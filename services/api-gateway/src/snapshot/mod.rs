@@ -4,19 +4,21 @@
 mod tls;
 mod upstreams;
 
-pub use self::tls::PortTls;
+pub use self::tls::{PortTls, Secure, TakesSecure};
 use self::upstreams::Followers;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
-use flotilla_gateway_config::{Backend, GatewayConfig, Listener, ListenerProtocol};
+use flotilla_gateway_config::{GatewayConfig, ListenerProtocol};
 
 use crate::{
+    listen::{Place, Transport},
     metrics::{Metrics, RouteMetrics},
     route::Table,
+    stream::{Stream, Streams},
     upstream::{self, Upstream},
 };
 
@@ -39,44 +41,46 @@ pub enum Error {
         /// What is wrong.
         source: upstream::TlsError,
     },
-    /// Something that is not there yet.
-    #[error("{0}: this gateway cannot do that yet")]
-    Unable(String),
 }
 
-/// What would be ignored otherwise.
-fn refuse(config: &GatewayConfig) -> Result<(), Error> {
-    let unable = |field: String| Err(Error::Unable(field));
-    for Listener { name, port, target_port, protocol, proxy_protocol, .. } in &config.listeners {
-        if !protocol.has_requests() {
-            return unable(format!("listeners[{name}].protocol"));
-        }
-        if target_port.is_some_and(|target| target != *port) {
-            return unable(format!("listeners[{name}].targetPort"));
-        }
-        if *proxy_protocol {
-            return unable(format!("listeners[{name}].proxyProtocol"));
-        }
-    }
-    if !config.streams.is_empty() {
-        return unable("streams".to_owned());
-    }
-    for (name, Backend { tls, proxy_protocol, .. }) in &config.backends {
-        if proxy_protocol.is_some() {
-            return unable(format!("backends.{name}.proxyProtocol"));
-        }
-        if tls.as_ref().is_some_and(|tls| !tls.subject_alt_names.is_empty()) {
-            return unable(format!("backends.{name}.tls.subjectAltNames"));
-        }
-    }
-    Ok(())
-}
-
-/// What is done at a port.
+/// What is done at a port with connections.
 #[derive(Debug)]
 pub struct Port {
-    /// TLS, when there is.
-    pub tls: Option<PortTls>,
+    /// The port of the socket.
+    pub socket: u16,
+    /// Whether they begin with a header of the PROXY protocol.
+    pub has_proxy_header: bool,
+    /// What is taken.
+    pub takes: Takes,
+}
+
+/// What a port takes.
+#[derive(Debug)]
+pub enum Takes {
+    /// Requests.
+    Requests,
+    /// What is in TLS, by the server name.
+    Secure(PortTls),
+    /// Connections.
+    Streams(Bare),
+}
+
+/// The one listener of a port whose clients do not say what they want.
+#[derive(Debug)]
+pub struct Bare {
+    /// Its name.
+    pub listener: Arc<str>,
+    /// To whom they go.
+    pub streams: Streams,
+}
+
+/// What is done at a port with datagrams.
+#[derive(Debug)]
+pub struct DatagramPort {
+    /// The port of the socket.
+    pub socket: u16,
+    /// Its listener.
+    pub bare: Bare,
 }
 
 /// What the workers go by.
@@ -93,8 +97,10 @@ pub struct Snapshot {
     pub routes: HashMap<Arc<str>, Arc<RouteMetrics>>,
     /// The metrics of requests that no route takes.
     pub no_route: Arc<RouteMetrics>,
-    /// Where it listens.
+    /// Where it takes connections.
     pub ports: BTreeMap<u16, Port>,
+    /// Where it takes datagrams.
+    pub datagrams: BTreeMap<u16, DatagramPort>,
 }
 
 impl Snapshot {
@@ -108,21 +114,39 @@ impl Snapshot {
             routes: HashMap::new(),
             no_route: metrics.no_route(),
             ports: BTreeMap::new(),
+            datagrams: BTreeMap::new(),
         }
     }
 
     /// From a checked configuration, holding over from the one before.
     pub fn compile(config: GatewayConfig, before: Option<&Self>, metrics: &Metrics) -> Result<Self, Error> {
-        refuse(&config)?;
         let upstreams = upstreams::compile(&config, before)?;
-        let mut ports = BTreeMap::new();
+        let all: Vec<Arc<Stream>> = config
+            .streams
+            .iter()
+            .map(|written| Arc::new(Stream::new(written, metrics.stream(&written.name))))
+            .collect();
+        let (mut ports, mut datagrams) = (BTreeMap::new(), BTreeMap::new());
         for listener in &config.listeners {
+            let streams = || Streams::compile(listener, config.streams.iter().zip(&all));
+            let bare = || Bare { listener: listener.name.as_str().into(), streams: streams() };
+            let socket = listener.socket_port();
+            if listener.protocol == ListenerProtocol::Udp {
+                datagrams.insert(listener.port, DatagramPort { socket, bare: bare() });
+                continue;
+            }
             let port = ports.entry(listener.port).or_insert_with(|| Port {
-                tls: (listener.protocol == ListenerProtocol::Https).then(PortTls::default),
+                socket,
+                has_proxy_header: listener.proxy_protocol,
+                takes: match listener.protocol {
+                    ListenerProtocol::Tcp => Takes::Streams(bare()),
+                    protocol if protocol.is_secure() => Takes::Secure(PortTls::default()),
+                    _ => Takes::Requests,
+                },
             });
-            if let (Some(port), Some(tls)) = (&mut port.tls, &listener.tls) {
-                let known = before.and_then(|before| before.ports.get(&listener.port)?.tls.as_ref());
-                port.add(&config, listener, tls, known)
+            if let Takes::Secure(port) = &mut port.takes {
+                let known = before.and_then(|before| before.ports.get(&listener.port)?.secure());
+                port.add(&config, listener, streams, known)
                     .map_err(|source| Error::Listener { listener: listener.name.clone(), source })?;
             }
         }
@@ -139,6 +163,28 @@ impl Snapshot {
             followers: upstreams::followers(&upstreams),
             upstreams,
             ports,
+            datagrams,
         })
+    }
+
+    /// Where sockets are.
+    pub fn places(&self) -> BTreeSet<Place> {
+        let connections =
+            self.ports.iter().map(|(port, Port { socket, .. })| Place::new(Transport::Tcp, *port, *socket));
+        let datagrams = self
+            .datagrams
+            .iter()
+            .map(|(port, DatagramPort { socket, .. })| Place::new(Transport::Udp, *port, *socket));
+        connections.chain(datagrams).collect()
+    }
+}
+
+impl Port {
+    /// Its listeners by server name, when it takes what is in TLS.
+    pub fn secure(&self) -> Option<&PortTls> {
+        match &self.takes {
+            Takes::Secure(secure) => Some(secure),
+            _ => None,
+        }
     }
 }

@@ -19,60 +19,120 @@ use rustls::{
 
 use crate::{
     route::Hosts,
+    stream::Streams,
     upstream::{TlsError, authorities, certificates},
 };
 
 /// The listeners of a port by their hosts.
 #[derive(Debug, Default)]
 pub struct PortTls {
-    hosts: Hosts<Option<Arc<Ended>>>,
+    hosts: Hosts<Option<Arc<Secure>>>,
+    /// The first that takes requests.
+    first: Option<Arc<Secure>>,
     all: Vec<Arc<Ended>>,
+}
+
+/// A listener of a port with TLS.
+#[derive(Debug)]
+pub struct Secure {
+    /// Its name.
+    pub listener: Arc<str>,
+    /// What it takes.
+    pub takes: TakesSecure,
+}
+
+/// What a listener of a port with TLS takes.
+#[derive(Debug)]
+pub enum TakesSecure {
+    /// Requests, when TLS has been ended so.
+    Requests(Arc<ServerConfig>),
+    /// Connections.
+    Streams {
+        /// How TLS is ended; `None` when it goes on as it is.
+        ended: Option<Arc<ServerConfig>>,
+        /// To whom they go.
+        streams: Streams,
+    },
 }
 
 /// How TLS is ended for a listener, and what that follows from.
 #[derive(Debug)]
 struct Ended {
     listener: Arc<str>,
+    has_requests: bool,
     written: ListenerTls,
     certificates: Vec<Certificate>,
     config: Arc<ServerConfig>,
 }
 
 impl PortTls {
-    /// The listener that a server name belongs to. A client that sends none gets the listener for all hosts, or the first.
-    pub fn find(&self, name: Option<&str>) -> Option<(&Arc<str>, &Arc<ServerConfig>)> {
-        let found = match name {
-            Some(name) => self.hosts.find(name).next()?.as_ref(),
-            None => self.hosts.find("").next().and_then(Option::as_ref).or(self.all.first()),
-        };
-        found.map(|ended| (&ended.listener, &ended.config))
+    /// The listener that a server name belongs to. A client that sends none gets the listener for all hosts, or the first
+    /// that takes requests.
+    pub fn find(&self, name: Option<&str>) -> Option<&Secure> {
+        let found = self.hosts.find(name.unwrap_or_default()).next().and_then(Option::as_ref);
+        let first = self.first.as_ref().filter(|_| name.is_none());
+        found.or(first).map(|secure| &**secure)
     }
 
     pub(super) fn add(
         &mut self,
         config: &GatewayConfig,
         listener: &Listener,
-        tls: &ListenerTls,
+        streams: impl FnOnce() -> Streams,
         before: Option<&Self>,
     ) -> Result<(), TlsError> {
-        let written = tls.certificates.iter().filter_map(|name| config.certificates.get(name));
-        let certificates: Vec<Certificate> = written.cloned().collect();
-        let is_same = |ended: &&Arc<Ended>| {
-            *ended.listener == *listener.name && ended.written == *tls && ended.certificates == certificates
+        let ended = match &listener.tls {
+            None => None,
+            Some(tls) => {
+                let ended = ended(config, listener, tls, before)?;
+                self.all.push(Arc::clone(&ended));
+                Some(Arc::clone(&ended.config))
+            }
         };
-        let ended = match before.and_then(|before| before.all.iter().find(is_same)) {
-            Some(same) => Arc::clone(same),
-            None => Arc::new(Ended {
-                listener: listener.name.as_str().into(),
-                config: Arc::new(server(&certificates, tls.client_validation.as_ref())?),
-                written: tls.clone(),
-                certificates,
-            }),
+        let has_requests = listener.protocol.has_requests();
+        let takes = match ended {
+            Some(ended) if has_requests => TakesSecure::Requests(ended),
+            ended => TakesSecure::Streams { ended, streams: streams() },
         };
-        *self.hosts.entry(listener.hostname.as_ref()) = Some(Arc::clone(&ended));
-        self.all.push(ended);
+        let secure = Arc::new(Secure { listener: listener.name.as_str().into(), takes });
+        if has_requests {
+            self.first.get_or_insert_with(|| Arc::clone(&secure));
+        }
+        *self.hosts.entry(listener.hostname.as_ref()) = Some(secure);
         Ok(())
     }
+}
+
+/// Held over when it is still the same, so that its clients can go on with their sessions.
+fn ended(
+    config: &GatewayConfig,
+    listener: &Listener,
+    tls: &ListenerTls,
+    before: Option<&PortTls>,
+) -> Result<Arc<Ended>, TlsError> {
+    let written = tls.certificates.iter().filter_map(|name| config.certificates.get(name));
+    let certificates: Vec<Certificate> = written.cloned().collect();
+    let has_requests = listener.protocol.has_requests();
+    let is_same = |ended: &&Arc<Ended>| {
+        *ended.listener == *listener.name
+            && ended.has_requests == has_requests
+            && ended.written == *tls
+            && ended.certificates == certificates
+    };
+    if let Some(same) = before.and_then(|before| before.all.iter().find(is_same)) {
+        return Ok(Arc::clone(same));
+    }
+    let mut server = server(&certificates, tls.client_validation.as_ref())?;
+    if has_requests {
+        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    }
+    Ok(Arc::new(Ended {
+        listener: listener.name.as_str().into(),
+        has_requests,
+        config: Arc::new(server),
+        written: tls.clone(),
+        certificates,
+    }))
 }
 
 fn server(shown: &[Certificate], clients: Option<&ClientValidation>) -> Result<ServerConfig, TlsError> {
@@ -82,7 +142,6 @@ fn server(shown: &[Certificate], clients: Option<&ClientValidation>) -> Result<S
         Some(clients) => builder.with_client_cert_verifier(verifier(clients)?),
     };
     let mut config = builder.with_cert_resolver(Arc::new(Shown::new(shown)?));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Each listener has its own: a session that began where no certificate is needed must not go on where one is
     // (CVE-2025-23419).
     config.ticketer = Ticketer::new().map_err(|source| TlsError::Unusable { field: "tickets", source })?;

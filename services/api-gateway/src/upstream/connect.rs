@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use super::Endpoint;
 
 /// How long a connection may take, TLS included.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +56,7 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Result<Stream, Error> {
 }
 
 async fn open(endpoint: &Endpoint) -> Result<Stream, Error> {
-    let stream = match endpoint.address {
-        Some(address) => TcpStream::connect(address).await,
-        None => TcpStream::connect((endpoint.written.host.as_str(), endpoint.written.port)).await,
-    }
-    .map_err(Error::Tcp)?;
-    stream.set_nodelay(true).map_err(Error::Tcp)?;
+    let stream = tcp(endpoint).await?;
     let Some(tls) = &endpoint.tls else {
         return Ok(Stream::Plain(TokioIo::new(stream)));
     };
@@ -69,4 +64,14 @@ async fn open(endpoint: &Endpoint) -> Result<Stream, Error> {
     let stream =
         TlsConnector::from(Arc::clone(&tls.config)).connect(name, stream).await.map_err(Error::Tls)?;
     Ok(Stream::Tls(TokioIo::new(Box::new(stream))))
+}
+
+pub(super) async fn tcp(endpoint: &Endpoint) -> Result<TcpStream, Error> {
+    let stream = match endpoint.address {
+        Some(address) => TcpStream::connect(address).await,
+        None => TcpStream::connect((endpoint.written.host.as_str(), endpoint.written.port)).await,
+    }
+    .map_err(Error::Tcp)?;
+    stream.set_nodelay(true).map_err(Error::Tcp)?;
+    Ok(stream)
 }

@@ -8,7 +8,9 @@ mod http1;
 mod http2;
 mod lease;
 mod pool;
+mod raw;
 mod tls;
+mod verifier;
 
 pub(crate) use self::tls::{authorities, certificates};
 pub use self::{
@@ -16,6 +18,7 @@ pub use self::{
     endpoint::{Endpoint, InFlight},
     lease::Lease,
     pool::{Cause, Pools, SendError},
+    raw::Raw,
     tls::{Error as TlsError, Tls},
 };
 

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use flotilla_gateway_config::{self as config, Protocol, UpstreamTls};
 use rustls::{
     ClientConfig, RootCertStore,
+    client::Resumption,
     pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, pem::PemObject},
 };
+
+use super::verifier::Verifier;
 
 /// Why TLS to a backend cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,8 @@ pub struct Tls {
     /// The certificate that is shown, with its key.
     pub shown: Option<config::Certificate>,
     pub(super) config: Arc<ClientConfig>,
+    /// For streams, of which nobody knows what is spoken on them.
+    pub(super) raw: Arc<ClientConfig>,
     pub(super) name: ServerName<'static>,
 }
 
@@ -58,7 +63,14 @@ impl Tls {
     ) -> Result<Self, Error> {
         let name = ServerName::try_from(written.server_name.clone())
             .map_err(|source| Error::Name(written.server_name.clone(), source))?;
-        let builder = ClientConfig::builder().with_root_certificates(roots(written.ca.as_deref())?);
+        let roots = roots(written.ca.as_deref())?;
+        let builder = ClientConfig::builder();
+        let builder = if written.subject_alt_names.is_empty() {
+            builder.with_root_certificates(roots)
+        } else {
+            let verifier = Verifier::new(roots, &written.subject_alt_names);
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        };
         let mut config = match shown {
             None => builder.with_no_client_auth(),
             Some(shown) => {
@@ -70,11 +82,20 @@ impl Tls {
                     .map_err(|source| Error::Unusable { field: "certificate", source })?
             }
         };
+        let mut raw = config.clone();
+        // A session is for what was spoken when it began.
+        raw.resumption = Resumption::default();
         config.alpn_protocols = match protocol {
             Protocol::Http1 => vec![b"http/1.1".to_vec()],
             Protocol::Http2 => vec![b"h2".to_vec()],
         };
-        Ok(Self { written: written.clone(), shown: shown.cloned(), config: Arc::new(config), name })
+        Ok(Self {
+            written: written.clone(),
+            shown: shown.cloned(),
+            config: Arc::new(config),
+            raw: Arc::new(raw),
+            name,
+        })
     }
 }
 

@@ -10,9 +10,16 @@ use std::{
 use clap::Parser;
 use flotilla_api_gateway::{app, config::Config};
 use tempfile::TempDir;
-use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::oneshot,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
-use crate::backend::Backend;
+use crate::{
+    backend::Backend,
+    client::{get, send},
+};
 
 /// How long anything in a test is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -63,10 +70,11 @@ backends: {{a: {{endpoints: [{}]}}}}
         let file = folder.path().join("gateway.yaml");
         std::fs::write(&file, yaml.replace("PORT", &port.to_string())).unwrap();
         let file = file.to_str().unwrap();
-        let mut arguments = vec!["api-gateway", "--config", file, "--bind", "127.0.0.1"];
-        arguments.extend(["--admin", "127.0.0.1:0", "--workers", "2"]);
-        if !flags.contains(&"--leaving-seconds") {
-            arguments.extend(["--leaving-seconds", "0"]);
+        let mut arguments = vec!["api-gateway", "--config", file, "--admin", "127.0.0.1:0"];
+        for [flag, value] in [["--bind", "127.0.0.1"], ["--workers", "2"], ["--leaving-seconds", "0"]] {
+            if !flags.contains(&flag) {
+                arguments.extend([flag, value]);
+            }
         }
         arguments.extend(flags);
         let gateway = app::Gateway::start(&Config::parse_from(arguments)).await.unwrap();
@@ -90,6 +98,39 @@ backends: {{a: {{endpoints: [{}]}}}}
         let new = self.folder.path().join("new");
         std::fs::write(&new, yaml).unwrap();
         std::fs::rename(new, self.file()).unwrap();
+    }
+
+    /// What it measures.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = send(self.admin, get("/metrics")).await;
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    }
+
+    /// Waits until it measures so.
+    pub(crate) async fn measures(&self, line: &str) {
+        let mut last = String::new();
+        let found = async {
+            loop {
+                last = self.metrics().await;
+                if last.lines().any(|found| found == line) {
+                    return;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let was_found = timeout(PATIENCE, found).await;
+        assert!(was_found.is_ok(), "{line}: {last}");
+    }
+
+    /// Writes another configuration over the first, and waits until it is taken.
+    pub(crate) async fn reload(&self, yaml: &str) {
+        let loads = |metrics: String| {
+            let line = metrics.lines().find(|line| line.starts_with("flotilla_gateway_config_loads_total"));
+            line.and_then(|line| line.rsplit(' ').next()).unwrap().parse::<u64>().unwrap()
+        };
+        let before = loads(self.metrics().await);
+        self.rewrite(yaml);
+        self.measures(&format!("flotilla_gateway_config_loads_total {}", before + 1)).await;
     }
 
     /// Begins the end.

@@ -2,15 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs, reason = "tests")]
 
+mod authority;
 mod backend;
 mod bodies;
 mod client;
+mod datagrams;
 mod ending;
 mod failures;
 mod forwarding;
 mod gateway;
 mod observing;
+mod peer;
+mod proxied;
 mod reloading;
 mod securely;
+mod server_names;
 mod slow;
+mod streams;
 mod upgrades;

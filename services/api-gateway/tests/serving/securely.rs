@@ -1,116 +1,19 @@
 //! TLS with clients and with backends.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use flotilla_gateway_config::Certificate;
 use http::Request;
 use http_body_util::Full;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-    server::WebPkiClientVerifier,
-};
-use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::{ServerConfig, server::WebPkiClientVerifier};
 
 use crate::{
+    authority::{Authority, Client, client, parsed, quoted, written},
     backend::{Backend, Speaks},
-    client::Answer,
     gateway::{Gateway, provider},
 };
-
-/// An authority of the test.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.pem().as_bytes()).unwrap()).unwrap();
-        roots
-    }
-
-    fn issue(&self, names: &[&str]) -> Certificate {
-        let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
-        Certificate { chain: certificate.pem(), key: key.serialize_pem() }
-    }
-}
-
-fn parsed(certificate: &Certificate) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let chain = CertificateDer::pem_slice_iter(certificate.chain.as_bytes()).map(Result::unwrap).collect();
-    (chain, PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).unwrap())
-}
-
-fn quoted(pem: &str) -> String {
-    serde_json::to_string(pem).unwrap()
-}
-
-fn written(name: &str, certificate: &Certificate) -> String {
-    format!("  {name}: {{chain: {}, key: {}}}\n", quoted(&certificate.chain), quoted(&certificate.key))
-}
-
-/// A client that trusts one authority.
-struct Client {
-    roots: RootCertStore,
-    shows: Option<Certificate>,
-    alpn: &'static str,
-}
-
-impl Client {
-    async fn connect(&self, address: SocketAddr, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
-        let builder = ClientConfig::builder().with_root_certificates(self.roots.clone());
-        let mut config = match &self.shows {
-            None => builder.with_no_client_auth(),
-            Some(shown) => {
-                let (chain, key) = parsed(shown);
-                builder.with_client_auth_cert(chain, key).unwrap()
-            }
-        };
-        config.alpn_protocols = vec![self.alpn.as_bytes().to_vec()];
-        let stream = TcpStream::connect(address).await.unwrap();
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
-    }
-
-    /// Asks for a host on a connection for a name.
-    async fn get(&self, address: SocketAddr, name: &str, host: &str) -> Result<Answer, String> {
-        let stream = self.connect(address, name).await.map_err(|error| error.to_string())?;
-        let io = TokioIo::new(stream);
-        let response = if self.alpn == "h2" {
-            let (mut sender, connection) =
-                http2::handshake(TokioExecutor::new(), io).await.map_err(|error| error.to_string())?;
-            tokio::spawn(connection);
-            let request = Request::get(format!("https://{host}/")).body(Full::<Bytes>::default()).unwrap();
-            sender.send_request(request).await
-        } else {
-            let (mut sender, connection) = http1::handshake(io).await.map_err(|error| error.to_string())?;
-            tokio::spawn(connection);
-            let request = Request::get("/").header("host", host).body(Full::<Bytes>::default()).unwrap();
-            sender.send_request(request).await
-        };
-        Ok(Answer::of(response.map_err(|error| error.to_string())?).await)
-    }
-}
-
-fn client(authority: &Authority) -> Client {
-    provider();
-    Client { roots: authority.roots(), shows: None, alpn: "http/1.1" }
-}
 
 fn listeners(authority: &Authority, backend: &Backend, strict: &str) -> String {
     format!(
