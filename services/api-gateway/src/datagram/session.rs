@@ -60,11 +60,7 @@ pub(super) struct Session {
 
 /// The clients of one worker.
 #[derive(Debug)]
-pub struct Sessions {
-    known: RefCell<Recent<Key, Rc<Session>>>,
-    /// By what endpoints were looked at last.
-    swept: RefCell<Option<Arc<Snapshot>>>,
-}
+pub struct Sessions(RefCell<Recent<Key, Rc<Session>>>);
 
 impl Towards {
     /// Sends a first datagram, or has it wait until the endpoint's name has been looked up.
@@ -192,21 +188,21 @@ async fn carry(worker: &Worker, socket: &Socket, key: Key, towards: &Towards) ->
 impl Sessions {
     /// At most so many.
     pub fn new(most: usize) -> Self {
-        Self { known: RefCell::new(Recent::new(most)), swept: RefCell::default() }
+        Self(RefCell::new(Recent::new(most)))
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.known.borrow().len()
+        self.0.borrow().len()
     }
 
     /// The session of a client, to which something has been said now.
     pub(super) fn take_up(&self, key: &Key, now: Instant) -> Option<Rc<Session>> {
-        self.known.borrow_mut().take_up(key, now).cloned()
+        self.0.borrow_mut().take_up(key, now).cloned()
     }
 
     pub(super) fn put(&self, key: Key, session: Session, now: Instant) {
-        let evicted = self.known.borrow_mut().put(key, Rc::new(session), now);
+        let evicted = self.0.borrow_mut().put(key, Rc::new(session), now);
         if let Some(evicted) = evicted {
             evicted.ended(Some(StreamFailure::Evicted));
         }
@@ -214,7 +210,7 @@ impl Sessions {
 
     /// Ends a session whose endpoint has failed.
     pub(super) fn fail(&self, key: &Key, error: &io::Error, metrics: &Metrics) {
-        let failed = self.known.borrow_mut().remove(key);
+        let failed = self.0.borrow_mut().remove(key);
         let Some(session) = failed else { return };
         tracing::debug!(backend = %session.backend, %error, "an endpoint takes no datagrams");
         session.towards.endpoint.health.failed(Instant::now());
@@ -224,37 +220,32 @@ impl Sessions {
 
     /// Ends sessions that have said nothing for as long as `idle`, and those whose endpoint is no longer one: the next
     /// datagram of their client goes to another.
-    pub(super) fn sweep(&self, snapshot: &Arc<Snapshot>, now: Instant, idle: Duration) {
+    pub(super) fn sweep(&self, snapshot: &Snapshot, now: Instant, idle: Duration) {
         while let Some(session) = self.remove_idle(now, idle) {
             session.ended(None);
-        }
-        let is_swept = self.swept.borrow().as_ref().is_some_and(|swept| Arc::ptr_eq(swept, snapshot));
-        if is_swept {
-            return;
         }
         let has_endpoint = |_: &Key, session: &Rc<Session>| {
             snapshot.upstreams.get(&session.backend).is_some_and(|upstream| {
                 upstream.endpoints().iter().any(|endpoint| endpoint.id == session.endpoint())
             })
         };
-        let gone = self.known.borrow_mut().retain(has_endpoint);
+        let gone = self.0.borrow_mut().retain(has_endpoint);
         for session in gone {
             session.ended(None);
         }
-        self.swept.replace(Some(Arc::clone(snapshot)));
     }
 
     fn remove_idle(&self, now: Instant, idle: Duration) -> Option<Rc<Session>> {
-        self.known.borrow_mut().remove_idle(now, idle)
+        self.0.borrow_mut().remove_idle(now, idle)
     }
 
     /// Whether nobody is known at a port.
     pub(super) fn has_none_at(&self, port: u16) -> bool {
-        !self.known.borrow().any(|key| key.port == port)
+        !self.0.borrow().any(|key| key.port == port)
     }
 
     /// Ends all sessions of a port.
     pub(super) fn close(&self, port: u16) {
-        drop(self.known.borrow_mut().retain(|key, _| key.port != port));
+        drop(self.0.borrow_mut().retain(|key, _| key.port != port));
     }
 }

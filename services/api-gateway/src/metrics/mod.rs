@@ -84,7 +84,7 @@ pub struct Metrics {
     pub lost_lines: Counter<u64, AtomicU64>,
     of_streams: StreamFamilies,
     routes: Mutex<HashMap<Arc<str>, Arc<RouteMetrics>>>,
-    streams: Mutex<Vec<Arc<StreamMetrics>>>,
+    streams: Mutex<HashMap<Arc<str>, Arc<StreamMetrics>>>,
 }
 
 impl Default for Metrics {
@@ -203,18 +203,18 @@ impl Metrics {
     /// The metrics of a stream, which are there until [`Metrics::keep_streams`] finds that nobody has them.
     pub fn stream(&self, name: &str) -> Arc<StreamMetrics> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = streams.iter().find(|stream| &*stream.name == name) {
+        if let Some(known) = streams.get(name) {
             return Arc::clone(known);
         }
         let stream = Arc::new(self.of_streams.of(name));
-        streams.push(Arc::clone(&stream));
+        streams.insert(Arc::clone(&stream.name), Arc::clone(&stream));
         stream
     }
 
     /// Forgets streams that are in no configuration and have no connection.
     pub fn keep_streams(&self) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        streams.retain(|stream| {
+        streams.retain(|_, stream| {
             let is_used = Arc::strong_count(stream) > 1;
             if !is_used {
                 self.of_streams.forget(&stream.name);

@@ -148,3 +148,48 @@ impl<'a> StreamLine<'a> {
 fn canonical(address: SocketAddr) -> std::net::IpAddr {
     address.ip().to_canonical()
 }
+
+#[cfg(test)]
+mod tests {
+    use flotilla_gateway_config::{self as config, Protocol};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn a_line_says_who_got_what_from_whom_and_how_it_ended() {
+        let metrics = Arc::new(Metrics::default());
+        let log = Arc::new(AccessLog::start(0.0, Arc::clone(&metrics)).unwrap());
+        let written =
+            config::Stream { name: "shop/db".to_owned(), hostnames: Vec::new(), backends: Vec::new() };
+        let client = Client {
+            protocol: ListenerProtocol::Tls,
+            port: 443,
+            listener: "db".into(),
+            peer: "[::ffff:192.0.2.7]:51000".parse().unwrap(),
+            destination: "10.0.0.1:443".parse().unwrap(),
+            server_name: Some("a.db.test".to_owned()),
+        };
+        let record = Record::new(&Stream::new(&written, metrics.stream("shop/db")), client, &log);
+        let address = config::Endpoint { host: "10.0.0.7".to_owned(), port: 5432 };
+        let endpoint = Arc::new(Endpoint::new(address, Protocol::Http1, None));
+        record.asked(&"database".into(), &endpoint);
+        record.received(3);
+        record.sent(5);
+        record.sent(2);
+        record.ended(Some(StreamFailure::Backend));
+        let mut line = serde_json::to_value(StreamLine::new(&record, record.end.get())).unwrap();
+        for field in ["time", "durationMs"] {
+            assert!(!line.as_object_mut().unwrap().remove(field).unwrap().is_null());
+        }
+        assert_eq!(
+            line,
+            serde_json::json!({
+                "client": "192.0.2.7", "clientPort": 51000, "protocol": "TLS", "port": 443, "listener": "db",
+                "serverName": "a.db.test", "stream": "shop/db", "backend": "database",
+                "endpoint": "10.0.0.7:5432", "attempts": 1, "bytesReceived": 3, "bytesSent": 7,
+                "reason": "backend",
+            })
+        );
+    }
+}

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     gateway::{Gateway, PATIENCE, free_port},
-    peer::Answering,
+    peer::{AGAIN, Answering},
 };
 
 fn config(shares: &str, backends: &str) -> String {
@@ -144,6 +144,11 @@ async fn silence_ends_a_session_and_datagrams_either_way_keep_it() {
         sleep(Duration::from_millis(900)).await;
         assert_eq!(ask(&socket, b"x").await.1, port);
     }
+    socket.send(AGAIN.0).await.unwrap();
+    for _ in 0..=AGAIN.1 {
+        answer(&socket).await;
+    }
+    assert_eq!(ask(&socket, b"x").await.1, port);
     gateway.measures("flotilla_gateway_stream_open_connections{stream=\"s\"} 0").await;
     assert_ne!(ask(&socket, b"x").await.1, port);
     assert!(!gateway.metrics().await.contains("stream_failures_total{"), "silence is how a session ends");

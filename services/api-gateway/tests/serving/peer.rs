@@ -137,6 +137,9 @@ pub(crate) async fn greeted(address: SocketAddr) -> std::io::Result<(TcpStream, 
     Ok((stream, greeting.trim_end().to_owned()))
 }
 
+/// A backend that answers this so many times, once in 900 milliseconds.
+pub(crate) const AGAIN: (&[u8], u32) = (b"again", 5);
+
 /// A backend that answers each datagram with its name, the sender's port, and what it has got.
 pub(crate) struct Answering {
     pub(crate) address: SocketAddr,
@@ -145,13 +148,22 @@ pub(crate) struct Answering {
 
 impl Answering {
     pub(crate) async fn start(name: &'static str) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
         let address = socket.local_addr().unwrap();
         let task = tokio::spawn(async move {
             let mut buffer = vec![0; 64 * 1024];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
                 let head = format!("{name} {} ", from.port());
-                let _sent = socket.send_to(&[head.as_bytes(), &buffer[..length]].concat(), from).await;
+                let answer = [head.as_bytes(), &buffer[..length]].concat();
+                let more = if &buffer[..length] == AGAIN.0 { AGAIN.1 } else { 0 };
+                let _sent = socket.send_to(&answer, from).await;
+                let socket = Arc::clone(&socket);
+                tokio::spawn(async move {
+                    for _ in 0..more {
+                        tokio::time::sleep(Duration::from_millis(900)).await;
+                        let _sent = socket.send_to(&answer, from).await;
+                    }
+                });
             }
         });
         Self { address, task }

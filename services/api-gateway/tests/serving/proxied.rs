@@ -51,8 +51,15 @@ backends: {{a: {{endpoints: [{}]}}}}
 
 #[tokio::test]
 async fn a_trusted_proxy_says_who_the_client_is() {
+    // A socket of both families has a proxy of IPv4 in addresses of IPv6.
+    for bind in ["127.0.0.1", "::"] {
+        trusted(&["--bind", bind]).await;
+    }
+}
+
+async fn trusted(bind: &[&str]) {
     let backend = Backend::start().await;
-    let gateway = Gateway::with(&requests(&backend), &TRUSTED).await;
+    let gateway = Gateway::with(&requests(&backend), &[&TRUSTED[..], bind].concat()).await;
     let (proxy, local) = (v2(0x21), v2(0x20));
     for (pieces, client) in [
         (vec![V1, REQUEST], "192.0.2.7"),
