@@ -1,8 +1,14 @@
 //! A namespace for a test, with an account that has the rights of a gateway and no others.
 
-use std::{collections::BTreeMap, path::Path, sync::Once};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, resume_unwind},
+    path::Path,
+    sync::Once,
+};
 
 use flotilla_gateway_config::package::{INDEX_KEY, PART_KEY, pack};
+use futures::FutureExt;
 use k8s_openapi::{
     ByteString,
     api::{
@@ -32,11 +38,14 @@ pub(crate) struct TestNamespace {
     pub(crate) name: String,
 }
 
-/// Runs a test in a namespace of its own, which is deleted when it passes.
+/// Runs a test in a namespace of its own, which is deleted also when it fails.
 pub(crate) async fn in_namespace(body: impl AsyncFnOnce(&TestNamespace)) {
     let namespace = TestNamespace::create().await;
-    body(&namespace).await;
+    let outcome = AssertUnwindSafe(body(&namespace)).catch_unwind().await;
     namespace.delete().await;
+    if let Err(panic) = outcome {
+        resume_unwind(panic);
+    }
 }
 
 fn object<T: DeserializeOwned>(value: Value) -> T {
