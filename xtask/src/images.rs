@@ -1,6 +1,7 @@
 //! `cargo xtask images`: builds every image without a registry, and puts them into the cluster when asked to.
 
 pub(crate) mod archive;
+mod authorities;
 mod debian;
 mod ours;
 mod podinfo;
@@ -41,8 +42,9 @@ struct Recipe {
 }
 
 /// Every image, ours first.
-const RECIPES: [Recipe; 6] = [
+const RECIPES: [Recipe; 7] = [
     Recipe { name: "operator", about: "the Flotilla operator", build: ours::operator },
+    Recipe { name: "api-gateway", about: "the gateway", build: ours::gateway },
     Recipe { name: "podinfo", about: "the service of the README's example", build: podinfo::podinfo },
     Recipe { name: "podinfo-1", about: "an old release of it, to change from", build: podinfo::podinfo_1 },
     Recipe { name: "redis", about: "a cache", build: redis::redis },

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use super::archive::{self, Archived};
+use super::authorities;
 use crate::host::{self, Package};
 use crate::oci::{Entry, Image};
 use crate::{cache, process, progress, target_folder, workspace_root};
@@ -24,17 +25,37 @@ const MAX_MEGABYTES: f64 = 25.0;
 /// A program of this workspace. The `Dockerfile` in its folder makes the same image where there is Docker or buildah.
 struct Program {
     package: &'static str,
-    features: &'static str,
-    /// The name of its image, and of its folder.
+    /// The package's features, if it has any.
+    features: Option<&'static str>,
+    /// What cargo calls the program.
+    binary: &'static str,
+    /// The name of its image.
     name: &'static str,
     description: &'static str,
+    /// Where its own pages are: health, metrics.
+    port: u16,
+    /// Whether it connects to servers that anybody has certified.
+    authorities: bool,
 }
 
 const OPERATOR: Program = Program {
     package: "flotilla-operator",
-    features: "bin",
+    features: Some("bin"),
+    binary: "flotilla-operator",
     name: "operator",
     description: "The Flotilla operator: makes Microservice objects true",
+    port: 8080,
+    authorities: false,
+};
+
+const GATEWAY: Program = Program {
+    package: "flotilla-api-gateway",
+    features: None,
+    binary: "api-gateway",
+    name: "api-gateway",
+    description: "The gateway of Flotilla: routes HTTP requests as one configuration says",
+    port: 9901,
+    authorities: true,
 };
 
 /// The operator.
@@ -44,7 +65,12 @@ pub(super) fn operator() -> Result<Archived> {
 
 /// The program that is in the operator's image.
 pub(super) fn operator_program() -> Result<PathBuf> {
-    compile(OPERATOR.package, OPERATOR.features)
+    OPERATOR.compile()
+}
+
+/// The gateway.
+pub(super) fn gateway() -> Result<Archived> {
+    GATEWAY.build()
 }
 
 impl Program {
@@ -53,9 +79,9 @@ impl Program {
         let label = |key: &str, value: &str| (format!("org.opencontainers.image.{key}"), value.to_owned());
         Image {
             reference: format!("{REGISTRY}/{}:{VERSION}", self.name),
-            entrypoint: vec![format!("/{}", self.package)],
+            entrypoint: vec![format!("/{}", self.binary)],
             user: "65532:65532".into(),
-            ports: vec!["8080/tcp".into()],
+            ports: vec![format!("{}/tcp", self.port)],
             labels: BTreeMap::from([
                 label("title", self.package),
                 label("description", self.description),
@@ -69,26 +95,37 @@ impl Program {
 
     /// Compiles it and makes the image.
     fn build(&self) -> Result<Archived> {
-        let binary = compile(self.package, self.features)?;
-        archive_of(self.package, &self.image(), &binary)
+        let binary = self.compile()?;
+        let bundle = if self.authorities { Some(authorities::bundle()?) } else { None };
+        let image = self.image();
+        let content =
+            cache::Key::default().path(&binary)?.text("authorities", bundle.as_deref().unwrap_or(""));
+        let archived = archive::write(&image, content, || {
+            let mut layer = vec![
+                archive::tmp(),
+                Entry::File { path: self.binary.into(), source: binary.clone(), mode: 0o755 },
+            ];
+            layer.extend(bundle.map(|content| Entry::Text {
+                path: authorities::PATH.into(),
+                content,
+                mode: 0o444,
+            }));
+            Ok(vec![layer])
+        })?;
+        let size = archived.megabytes()?;
+        if size > MAX_MEGABYTES {
+            bail!("{} has {size:.1} MB and may have {MAX_MEGABYTES} MB", image.reference);
+        }
+        Ok(archived)
     }
-}
 
-fn archive_of(package: &str, image: &Image, binary: &Path) -> Result<Archived> {
-    let archived = archive::write(image, cache::Key::default().path(binary)?, || {
-        let file = Entry::File { path: package.into(), source: binary.to_owned(), mode: 0o755 };
-        Ok(vec![vec![archive::tmp(), file]])
-    })?;
-    let size = archived.megabytes()?;
-    if size > MAX_MEGABYTES {
-        bail!("{} has {size:.1} MB and may have {MAX_MEGABYTES} MB", image.reference);
+    /// Compiles it, static. Cargo itself knows whether there is anything to do.
+    fn compile(&self) -> Result<PathBuf> {
+        let features = self.features.map(|features| ["--features", features]);
+        let mut arguments = vec!["--bin", self.binary];
+        arguments.extend(features.iter().flatten());
+        compiled(self.package, &arguments, self.binary)
     }
-    Ok(archived)
-}
-
-/// Compiles a static program. Cargo itself knows whether there is anything to do.
-fn compile(package: &str, features: &str) -> Result<PathBuf> {
-    compiled(package, &["--features", features], package)
 }
 
 /// Compiles a static example program, which shares with the images what is compiled already.
@@ -142,8 +179,8 @@ mod tests {
 
     #[test]
     fn the_dockerfile_makes_the_same_image() {
-        for program in [&OPERATOR] {
-            let path = workspace_root().join(program.name).join("Dockerfile");
+        for (program, folder) in [(&OPERATOR, "operator"), (&GATEWAY, "services/api-gateway")] {
+            let path = workspace_root().join(folder).join("Dockerfile");
             let text = fs::read_to_string(&path).unwrap();
             let has = |line: &str| {
                 assert!(
@@ -167,10 +204,20 @@ mod tests {
                 has(&format!("EXPOSE {}", port.trim_end_matches("/tcp")));
             }
             has("FROM scratch");
+            let features = program.features.map(|features| format!(" --features {features}"));
             has(&format!(
-                "cargo build --locked --release --package {} --features {}",
-                program.package, program.features
+                "cargo build --locked --release --package {}{} && install",
+                program.package,
+                features.unwrap_or_default()
             ));
+            has(&format!("target/release/{0} /out/{0}", program.binary));
+            assert_eq!(
+                text.contains(authorities::PATH),
+                program.authorities,
+                "{}: {}",
+                path.display(),
+                authorities::PATH
+            );
         }
     }
 }
