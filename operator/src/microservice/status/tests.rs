@@ -129,6 +129,7 @@ fn everything_that_a_service_uses_is_listed_once() {
         (Reference::ConfigMap("extra".into()), false),
     ]);
     let status = status(spec, &observed, &applied());
+    assert_eq!(status.conditions[0].type_, condition::READY, "the summary comes first");
     golden("what_a_service_uses", &status.uses);
     golden("what_it_lacks", &status.problems);
 }
@@ -310,8 +311,9 @@ fn a_version_that_waits_has_the_problems_of_what_it_waits_for() {
     let told_of = told(&status("ports: []", &observed, &running).problems);
     assert_eq!(told_of, ["Warning ImagePullFailed: Job/orders-schema app"]);
     let failed = waits("MigrationFailed", Some("orders-schema"), true);
-    let told_of = told(&status("ports: []", &observed, &failed).problems);
-    assert_eq!(told_of, ["Error MigrationFailed: Job/orders-schema"]);
+    let failed = status("ports: []", &observed, &failed);
+    assert_eq!(told(&failed.problems), ["Error MigrationFailed: Job/orders-schema"]);
+    assert_eq!(failed.conditions[1].message, "it waits", "its pods are a thing of the past");
 }
 
 #[test]
