@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::SignedDuration;
 use k8s_openapi::{
-    api::core::v1::{ContainerState, ContainerStatus, Pod},
+    api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod},
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
@@ -11,15 +12,28 @@ use crate::microservice::warnings::{Subject, Warning};
 
 /// Why pods do not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct Cause {
     /// From a fixed list, so that it can be alerted on.
     pub(super) reason: &'static str,
     /// For people, with the container's name.
     pub(super) message: String,
+    /// The container, when it is about one.
+    pub(super) container: Option<String>,
 }
 
-/// The problem of the newest pod that has one. Pods that are being deleted do not count.
-pub(super) fn problem(pods: &[Arc<Pod>], warnings: &BTreeMap<String, Vec<Warning>>) -> Option<Problem> {
+impl Cause {
+    /// A cause that lies with the pod as a whole.
+    pub(super) fn of_pod(reason: &'static str, message: String) -> Self {
+        Self { reason, message, container: None }
+    }
+
+    fn of_container(reason: &'static str, name: &str, what: &str) -> Self {
+        Self { reason, message: format!("container {name:?}{what}"), container: Some(name.to_owned()) }
+    }
+}
+
+/// What is wrong with the newest pod that has something. Pods that are being deleted do not count.
+pub(super) fn cause(pods: &[Arc<Pod>], warnings: &BTreeMap<String, Vec<Warning>>) -> Option<Cause> {
     let mut living: Vec<_> = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
     // By name as well: pods of one second would otherwise take turns, each with a write.
     living.sort_by_key(|pod| {
@@ -47,11 +61,11 @@ pub(super) fn image(pods: &[Arc<Pod>], container: &str) -> Option<String> {
     Some(oldest.2.clone()).filter(|image| !image.is_empty())
 }
 
-fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Problem> {
+fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Cause> {
     let status = pod.status.as_ref()?;
     if status.phase.as_deref() == Some("Failed") && status.reason.as_deref() == Some("Evicted") {
         let message = status.message.clone().unwrap_or_default();
-        return Some(Problem { reason: "Evicted", message: format!("a pod was evicted: {message}") });
+        return Some(Cause::of_pod("Evicted", format!("a pod was evicted: {message}")));
     }
     let unschedulable = status.conditions.iter().flatten().find(|condition| {
         condition.type_ == "PodScheduled"
@@ -60,10 +74,7 @@ fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Problem> {
     });
     if let Some(condition) = unschedulable {
         let message = condition.message.clone().unwrap_or_default();
-        return Some(Problem {
-            reason: "Unschedulable",
-            message: format!("no node takes the pod: {message}"),
-        });
+        return Some(Cause::of_pod("Unschedulable", format!("no node takes the pod: {message}")));
     }
     let init = status.init_container_statuses.iter().flatten();
     let containers: Vec<_> = init.chain(status.container_statuses.iter().flatten()).collect();
@@ -81,7 +92,7 @@ fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Problem> {
 }
 
 /// Why no container of a pod has started.
-fn before_start(containers: &[&ContainerStatus], warnings: &[Warning]) -> Option<Problem> {
+fn before_start(containers: &[&ContainerStatus], warnings: &[Warning]) -> Option<Cause> {
     let is_waiting =
         |container: &&ContainerStatus| container.state.as_ref().is_some_and(|state| state.waiting.is_some());
     if !containers.iter().all(is_waiting) {
@@ -92,22 +103,34 @@ fn before_start(containers: &[&ContainerStatus], warnings: &[Warning]) -> Option
     };
     if let Some(Warning { message, .. }) = said(Subject::Volume) {
         let message = format!("a volume of the pod cannot be mounted: {message}");
-        return Some(Problem { reason: "MountFailed", message });
+        return Some(Cause::of_pod("MountFailed", message));
     }
     let Warning { message, .. } = said(Subject::Sandbox)?;
-    Some(Problem { reason: "PodCannotStart", message: format!("the pod cannot start: {message}") })
+    Some(Cause::of_pod("PodCannotStart", format!("the pod cannot start: {message}")))
 }
 
 /// Exit codes of a container that was told to end: by itself, by SIGKILL and by SIGTERM.
 const BY_SIGNAL: [i32; 3] = [0, 137, 143];
+
+/// For how much longer a container must live than before its last crash to count as one that has stopped crashing.
+const SETTLED: SignedDuration = SignedDuration::from_secs(10);
 
 /// Whether it is about a probe for which the kubelet ends the container.
 fn ends(warning: &Warning) -> bool {
     warning.message.starts_with("Liveness") || warning.message.starts_with("Startup")
 }
 
+/// Whether a container had lived for longer than before its last crash when something was said of it.
+fn has_outlived(warning: &Warning, running: Option<&Time>, last: Option<&ContainerStateTerminated>) -> bool {
+    let Some(crash) = last.filter(|last| last.exit_code != 0) else { return true };
+    let lived = crash.started_at.as_ref().zip(crash.finished_at.as_ref());
+    let lived = lived.map(|(from, to)| to.0.duration_since(from.0)).unwrap_or_default();
+    let now = warning.last.zip(running).map(|(last, start)| last.duration_since(start.0)).unwrap_or_default();
+    now > lived + SETTLED
+}
+
 /// The probe for which a container is not ready, or is ended.
-fn probe(container: &ContainerStatus, warnings: &[Warning]) -> Option<Problem> {
+fn probe(container: &ContainerStatus, warnings: &[Warning]) -> Option<Cause> {
     if container.ready {
         return None;
     }
@@ -117,12 +140,14 @@ fn probe(container: &ContainerStatus, warnings: &[Warning]) -> Option<Problem> {
     let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
     let ended = state.terminated.as_ref().or(last);
     // A readiness probe that failed before this start says nothing of this one; the others may be why there is one.
+    // One that fails while a container crashes again and again is not why.
     let holds = |warning: &Warning| {
         let is_since = |start: Option<&Time>| start.is_some_and(|start| warning.last >= Some(start.0));
+        let is_since_running = is_since(running) && (ends(warning) || has_outlived(warning, running, last));
         let since_ended = is_since(ended.and_then(|ended| ended.started_at.as_ref()));
         // The kubelet soon says the same thing no more, and goes on ending the container.
         let was_ended = ended.is_some_and(|ended| BY_SIGNAL.contains(&ended.exit_code));
-        is_since(running) || (ends(warning) && (since_ended || was_ended))
+        is_since_running || (ends(warning) && (since_ended || was_ended))
     };
     let said = warnings
         .iter()
@@ -136,16 +161,16 @@ fn probe(container: &ContainerStatus, warnings: &[Warning]) -> Option<Problem> {
     }
     let restarts =
         if ends && container.restart_count > 0 { ", so it is started again and again" } else { "" };
-    Some(Problem { reason: "ProbeFailed", message: format!("container {name:?}: {message}{restarts}") })
+    Some(Cause::of_container("ProbeFailed", name, &format!(": {message}{restarts}")))
 }
 
-fn of_container(container: &ContainerStatus) -> Option<Problem> {
+fn of_container(container: &ContainerStatus) -> Option<Cause> {
     let name = &container.name;
     let state = container.state.as_ref()?;
     if let Some(waiting) = &state.waiting {
         let message = waiting.message.as_deref().unwrap_or_default();
         let described = |reason, what: &str| {
-            Some(Problem { reason, message: format!("container {name:?}: {what}: {}", cause(message)) })
+            Some(Cause::of_container(reason, name, &format!(": {what}: {}", behind(message))))
         };
         match waiting.reason.as_deref().unwrap_or_default() {
             "ErrImagePull"
@@ -160,7 +185,7 @@ fn of_container(container: &ContainerStatus) -> Option<Problem> {
                 return described("ContainerConfigInvalid", "its configuration is not valid");
             }
             "CreateContainerError" | "RunContainerError" => {
-                return described("ContainerCannotStart", "it cannot start");
+                return Some(unstartable(name, message));
             }
             "CrashLoopBackOff" => return crash(name, container.last_state.as_ref()),
             _ => return None,
@@ -179,13 +204,16 @@ fn of_container(container: &ContainerStatus) -> Option<Problem> {
     None
 }
 
-fn crash(name: &str, state: Option<&ContainerState>) -> Option<Problem> {
+fn crash(name: &str, state: Option<&ContainerState>) -> Option<Cause> {
     let terminated = state?.terminated.as_ref()?;
     if terminated.reason.as_deref() == Some("OOMKilled") {
-        let message = format!(
-            "container {name:?} was killed because it used more memory than its limit: raise spec.resources.limits.memory"
-        );
-        return Some(Problem { reason: "OutOfMemory", message });
+        let what =
+            " was killed because it used more memory than its limit: raise spec.resources.limits.memory";
+        return Some(Cause::of_container("OutOfMemory", name, what));
+    }
+    // The runtime's word for a program that never began; the kubelet's takes turns with it.
+    if terminated.reason.as_deref() == Some("StartError") {
+        return Some(unstartable(name, terminated.message.as_deref().unwrap_or_default()));
     }
     let how = match terminated.signal {
         Some(signal) => format!("signal {signal}"),
@@ -195,12 +223,16 @@ fn crash(name: &str, state: Option<&ContainerState>) -> Option<Problem> {
         Some(message) if !message.is_empty() => format!(": {message}"),
         _ => ": its last words are in its log (kubectl logs --previous)".to_owned(),
     };
-    Some(Problem { reason: "CrashLoop", message: format!("container {name:?} ended with {how}{said}") })
+    Some(Cause::of_container("CrashLoop", name, &format!(" ended with {how}{said}")))
+}
+
+fn unstartable(name: &str, message: &str) -> Cause {
+    Cause::of_container("ContainerCannotStart", name, &format!(": it cannot start: {}", message.trim()))
 }
 
 /// What is behind a back-off. `ErrImagePull` and `ImagePullBackOff` take turns with two wordings of one error;
 /// the part they share is the error itself.
-fn cause(message: &str) -> &str {
+fn behind(message: &str) -> &str {
     message.split_once("ErrImagePull: ").map_or(message, |(_, cause)| cause)
 }
 
@@ -220,15 +252,12 @@ mod tests {
             "restartCount": 1, "state": state, "lastState": last}]})
     }
 
-    fn one(status: Value) -> Option<Problem> {
+    fn one(status: Value) -> Option<Cause> {
         with(status, Vec::new())
     }
 
-    fn with(status: Value, warnings: Vec<Warning>) -> Option<Problem> {
-        problem(
-            &[pod("a", "2026-01-01T00:00:00Z", status)],
-            &BTreeMap::from([("uid-a".to_owned(), warnings)]),
-        )
+    fn with(status: Value, warnings: Vec<Warning>) -> Option<Cause> {
+        cause(&[pod("a", "2026-01-01T00:00:00Z", status)], &BTreeMap::from([("uid-a".to_owned(), warnings)]))
     }
 
     #[test]
@@ -270,6 +299,19 @@ mod tests {
         ));
         assert_eq!(between, waiting);
         assert!(between.unwrap().message.starts_with("container \"app\" ended with exit code 3"));
+    }
+
+    #[test]
+    fn a_program_that_cannot_begin_reads_the_same_while_it_backs_off() {
+        let error = "exec: \"/shop\": no such file or directory";
+        let refused =
+            container(json!({"waiting": {"reason": "RunContainerError", "message": error}}), json!({}));
+        let ended = json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": error}});
+        let between = container(ended.clone(), json!({}));
+        let waiting = container(json!({"waiting": {"reason": "CrashLoopBackOff"}}), ended);
+        let [refused, between, waiting] = [refused, between, waiting].map(|status| one(status).unwrap());
+        assert_eq!(refused.reason, "ContainerCannotStart");
+        assert_eq!((&between, &waiting), (&refused, &refused));
     }
 
     #[test]
@@ -337,10 +379,23 @@ mod tests {
     }
 
     #[test]
+    fn a_container_that_crashes_is_not_ready_for_that_until_it_has_stopped() {
+        let crashed = json!({"terminated": {"exitCode": 2, "startedAt": "2026-01-01T00:00:00Z",
+            "finishedAt": "2026-01-01T00:00:20Z"}});
+        let running = container(json!({"running": {"startedAt": "2026-01-01T00:01:00Z"}}), crashed);
+        let failed = |second: u32| {
+            let last = format!("2026-01-01T00:01:{second:02}Z");
+            let said = warning(Subject::Probe, "Readiness probe failed: connection refused", &last);
+            with(running.clone(), vec![said]).unwrap().reason
+        };
+        assert_eq!([failed(1), failed(30), failed(31)], ["CrashLoop", "CrashLoop", "ProbeFailed"]);
+    }
+
+    #[test]
     fn the_newest_pod_speaks() {
         let ended = |code: i32| container(json!({"terminated": {"exitCode": code}}), json!({}));
         let pods =
             [pod("old", "2026-01-01T00:00:00Z", ended(1)), pod("new", "2026-01-02T00:00:00Z", ended(2))];
-        assert!(problem(&pods, &BTreeMap::new()).unwrap().message.contains("exit code 2"));
+        assert!(cause(&pods, &BTreeMap::new()).unwrap().message.contains("exit code 2"));
     }
 }
