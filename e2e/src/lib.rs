@@ -4,6 +4,7 @@ mod audit;
 mod fault;
 mod kubectl;
 mod namespace;
+mod prober;
 mod program;
 mod wait;
 
@@ -11,6 +12,7 @@ pub use audit::{AuditLog, Position, Request};
 pub use fault::{Fault, Faults, Faulty, Proxy};
 pub use kubectl::{kubectl, server_side_diff};
 pub use namespace::{TEST_LABEL, TestNamespace, allow_callers, condition, in_namespace};
+pub use prober::Prober;
 pub use program::{Ended, program};
 pub use wait::{eventually, eventually_within, stays};
 

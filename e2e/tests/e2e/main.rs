@@ -7,6 +7,7 @@ mod bindings;
 mod class;
 mod edges;
 mod foreign;
+mod gateway;
 mod gitops;
 mod install;
 mod jobs;

@@ -1,16 +1,10 @@
 //! Versions: how a bad one gives way, how a former one comes back, and what makes a new one.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flotilla_crds::v1alpha1::{Microservice, MicroserviceRevision, MicroserviceStatus, Revisions};
-use flotilla_e2e::{PODINFO, TestNamespace, condition, eventually, in_namespace, kubectl, stays};
+use flotilla_e2e::{PODINFO, Prober, TestNamespace, condition, eventually, in_namespace, kubectl, stays};
 use kube::{ResourceExt, api::ListParams};
 use serde_json::{Value, json};
 
@@ -38,40 +32,6 @@ fn stalled(status: &MicroserviceStatus) -> Option<&str> {
     condition(status, "Stalled").map(|found| found.reason.as_str())
 }
 
-/// Asks a service without a pause, until it is told to end.
-struct Prober {
-    stop: Arc<AtomicBool>,
-    task: tokio::task::JoinHandle<(u32, Vec<String>)>,
-}
-
-impl Prober {
-    fn start(namespace: &TestNamespace, service: &str) -> Self {
-        let path = format!("/api/v1/namespaces/{}/services/{service}:http/proxy/version", namespace.name);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let task = tokio::spawn(async move {
-            let (mut answers, mut failures) = (0, Vec::new());
-            while !stopped.load(Ordering::Relaxed) {
-                match kubectl(&["get", "--raw", &path], "").await {
-                    Ok(_) => answers += 1,
-                    Err(error) => failures.push(error.to_string()),
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            (answers, failures)
-        });
-        Self { stop, task }
-    }
-
-    /// How many answers there were; an error when one failed.
-    async fn end(self) -> Result<u32> {
-        self.stop.store(true, Ordering::Relaxed);
-        let (answers, failures) = self.task.await?;
-        ensure!(failures.is_empty(), "{} of {answers} failed: {failures:?}", failures.len());
-        Ok(answers)
-    }
-}
-
 /// Pain 2: a version that fails gives way by itself, and `spec` is not touched. Pains 9 and 11: then it is quiet, and
 /// nothing of the failed version is left to pay for.
 #[tokio::test]
@@ -84,7 +44,7 @@ async fn a_failed_version_is_rolled_back_while_the_stable_one_serves() -> Result
             namespace.apply("web", podinfo(rollout.clone())).await?;
             let good = namespace.until_ready("web").await?;
             let stable = revisions(&good.status.unwrap()).stable.context("a stable revision")?;
-            let prober = Prober::start(&namespace, "web");
+            let prober = Prober::of_service(&namespace, "web", "http", "/version");
 
             let mut bad = podinfo(rollout.clone());
             bad["command"] = json!(["./podinfo", "--no-such-flag"]);

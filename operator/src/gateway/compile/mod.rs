@@ -240,4 +240,6 @@ fn policed(policies: &Policies, routes: &BTreeMap<RouteKey, Arc<Route>>) -> BTre
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 pub(crate) mod tests;

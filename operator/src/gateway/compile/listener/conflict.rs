@@ -45,7 +45,11 @@ pub(super) fn settle(listeners: &mut [Listener]) {
         let group = Group::of(protocol);
         let count = ports.len();
         let place = (group == Group::Udp, listener.port);
-        let host = listener.hostname.as_ref().map(ToString::to_string);
+        // Clients of streams do not say which host they mean.
+        let host = match group {
+            Group::Http | Group::Tls => listener.hostname.as_ref().map(ToString::to_string),
+            Group::Tcp | Group::Udp => None,
+        };
         match ports.get_mut(&place) {
             None if count == MOST_PORTS => {
                 let message = format!("a gateway listens at {MOST_PORTS} ports at most: make another Gateway");
