@@ -73,8 +73,13 @@ fn split(authority: &str) -> Option<(String, Option<u16>)> {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
-    let is_name = (1..=253).contains(&host.len())
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    let is_short = host.len() <= 253;
     let host = host.strip_suffix('.').unwrap_or(host);
-    (is_address || is_name && !host.is_empty()).then(|| (host.to_ascii_lowercase(), port))
+    // RFC 1034 section 3.1: only the root has no letters, which one dot at the end stands for.
+    let is_name = is_short && host.split('.').all(is_label);
+    (is_address || is_name).then(|| (host.to_ascii_lowercase(), port))
+}
+
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
