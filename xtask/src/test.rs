@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test there is, in suites; it sets up what they need.
 
+mod conformance;
 mod docs;
 mod suites;
 
