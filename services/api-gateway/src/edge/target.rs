@@ -49,11 +49,14 @@ pub fn target(parts: &Parts) -> Result<Target, Refused> {
     };
     let (host, port) = split(written).ok_or(Refused::bad("host"))?;
     let path = normalise(parts.uri.path())?;
-    let path_and_query = if let (Some(same), Cow::Borrowed(_)) = (parts.uri.path_and_query(), &path) {
-        same.clone()
-    } else {
-        let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{path}{query}").try_into().map_err(|_| Refused::bad("path-character"))?
+    let path_and_query = match (parts.uri.path_and_query(), &path, parts.uri.query()) {
+        // Of an absolute target without a path the whole is empty, or the query alone, and would be sent so.
+        (_, Cow::Borrowed("/"), None) => PathAndQuery::from_static("/"),
+        (Some(same), Cow::Borrowed(_), _) if same.as_str().starts_with('/') => same.clone(),
+        (_, path, query) => {
+            let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+            format!("{path}{query}").try_into().map_err(|_| Refused::bad("path-character"))?
+        }
     };
     Ok(Target { host, port, path_and_query })
 }

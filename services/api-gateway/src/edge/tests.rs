@@ -95,6 +95,19 @@ fn hosts() {
     assert_eq!(target.path_and_query, "/A?b=%61");
 }
 
+/// RFC 9112 section 3.2.1: an empty path is sent as `/`.
+#[test]
+fn every_target_has_a_path() {
+    for (uri, expected) in
+        [("http://a", "/"), ("http://a#b", "/"), ("http://a?b", "/?b"), ("http://a?b#c", "/?b"), ("/#b", "/")]
+    {
+        let parts = request(Version::HTTP_11, uri, &[("host", "a")]);
+        let path = admit(&parts, Limits::default()).unwrap().path_and_query;
+        assert_eq!(path.as_str(), expected, "{uri}");
+        assert_eq!(http::Uri::from(path).to_string(), expected, "{uri}");
+    }
+}
+
 /// RFC 9110 section 7.6.1: a client may not have removed what others rely on.
 #[test]
 fn what_speaks_of_one_connection() {
