@@ -2,6 +2,7 @@
 
 mod conformance;
 mod docs;
+mod fuzz;
 mod suites;
 
 use std::time::Instant;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::{conformance, docs};
+use super::{conformance, docs, fuzz};
 use crate::cluster::{self, Cluster, GITOPS, H2SPEC, HELM, Provider};
 use crate::install::{install, install_paused};
 use crate::{images, lint, progress, workspace_root};
@@ -20,7 +20,7 @@ pub(super) struct Suite {
 }
 
 /// Every suite, the quick ones first.
-pub(super) const SUITES: [Suite; 8] = [
+pub(super) const SUITES: [Suite; 9] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
     Suite { name: "unit", about: "what needs no cluster", run: |_| unit() },
     Suite {
@@ -28,6 +28,7 @@ pub(super) const SUITES: [Suite; 8] = [
         about: "the gateway's server held against the RFC of HTTP/2 by h2spec",
         run: |_| gateway(),
     },
+    Suite { name: "fuzz", about: "the gateway's pure parts with made-up inputs", run: |_| fuzz::run() },
     Suite {
         name: "cluster",
         about: "the test cluster itself: networking, storage, metrics, repair",
