@@ -21,6 +21,11 @@ use crate::{cache, images, process, progress};
 /// The class that the chart makes.
 const CLASS: &str = "flotilla";
 
+/// The cluster has no load balancer, whose address each gateway would wait for, and this machine reaches its Services.
+const NO_BALANCER: &str = "--set=gateway.service=ClusterIP";
+/// Of a gateway's pods each does the same, and the suite has dozens of gateways.
+const ONE_POD: &str = "--set=gateway.replicas=1";
+
 /// An address that the test of chosen addresses asks for. It is late in the pool, since others are given from its
 /// beginning.
 const USABLE: Ipv4Addr = Ipv4Addr::new(10, 200, 64, 250);
@@ -65,7 +70,8 @@ pub(super) fn run(cluster: &Cluster) -> Result<()> {
         built.extend(images::build_conformance()?);
         images::load(cluster, &built)?;
     }
-    install_with(cluster, &["--set=gateway.enabled=true", &format!("--set=gateway.addresses={{{pool}}}")])?;
+    let addresses = format!("--set=gateway.addresses={{{pool}}}");
+    install_with(cluster, &[&addresses, NO_BALANCER, ONE_POD])?;
     await_class(cluster)?;
 
     let chosen = variable(CHOSEN);
