@@ -1,5 +1,5 @@
-// A CoreDNS with the plugins that a cluster's DNS needs and no others: the cloud providers' libraries, which the stock
-// program links, take most of its build time.
+// A CoreDNS with the plugins that a cluster's DNS and the suite of the Gateway API (whoami) need and no others: the cloud
+// providers' libraries, which the stock program links, take most of its build time.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/metrics"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
+	_ "github.com/coredns/coredns/plugin/whoami"
 )
 
 func main() {

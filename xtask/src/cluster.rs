@@ -36,7 +36,7 @@ pub(crate) use self::addons::GatewayApi;
 pub(crate) use self::kubectl::Kubectl;
 use self::layout::Layout;
 pub(crate) use self::provider::Provider;
-pub(crate) use self::tools::{GATEWAY_API, GITOPS, H2SPEC, HELM};
+pub(crate) use self::tools::{CONFORMANCE, GATEWAY_API, GITOPS, H2SPEC, HELM};
 
 /// Arguments of `cluster`.
 #[derive(clap::Args)]
@@ -157,6 +157,16 @@ impl Cluster {
         let helm = HELM.build()?;
         let (kubeconfig, helm) = (self.kubeconfig.display(), helm.folder().display());
         Ok(format!("  export KUBECONFIG={kubeconfig}\n  export PATH=$PATH:{}:{helm}", kubectl.display()))
+    }
+
+    /// The addresses that gateways may be given and that this machine reaches, if it is known of any.
+    pub(crate) fn gateway_addresses(&self) -> Option<&'static str> {
+        (self.provider == Provider::Host).then_some(layout::GATEWAYS)
+    }
+
+    /// Installs or updates the Gateway API's resources of a channel.
+    pub(crate) fn install_gateway_api(&self, channel: GatewayApi) -> Result<()> {
+        addons::apply_gateway_api(&self.kubectl, channel)
     }
 
     /// Imports image archives into every node.

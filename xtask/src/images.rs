@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 mod authorities;
+mod conformance;
 mod debian;
 mod ours;
 mod podinfo;
@@ -79,6 +80,11 @@ pub(crate) fn build(names: &[&str]) -> Result<Vec<Archived>> {
     }
     let wanted = RECIPES.iter().filter(|recipe| names.is_empty() || names.contains(&recipe.name));
     wanted.map(|recipe| (recipe.build)()).collect()
+}
+
+/// Builds what the upstream suite of the Gateway API sends requests to.
+pub(crate) fn build_conformance() -> Result<Vec<Archived>> {
+    conformance::all()
 }
 
 /// The program that is in the operator's image.

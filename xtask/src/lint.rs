@@ -1,15 +1,15 @@
 //! `cargo xtask lint`: format, clippy, licences and bans, generated files, charts.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
 
+use crate::cargo_tool::CargoTool;
 use crate::cluster::HELM;
 use crate::{cache, r#gen, process, progress, workspace_root};
 
-/// The cargo-deny that is used where none of this version is installed.
-const DENY_VERSION: &str = "0.20.2";
+const DENY: CargoTool =
+    CargoTool { name: "cargo-deny", version: "0.20.2", arguments: &["--no-default-features"] };
 
 /// Runs the verb.
 pub(crate) fn run() -> Result<()> {
@@ -19,7 +19,11 @@ pub(crate) fn run() -> Result<()> {
         cargo.current_dir(workspace_root()).args(arguments);
         process::run(&mut cargo, &log)
     };
-    progress::during("Checking the format (cargo fmt --all)", || cargo(&["fmt", "--all", "--check"]))?;
+    progress::during("Checking the format (cargo fmt --all)", || {
+        cargo(&["fmt", "--all", "--check"])?;
+        // Of a workspace of its own.
+        cargo(&["fmt", "--manifest-path", "services/api-gateway/fuzz/Cargo.toml", "--check"])
+    })?;
     progress::during("Checking with clippy", || {
         cargo(&[
             "clippy",
@@ -33,7 +37,7 @@ pub(crate) fn run() -> Result<()> {
             "warnings",
         ])
     })?;
-    let deny = deny()?;
+    let deny = DENY.program()?;
     progress::during("Checking licences, bans and sources (cargo deny)", || {
         let mut command = Command::new(&deny);
         // Advisories need the network at a place that not every machine reaches; a scheduled job has them.
@@ -42,36 +46,6 @@ pub(crate) fn run() -> Result<()> {
     })?;
     progress::during("Checking generated files", r#gen::check)?;
     progress::during("Checking the charts (helm lint)", || charts(&log))
-}
-
-/// cargo-deny of the pinned version, built once into the cache.
-fn deny() -> Result<PathBuf> {
-    let key = cache::Key::default().text("cargo-deny", DENY_VERSION);
-    let folder = cache::entry("cargo-deny", &key, |out| {
-        progress::during(format!("Building cargo-deny {DENY_VERSION}"), || {
-            let log = cache::root()?.join("logs/build-cargo-deny.log");
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo
-                .args([
-                    "install",
-                    "cargo-deny",
-                    "--locked",
-                    "--version",
-                    DENY_VERSION,
-                    "--no-default-features",
-                    "--root",
-                ])
-                .arg(out);
-            // Built once and run for a second: a fast build is worth more than a fast program.
-            cargo
-                .args(["--profile", "dev"])
-                .env("CARGO_TARGET_DIR", out.join("target"))
-                .env("CARGO_PROFILE_DEV_DEBUG", "0");
-            process::run(&mut cargo, &log)?;
-            Ok(std::fs::remove_dir_all(out.join("target"))?)
-        })
-    })?;
-    Ok(folder.join("bin/cargo-deny"))
 }
 
 /// Lints the chart with its defaults and with each of its `ci` values.

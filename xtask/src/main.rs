@@ -5,6 +5,7 @@
 
 mod bench;
 mod cache;
+mod cargo_tool;
 mod cluster;
 mod demo;
 mod r#gen;

@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every test there is, in suites; it sets up what they need.
 
+mod conformance;
 mod docs;
+mod fuzz;
 mod suites;
 
 use std::time::Instant;

@@ -16,6 +16,8 @@ pub(crate) struct ToolSet {
     pub(crate) name: &'static str,
     /// What is built: Go packages, or `./...` for a main package of our own in that folder.
     pub(crate) packages: &'static [&'static str],
+    /// Packages whose tests are built: of the folder `x`, a program `x.test`.
+    pub(crate) tests: &'static [&'static str],
     /// Link flags besides stripping, such as a version to stamp.
     pub(crate) ldflags: &'static [&'static str],
     /// Build tags.
@@ -29,14 +31,14 @@ pub(crate) struct ToolSet {
 impl ToolSet {
     /// A tool set of pure Go packages. Other fields are set by struct update.
     pub(crate) const fn go(name: &'static str, packages: &'static [&'static str]) -> Self {
-        Self { name, packages, ldflags: &[], tags: "", c_libraries: &[], renames: &[] }
+        Self { name, packages, tests: &[], ldflags: &[], tags: "", c_libraries: &[], renames: &[] }
     }
 
     /// The folder with the built programs; builds them if that has not been done yet.
     pub(crate) fn build(&self) -> Result<Tools> {
         let source = self.source();
         let go = go_version()?;
-        let key = cache::Key::default()
+        let mut key = cache::Key::default()
             .path(&source)?
             .text("go", &go)
             .text("packages", &self.packages.join(" "))
@@ -44,6 +46,10 @@ impl ToolSet {
             .text("tags", self.tags)
             .text("cgo", if self.c_libraries.is_empty() { "0" } else { "1" })
             .text("renames", &format!("{:?}", self.renames));
+        // Sets without tests keep the keys that they had before there were any.
+        if !self.tests.is_empty() {
+            key = key.text("tests", &self.tests.join(" "));
+        }
         let folder = cache::entry(&format!("tools/{}", self.name), &key, |out| {
             host::require(self.c_libraries)?;
             progress::during(format!("Building {}", self.name), || self.compile(&source, out))
@@ -84,20 +90,19 @@ impl ToolSet {
         let log = cache::root()?.join(format!("logs/build-{}.log", self.name));
         let mut ldflags = vec!["-s", "-w"];
         ldflags.extend(self.ldflags);
-        let mut go = self.go_command(source);
-        go.args([
-            "build",
-            "-trimpath",
-            "-buildvcs=false",
-            "-tags",
-            self.tags,
-            "-ldflags",
-            &ldflags.join(" "),
-            "-o",
-        ])
-        .arg(out.join(""))
-        .args(self.packages);
-        process::run(&mut go, &log).with_context(|| format!("building tools/{}", self.name))?;
+        for (verb, packages) in [(["build"].as_slice(), self.packages), (&["test", "-c"], self.tests)] {
+            // Without a package, Go would take the folder's own.
+            if packages.is_empty() {
+                continue;
+            }
+            let mut go = self.go_command(source);
+            go.args(verb)
+                .args(["-trimpath", "-buildvcs=false", "-tags", self.tags])
+                .args(["-ldflags", &ldflags.join(" "), "-o"])
+                .arg(out.join(""))
+                .args(packages);
+            process::run(&mut go, &log).with_context(|| format!("building tools/{}", self.name))?;
+        }
         for (from, to) in self.renames {
             fs::rename(out.join(from), out.join(to)).with_context(|| format!("renaming {from} to {to}"))?;
         }

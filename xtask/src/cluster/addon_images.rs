@@ -3,7 +3,6 @@
 //! Each has the name of the public image of the same program, so that the manifests say what a user's cluster would
 //! pull.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,7 +14,7 @@ use super::tools::{
     PROVISIONER_VERSION,
 };
 use crate::host::{self, Package};
-use crate::images::archive::{self, Archived};
+use crate::images::archive::{self, Archived, program};
 use crate::oci::{Entry, Image};
 use crate::{cache, process, workspace_root};
 
@@ -82,21 +81,5 @@ pub(crate) fn busybox() -> Result<Archived> {
             layer.push(Entry::Link { path: format!("bin/{applet}"), target: "busybox".into() });
         }
         Ok(vec![layer])
-    })
-}
-
-/// An image of one static program, run as nobody in particular.
-fn program(reference: &str, program: &Path) -> Result<Archived> {
-    let name = program.file_name().context("a program has a name")?.to_string_lossy().into_owned();
-    let image = Image {
-        reference: reference.to_owned(),
-        entrypoint: vec![format!("/{name}")],
-        user: "65532:65532".into(),
-        labels: BTreeMap::from([("org.opencontainers.image.title".to_owned(), name.clone())]),
-        ..Image::default()
-    };
-    // The path says all of the content, since it is a cache entry's.
-    archive::write(&image, cache::Key::default().text("program", &program.to_string_lossy()), || {
-        Ok(vec![vec![archive::tmp(), Entry::File { path: name, source: program.to_owned(), mode: 0o755 }]])
     })
 }

@@ -155,6 +155,9 @@ impl Node {
 pub(crate) const NODES: &str = "10.200.0.0/24";
 pub(crate) const PODS: &str = "10.201.0.0/16";
 pub(crate) const SERVICES: &str = "10.202.0.0/16";
+/// Addresses that gateways may be given. The host sends what is for them to the first node, whose kube-proxy knows to which
+/// Service an address belongs.
+pub(crate) const GATEWAYS: &str = "10.200.64.0/24";
 /// The first Service address: `kubernetes.default`.
 pub(crate) const API_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 202, 0, 1);
 /// The cluster's DNS Service.

@@ -105,6 +105,12 @@ pub(crate) const HELM: ToolSet = ToolSet::go("helm", &["helm.sh/helm/v4/cmd/helm
 /// What holds a server against the RFC of HTTP/2.
 pub(crate) const H2SPEC: ToolSet = ToolSet::go("h2spec", &["github.com/summerwind/h2spec/cmd/h2spec"]);
 
+/// The upstream suite of the Gateway API, and the server of its pods.
+pub(crate) const CONFORMANCE: ToolSet = ToolSet {
+    tests: &["."],
+    ..ToolSet::go("conformance", &["sigs.k8s.io/gateway-api/conformance/echo-basic"])
+};
+
 /// The programs of a host cluster.
 pub(crate) struct HostTools {
     pub(crate) kubernetes: Tools,

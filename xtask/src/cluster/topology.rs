@@ -15,7 +15,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::layout::{NODES, Node, PODS, RUNTIME, SERVICES};
+use super::layout::{GATEWAYS, NODES, Node, PODS, RUNTIME, SERVICES};
 use super::{mounts, supervise};
 use crate::{host, process};
 
@@ -46,7 +46,9 @@ pub(crate) fn ensure(nodes: &[Node]) -> Result<()> {
         ip(&["route", "replace", &node.pod_network(), "via", &node.address().to_string()])?;
     }
     if let Some(first) = nodes.first() {
-        ip(&["route", "replace", SERVICES, "via", &first.address().to_string()])?;
+        for network in [SERVICES, GATEWAYS] {
+            ip(&["route", "replace", network, "via", &first.address().to_string()])?;
+        }
     }
     allow_outside()
 }
@@ -108,6 +110,8 @@ fn ensure_node(node: &Node) -> Result<()> {
     ip_in(node, &["address", "replace", &format!("{}/24", node.address()), "dev", "eth0"])?;
     ip_in(node, &["link", "set", "eth0", "up"])?;
     ip_in(node, &["route", "replace", "default", "via", &HOST.to_string()])?;
+    // An address that no gateway has is refused here; sent on, it would come back until a client has waited for long.
+    ip_in(node, &["route", "replace", "unreachable", GATEWAYS])?;
     sysctl_in(node, "net/ipv4/ip_forward", "1")
 }
 

@@ -1,7 +1,8 @@
 //! Image archives in the cache, each under the hash of what is in it.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -47,4 +48,20 @@ pub(crate) fn write(
 /// The folder for temporary files, which a read-only root leaves unwritable unless a volume is mounted there.
 pub(crate) fn tmp() -> Entry {
     Entry::Folder { path: "tmp".into(), mode: 0o1777, uid: 0, gid: 0 }
+}
+
+/// An image of one static program that was built into the cache, run as nobody in particular.
+pub(crate) fn program(reference: &str, program: &Path) -> Result<Archived> {
+    let name = program.file_name().context("a program has a name")?.to_string_lossy().into_owned();
+    let image = Image {
+        reference: reference.to_owned(),
+        entrypoint: vec![format!("/{name}")],
+        user: "65532:65532".into(),
+        labels: BTreeMap::from([("org.opencontainers.image.title".to_owned(), name.clone())]),
+        ..Image::default()
+    };
+    // The path says all of the content, since it is a cache entry's.
+    write(&image, cache::Key::default().text("program", &program.to_string_lossy()), || {
+        Ok(vec![vec![tmp(), Entry::File { path: name, source: program.to_owned(), mode: 0o755 }]])
+    })
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::docs;
+use super::{conformance, docs, fuzz};
 use crate::cluster::{self, Cluster, GITOPS, H2SPEC, HELM, Provider};
 use crate::install::{install, install_paused};
 use crate::{images, lint, progress, workspace_root};
@@ -20,7 +20,7 @@ pub(super) struct Suite {
 }
 
 /// Every suite, the quick ones first.
-pub(super) const SUITES: [Suite; 7] = [
+pub(super) const SUITES: [Suite; 9] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
     Suite { name: "unit", about: "what needs no cluster", run: |_| unit() },
     Suite {
@@ -28,6 +28,7 @@ pub(super) const SUITES: [Suite; 7] = [
         about: "the gateway's server held against the RFC of HTTP/2 by h2spec, and the gateway in a cluster",
         run: gateway,
     },
+    Suite { name: "fuzz", about: "the gateway's pure parts with made-up inputs", run: |_| fuzz::run() },
     Suite {
         name: "cluster",
         about: "the test cluster itself: networking, storage, metrics, repair",
@@ -39,6 +40,11 @@ pub(super) const SUITES: [Suite; 7] = [
         run: operator,
     },
     Suite { name: "e2e", about: "the operator as Helm installs it, with real pods", run: e2e },
+    Suite {
+        name: "conformance",
+        about: "the gateway held against the Gateway API by its own suite",
+        run: |run| conformance::run(run.cluster()?),
+    },
     Suite { name: "docs", about: "every command of the documents, as it is written", run: documents },
 ];
 

@@ -9,7 +9,7 @@ use super::Refused;
 ///
 /// # Errors
 /// When it means different things to different programs: an escape that is none, a NUL, a backslash, a segment `..` that
-/// leads above the root, is followed by `;`, or is hidden by an escaped slash.
+/// leads above the root, is followed by `;`, escaped or not, or is hidden by an escaped slash.
 pub fn normalise(path: &str) -> Result<Cow<'_, str>, Refused> {
     if !path.starts_with('/') {
         return Err(Refused::bad("path-form"));
@@ -93,9 +93,9 @@ fn unescape(path: &str) -> Result<String, Refused> {
     Ok(text)
 }
 
-/// Whether a program that takes `%2F` and `%5C` for slashes, or cuts at `;`, finds dots here.
+/// Whether a program that takes `%2F` and `%5C` for slashes, or cuts at `;` or `%3B`, finds dots here.
 fn is_hidden_dots(segment: &str) -> bool {
-    let slashed = segment.replace("%2F", "/").replace("%5C", "/");
+    let slashed = segment.replace("%2F", "/").replace("%5C", "/").replace("%3B", ";");
     slashed.split('/').any(|part| {
         let name = part.split_once(';').map_or(part, |(name, _)| name);
         matches!(name, "." | "..")

@@ -49,11 +49,14 @@ pub fn target(parts: &Parts) -> Result<Target, Refused> {
     };
     let (host, port) = split(written).ok_or(Refused::bad("host"))?;
     let path = normalise(parts.uri.path())?;
-    let path_and_query = if let (Some(same), Cow::Borrowed(_)) = (parts.uri.path_and_query(), &path) {
-        same.clone()
-    } else {
-        let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{path}{query}").try_into().map_err(|_| Refused::bad("path-character"))?
+    let path_and_query = match (parts.uri.path_and_query(), &path, parts.uri.query()) {
+        // Of an absolute target without a path the whole is empty, or the query alone, and would be sent so.
+        (_, Cow::Borrowed("/"), None) => PathAndQuery::from_static("/"),
+        (Some(same), Cow::Borrowed(_), _) if same.as_str().starts_with('/') => same.clone(),
+        (_, path, query) => {
+            let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+            format!("{path}{query}").try_into().map_err(|_| Refused::bad("path-character"))?
+        }
     };
     Ok(Target { host, port, path_and_query })
 }
@@ -73,8 +76,13 @@ fn split(authority: &str) -> Option<(String, Option<u16>)> {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
-    let is_name = (1..=253).contains(&host.len())
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    let is_short = host.len() <= 253;
     let host = host.strip_suffix('.').unwrap_or(host);
-    (is_address || is_name && !host.is_empty()).then(|| (host.to_ascii_lowercase(), port))
+    // RFC 1034 section 3.1: only the root has no letters, which one dot at the end stands for.
+    let is_name = is_short && host.split('.').all(is_label);
+    (is_address || is_name).then(|| (host.to_ascii_lowercase(), port))
+}
+
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }

@@ -75,6 +75,11 @@ fn hosts() {
         ("/", &[("host", "[::1")], "host"),
         ("/", &[("host", "[a]")], "host"),
         ("/", &[("host", "a?b")], "host"),
+        ("/", &[("host", "a.b.")], "good"),
+        ("/", &[("host", "a.b..")], "host"),
+        ("/", &[("host", "a..b")], "host"),
+        ("/", &[("host", ".a")], "host"),
+        ("/", &[("host", ".")], "host"),
         ("http://a/", &[("host", "a")], "good"),
         ("http://a/", &[("host", "A")], "good"),
         ("http://a/", &[("host", "b")], "host-differs"),
@@ -88,6 +93,19 @@ fn hosts() {
     let target = target(&request(Version::HTTP_11, "/A?b=%61", &[("host", "Shop.Example.com.:81")])).unwrap();
     assert_eq!((target.host.as_str(), target.port), ("shop.example.com", Some(81)));
     assert_eq!(target.path_and_query, "/A?b=%61");
+}
+
+/// RFC 9112 section 3.2.1: an empty path is sent as `/`.
+#[test]
+fn every_target_has_a_path() {
+    for (uri, expected) in
+        [("http://a", "/"), ("http://a#b", "/"), ("http://a?b", "/?b"), ("http://a?b#c", "/?b"), ("/#b", "/")]
+    {
+        let parts = request(Version::HTTP_11, uri, &[("host", "a")]);
+        let path = admit(&parts, Limits::default()).unwrap().path_and_query;
+        assert_eq!(path.as_str(), expected, "{uri}");
+        assert_eq!(http::Uri::from(path).to_string(), expected, "{uri}");
+    }
 }
 
 /// RFC 9110 section 7.6.1: a client may not have removed what others rely on.
@@ -164,6 +182,9 @@ fn paths() {
         ("/a/..;/b", "path-hidden-dots"),
         ("/a/..;v=1/b", "path-hidden-dots"),
         ("/a/.;/b", "path-hidden-dots"),
+        ("/a/..%3b/b", "path-hidden-dots"),
+        ("/a%2f.%3Bv/b", "path-hidden-dots"),
+        ("/a%3bv=1/b", "/a%3Bv=1/b"),
         ("/a%2f..%2fb", "path-hidden-dots"),
         ("/a%5c..%5cb", "path-hidden-dots"),
         ("/a/..%2fb", "path-hidden-dots"),

@@ -95,6 +95,12 @@ const TARGET: &[Vector] = &[
         &[200],
         &["GET /|host: a.test"],
     ),
+    (
+        "absolute, with a query alone",
+        b"GET http://a.test?b HTTP/1.1\r\nHost: a.test\r\n\r\n",
+        &[200],
+        &["GET /?b|host: a.test"],
+    ),
     ("absolute, with another host", b"GET http://b.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", &[400], &[]),
     ("absolute, with another port", b"GET http://a.test:81/ HTTP/1.1\r\nHost: a.test\r\n\r\n", &[400], &[]),
     ("absolute, with a user", b"GET http://u@a.test/ HTTP/1.1\r\nHost: u@a.test\r\n\r\n", &[400], &[]),
