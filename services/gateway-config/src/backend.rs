@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Affinity, HealthCheck, Limits};
+
 /// Endpoints that all do the same.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -21,6 +23,28 @@ pub struct Backend {
     /// With what they are called in TLS. Left out: without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<UpstreamTls>,
+
+    /// How they are asked whether they are well. Left out: only requests tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+
+    /// How much they may have at a time. Left out: whatever comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+
+    /// Which requests go to the same endpoint. Left out: each goes to the one of two with fewer requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+
+    /// Milliseconds in which the share of an endpoint grows from a tenth to the whole, when it is new beside others or well
+    /// again. Left out: it has the whole at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start_ms: Option<u64>,
+
+    /// When fewer of a hundred endpoints than this are well, all are asked: then their failures say more about something
+    /// else. Zero: one that is not well is never asked, and when none is, the answer is 503. Left out: 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic_percent: Option<u8>,
 }
 
 /// An address.

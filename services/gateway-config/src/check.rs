@@ -122,6 +122,15 @@ impl GatewayConfig {
             if backend.endpoints.is_empty() == backend.service.is_none() {
                 say("", "write either endpoints or service".to_owned());
             }
+            if let Some(check) = &backend.health_check {
+                check.check(backend.protocol, &mut say);
+            }
+            if let Some(limits) = &backend.limits {
+                limits.check(&mut say);
+            }
+            if backend.panic_percent.is_some_and(|percent| percent > 100) {
+                say(".panicPercent", "it is at most 100".to_owned());
+            }
             let shown = backend.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
             if let Some(shown) = shown.filter(|shown| !certificates.contains(shown.as_str())) {
                 say(".tls.certificate", missing("certificate", shown, &certificates));

@@ -92,6 +92,29 @@ async fn endpoints_of_both_families_are_used() {
 
 #[tokio::test]
 #[ignore = "needs a cluster"]
+async fn endpoints_that_are_meant_for_the_zone_are_preferred() {
+    in_namespace(async |namespace| {
+        let (a, b) = (Backend::start("a").await, Backend::start("b").await);
+        let secret = format!("{}/gateway", namespace.name);
+        let flags = ["--config-secret", &secret, "--zone", "west"].map(str::to_owned);
+        let gateway = Gateway::with(namespace, None, |_| flags.to_vec()).await;
+        namespace.configure(&namespace.config(gateway.port()), PART_LIMIT).await;
+        namespace.slice("one", &[Endpoint::ready(&a).for_zone("west")]).await;
+        namespace.slice("two", &[Endpoint::ready(&b).for_zone("east")]).await;
+        gateway.goes_to(&[a.address]).await;
+        namespace.slice("one", &[Endpoint::ready(&a)]).await;
+        gateway.goes_to(&[a.address, b.address]).await;
+        namespace.slice("one", &[Endpoint::unready(&a).for_zone("west")]).await;
+        gateway.goes_to(&[b.address]).await;
+        namespace.slice("one", &[Endpoint::ready(&a).for_zone("west")]).await;
+        gateway.goes_to(&[a.address]).await;
+        gateway.answers("/", 200, "a").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
 async fn an_endpoint_that_stays_keeps_its_connections_and_one_that_goes_finishes() {
     in_namespace(async |namespace| {
         let (a, b) = (Backend::start("a").await, Backend::start("b").await);

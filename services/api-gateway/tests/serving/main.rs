@@ -4,13 +4,17 @@
 
 mod backend;
 mod bodies;
+mod checks;
 mod client;
 mod ending;
 mod failures;
 mod forwarding;
 mod gateway;
+mod limits;
 mod observing;
+mod patient;
 mod reloading;
 mod securely;
+mod sessions;
 mod slow;
 mod upgrades;
