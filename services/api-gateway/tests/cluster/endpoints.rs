@@ -147,6 +147,32 @@ async fn an_endpoint_that_stays_keeps_its_connections_and_one_that_goes_finishes
 
 #[tokio::test]
 #[ignore = "needs a cluster"]
+async fn endpoints_are_asked_whether_they_are_well_as_long_as_they_are_there() {
+    in_namespace(async |namespace| {
+        let (a, b) = (Backend::start("a").await, Backend::start("b").await);
+        let gateway = Gateway::start(namespace).await;
+        let mut config = namespace.config(gateway.port());
+        let check = json!({"probe": {"http": {"path": "/healthz"}}, "intervalMs": 100, "timeoutMs": 100});
+        config["backends"]["orders"]["healthCheck"] = check;
+        namespace.slice("one", &[Endpoint::ready(&a)]).await;
+        namespace.configure(&config, PART_LIMIT).await;
+        gateway.goes_to(&[a.address]).await;
+        eventually("it is asked", async || a.requests(), |count| *count > 3).await;
+        namespace.slice("two", &[Endpoint::ready(&b)]).await;
+        eventually("the new one is asked", async || b.requests(), |count| *count > 3).await;
+        namespace.delete_slice("one").await;
+        gateway.goes_to(&[b.address]).await;
+        sleep(Duration::from_millis(200)).await;
+        let before = (a.requests(), b.requests());
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(a.requests(), before.0);
+        assert!(b.requests() > before.1 + 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
 async fn nothing_fails_while_endpoints_roll() {
     in_namespace(async |namespace| {
         let mut old = Vec::new();

@@ -102,6 +102,12 @@ async fn no_more_wait_than_may() {
     assert_eq!(statuses(at_once(&gateway, 5, "/")).await, (2, 3));
     assert_eq!(statuses(running).await, (1, 0));
     assert!(patient.state.most_open.load(Ordering::Relaxed) <= 2);
+    // Each comes to one of the workers, and the only connection may rest with the other.
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(statuses(at_once(&gateway, 1, "/")).await, (1, 0));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     // Whoever has been refused has left no trace.
     for _ in 0..3 {
         assert_eq!(statuses(at_once(&gateway, 3, "/")).await, (3, 0));
