@@ -36,7 +36,7 @@ pub(crate) use self::addons::GatewayApi;
 pub(crate) use self::kubectl::Kubectl;
 use self::layout::Layout;
 pub(crate) use self::provider::Provider;
-pub(crate) use self::tools::{CONFORMANCE, GATEWAY_API, GITOPS, H2SPEC, HELM};
+pub(crate) use self::tools::{CONFORMANCE, COREDNS, GATEWAY_API, GITOPS, H2SPEC, HELM};
 
 /// Arguments of `cluster`.
 #[derive(clap::Args)]

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use flotilla_gateway_config::GatewayConfig;
+use flotilla_gateway_config::{Affinity, GatewayConfig, SessionCookie};
 
 use crate::{
     control::{Control, Status},
@@ -70,6 +70,11 @@ async fn config(State(admin): State<Admin>) -> Json<GatewayConfig> {
     let mut config = GatewayConfig::clone(&admin.control.snapshot().config);
     for certificate in config.certificates.values_mut() {
         REDACTED.clone_into(&mut certificate.key);
+    }
+    for backend in config.backends.values_mut() {
+        if let Some(Affinity::Cookie(SessionCookie { key: Some(key), .. })) = &mut backend.affinity {
+            REDACTED.clone_into(key);
+        }
     }
     Json(config)
 }

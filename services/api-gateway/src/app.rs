@@ -19,6 +19,7 @@ use crate::{
     drain::Phase,
     metrics::Metrics,
     source::{File, Secret, file},
+    upstream::check,
 };
 
 /// Why the gateway ended, or never began.
@@ -78,7 +79,7 @@ impl Gateway {
             Some(_) => Some(Access::find().await?),
             None => Access::find().await.ok(),
         };
-        let discovery = access.as_ref().map(|_| Arc::<Discovery>::default());
+        let discovery = access.as_ref().map(|_| Arc::new(Discovery::new(config.zone())));
         let log = AccessLog::start(config.access_log, Arc::clone(&metrics)).map_err(Error::Thread)?;
         let control = Control::start(
             config.bind,
@@ -131,6 +132,7 @@ impl Gateway {
                 Source::Secret(secret) => drop(secret.follow(control, metrics).await),
             }
         });
+        let checks = tokio::spawn(check::follow(self.control.hear(), Arc::clone(&self.metrics)));
         let mut discovery = tokio::spawn(follow(self.following, Arc::clone(&self.control), self.metrics));
         tokio::select! {
             () = stop => {}
@@ -144,8 +146,9 @@ impl Gateway {
         self.control.enter(Phase::Ending);
         let control = Arc::clone(&self.control);
         spawn_blocking(move || control.join()).await?;
-        // What still runs must not go to endpoints that are gone.
+        // What still ran had to know where backends are, and how they are.
         discovery.abort();
+        checks.abort();
         admin.abort();
         Ok(())
     }

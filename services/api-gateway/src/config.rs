@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -37,6 +38,11 @@ pub struct Config {
     /// Address of /livez, /readyz, /status, /metrics, /config and /explain
     #[arg(long, env = "GATEWAY_ADMIN", default_value = "0.0.0.0:9901")]
     pub admin: SocketAddr,
+
+    /// The zone of this gateway, as the label topology.kubernetes.io/zone of its node has it: endpoints that are meant for
+    /// it are preferred
+    #[arg(long, env = "GATEWAY_ZONE", default_value = "")]
+    pub zone: String,
 
     /// Threads that serve connections. 0: one for each processor
     #[arg(long, env = "GATEWAY_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
@@ -131,6 +137,11 @@ impl Config {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             workers => workers.into(),
         }
+    }
+
+    /// The zone, when there is one. A node without the label has an empty one.
+    pub fn zone(&self) -> Option<Arc<str>> {
+        (!self.zone.is_empty()).then(|| self.zone.as_str().into())
     }
 
     /// What holds for every request.

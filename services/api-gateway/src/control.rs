@@ -95,6 +95,11 @@ impl Control {
         Arc::clone(&self.snapshots.borrow())
     }
 
+    /// Hears what workers go by.
+    pub fn hear(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.subscribe()
+    }
+
     /// Has workers go by another configuration, which has been checked. `origin` says where it is from. Not for two at a
     /// time.
     pub fn take(&self, config: GatewayConfig, origin: &str) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::HostPattern;
+use crate::{Affinity, HealthCheck, HostPattern, Limits};
 
 /// Endpoints that all do the same.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -28,6 +28,28 @@ pub struct Backend {
     /// share connections, so routes cannot use such a backend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_protocol: Option<ProxyVersion>,
+
+    /// How they are asked whether they are well. Left out: only requests tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+
+    /// How much they may have at a time. Left out: whatever comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+
+    /// Which requests go to the same endpoint. Left out: each goes to the one of two with fewer requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+
+    /// Milliseconds in which the share of an endpoint grows from a tenth to the whole, when it is new beside others or well
+    /// again. Left out: it has the whole at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start_ms: Option<u64>,
+
+    /// When fewer of a hundred endpoints than this are well, all are asked: then their failures say more about something
+    /// else. Zero: one that is not well is never asked, and when none is, the answer is 503. Left out: 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic_percent: Option<u8>,
 }
 
 /// A version of the PROXY protocol.

@@ -38,6 +38,15 @@ impl GatewayConfig {
             if backend.endpoints.is_empty() == backend.service.is_none() {
                 say("", "write either endpoints or service".to_owned());
             }
+            if let Some(check) = &backend.health_check {
+                check.check(backend.protocol, &mut say);
+            }
+            if let Some(limits) = &backend.limits {
+                limits.check(&mut say);
+            }
+            if backend.panic_percent.is_some_and(|percent| percent > 100) {
+                say(".panicPercent", "it is at most 100".to_owned());
+            }
             let Some(tls) = &backend.tls else { continue };
             if let Some(shown) =
                 tls.certificate.as_ref().filter(|shown| !certificates.contains(shown.as_str()))

@@ -5,9 +5,12 @@
 //! here. What is left is what a data plane does with a request, so a gateway knows nothing of Kubernetes objects but
 //! `EndpointSlices`.
 
+mod affinity;
 mod backend;
 mod check;
 mod filter;
+mod health_check;
+mod limits;
 mod listener;
 mod load;
 mod matching;
@@ -16,11 +19,14 @@ mod route;
 mod stream;
 mod text;
 
+pub use affinity::{Affinity, CookieName, SessionCookie};
 pub use backend::{Backend, Endpoint, Protocol, ProxyVersion, ServiceRef, SubjectAltName, UpstreamTls};
 pub use check::Dangling;
 pub use filter::{
     Cors, Filter, Fraction, HeaderModifier, HeaderValue, Mirror, PathModifier, Redirect, Rewrite, Scheme,
 };
+pub use health_check::{GrpcProbe, HealthCheck, HttpProbe, Probe};
+pub use limits::Limits;
 pub use listener::{
     Certificate, ClientValidation, ClientValidationMode, Listener, ListenerProtocol, ListenerTls,
 };

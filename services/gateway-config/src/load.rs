@@ -6,7 +6,7 @@ use crate::{Dangling, GatewayConfig};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be read.
-    #[error("line {line}, column {column}: {source}")]
+    #[error("{source}")]
     Read {
         /// The line, from 1.
         line: u64,
@@ -25,7 +25,9 @@ pub enum Error {
 
 /// Reads a configuration and checks it.
 pub fn load(yaml: &str) -> Result<GatewayConfig, Error> {
-    let config: GatewayConfig = serde_saphyr::from_str(yaml).map_err(|source| {
+    // What stands around a mistake may be a key, which is for no log.
+    let options = serde_saphyr::options! { with_snippet: false };
+    let config: GatewayConfig = serde_saphyr::from_str_with_options(yaml, options).map_err(|source| {
         let location = source.location();
         Error::Read {
             line: location.map_or(1, |location| location.line()),

@@ -30,6 +30,9 @@ pub enum BadText {
     /// No name of a header.
     #[error("{0:?} is no name of a header (RFC 9110 section 5.1)")]
     HeaderName(String),
+    /// No name of a cookie.
+    #[error("{0:?} is no name of a cookie: it has letters, digits and some signs (RFC 6265 section 4.1.1)")]
+    CookieName(String),
     /// No value of a header.
     #[error("a value of a header has no control characters (RFC 9110 section 5.5)")]
     HeaderText,

@@ -26,7 +26,11 @@ fn json_is_held_to_the_same() {
 #[test]
 fn a_key_is_not_printed() {
     let printed = format!("{:?}", load(WHOLE).unwrap());
-    assert!(printed.contains("BEGIN CERTIFICATE") && !printed.contains("PRIVATE KEY"), "{printed}");
+    assert!(
+        printed.contains("BEGIN CERTIFICATE") && printed.contains("CookieName(\"session\")"),
+        "{printed}"
+    );
+    assert!(!printed.contains("PRIVATE KEY") && !printed.contains("SECRET"), "{printed}");
 }
 
 /// The error of a configuration in which one text is another.
@@ -41,7 +45,7 @@ fn error(from: &str, to: &str) -> String {
 #[test]
 fn what_cannot_be_read_is_named_with_its_place() {
     for (from, to, line, expected) in [
-        ("port: 8080\n", "port: 80800\n", 4, "80800"),
+        ("port: 8080\n", "port: 80800\n", 4, "u16"),
         ("protocol: HTTP\n", "protocol: SMTP\n", 5, "HTTPS"),
         ("name: shop/orders", "nme: shop/orders", 34, "nme"),
         ("*.shop.example.com", "shop.*.com", 35, "write a name such as"),
@@ -51,11 +55,16 @@ fn what_cannot_be_read_is_named_with_its_place() {
         ("method: GET", "method: 'G T'", 40, "no method"),
         ("statusCode: 308", "statusCode: 200", 64, "301, 302, 303, 307 or 308"),
         ("weight: 9", "weight: -9", 53, "u32"),
+        ("name: session", "name: 'a session'", 86, "no name of a cookie"),
+        ("affinity: sourceIp", "affinity: sourceIP", 98, "sourceIp"),
+        ("path: /healthz", "path: healthz", 78, "no path"),
+        ("probe: tcp", "probe: udp", 97, "grpc"),
     ] {
         let Err(error) = load(&WHOLE.replace(from, to)) else { panic!("{to:?} is taken") };
         let Error::Read { line: found, column, .. } = &error else { panic!("{error}") };
         assert_eq!((*found, *column > 0), (line, true), "{to}: {error}");
         assert!(error.to_string().contains(expected), "{to}: {error}");
+        assert!(!error.to_string().contains("SECRET"), "{error}");
     }
 }
 
@@ -101,6 +110,35 @@ fn what_leads_nowhere_is_named_with_what_there_is() {
             "certificate: gate",
             "backends.canary.tls.certificate: there is no certificate \"gate\"",
         ),
+        (
+            "intervalMs: 5000",
+            "intervalMs: 50",
+            "backends.orders.healthCheck.intervalMs: it is at least 100; backends.orders.healthCheck.timeoutMs: it is at least 1, and at most intervalMs",
+        ),
+        ("timeoutMs: 500", "timeoutMs: 0", "backends.orders.healthCheck.timeoutMs: it is at least 1"),
+        (
+            "jitterPercent: 20",
+            "jitterPercent: 101",
+            "backends.orders.healthCheck.jitterPercent: it is at most 100",
+        ),
+        (
+            "unhealthyThreshold: 4",
+            "unhealthyThreshold: 0",
+            "healthCheck.unhealthyThreshold: it is at least 1",
+        ),
+        (
+            "statuses: [200, 204]",
+            "statuses: [200, 20]",
+            "healthCheck.probe.http.statuses[1]: 20 is no status",
+        ),
+        ("probe: tcp", "probe: {grpc: {}}", "backends.shadow.healthCheck.probe.grpc: gRPC needs HTTP/2"),
+        ("requests: 100", "requests: 0", "backends.orders.limits.requests: it is at least 1"),
+        (
+            "connections: 10, ",
+            "",
+            "backends.orders.limits.pendingRequests: requests wait only for connections",
+        ),
+        ("panicPercent: 20", "panicPercent: 101", "backends.orders.panicPercent: it is at most 100"),
         (
             "service: {namespace: shop, name: shadow, portName: http}",
             "protocol: HTTP",

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use flotilla_gateway_config::ListenerProtocol;
+use http::HeaderMap;
 use smallvec::SmallVec;
 use tokio::task::spawn_local;
 
@@ -39,10 +40,11 @@ pub(super) fn open(worker: &Rc<Worker>, arrived: &Arrived<'_>, failed: Option<u6
     let Some(upstream) = share.and_then(|name| snapshot.upstreams.get(name)) else {
         return stream.metrics.failed(StreamFailure::NoBackend);
     };
+    let wish = upstream.wish(&HeaderMap::new(), || arrived.key.client.ip());
     let mut tried: SmallVec<[u64; 4]> = failed.into_iter().collect();
     let mut record = None;
     for _ in 0..ATTEMPTS {
-        let Some(endpoint) = upstream.choose(&tried, Instant::now(), fastrand::u64(..)) else {
+        let Some(endpoint) = upstream.choose(wish, &tried, Instant::now(), fastrand::u64(..)) else {
             return stream.metrics.failed(StreamFailure::NoEndpoint);
         };
         if tried.contains(&endpoint.id) && record.is_some() {

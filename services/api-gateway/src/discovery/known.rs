@@ -24,6 +24,8 @@ pub fn service(namespace: &str, name: &str) -> Service {
 /// All slices.
 #[derive(Debug, Default)]
 pub struct Known {
+    /// The zone of this gateway. Without one, endpoints of all zones are used alike.
+    zone: Option<Arc<str>>,
     /// By `namespace/name`.
     slices: HashMap<Arc<str>, Slice>,
     services: HashMap<Service, BTreeSet<Arc<str>>>,
@@ -35,7 +37,7 @@ struct Slice {
     /// `None` for one without the label.
     service: Option<Service>,
     ports: Box<[(Box<str>, u16)]>,
-    endpoints: Box<[(IpAddr, State)]>,
+    endpoints: Box<[(IpAddr, State, Zone)]>,
     is_refused: bool,
 }
 
@@ -48,11 +50,33 @@ enum State {
     Ready,
 }
 
+/// For whom an endpoint is meant; what is better is larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Zone {
+    /// For clients in other zones.
+    Other,
+    /// For clients in this zone.
+    Own,
+    /// Nothing is said.
+    Unsaid,
+}
+
 impl Known {
+    /// With nothing known, for a gateway in a zone.
+    pub fn new(zone: Option<Arc<str>>) -> Self {
+        Self { zone, ..Self::default() }
+    }
+
+    /// With nothing known, for the same gateway.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self::new(self.zone.clone())
+    }
+
     /// Takes in a slice as it is now. Returns the Services whose addresses may be others: two when it has moved.
     pub fn apply(&mut self, slice: EndpointSlice) -> Changed {
         let Some(name) = name(&slice) else { return Changed::new() };
-        let kept = Slice::new(&slice);
+        let kept = Slice::new(&slice, self.zone.as_deref());
         let before = self.slices.get(&name);
         if kept.is_refused && before.is_none_or(|before| !before.is_refused) {
             tracing::warn!(
@@ -93,20 +117,26 @@ impl Known {
     }
 
     /// Where a port of a Service is, in order, each once. Endpoints that end are named when no other is left, as there may
-    /// be a moment without any in which they still answer (KEP-1669).
+    /// be a moment without any in which they still answer (KEP-1669). Of the others, those are left out that are meant for
+    /// other zones, when each is meant for some and one for this zone (KEP-2433).
     pub fn addresses(&self, service: &str, port: &str) -> Vec<SocketAddr> {
-        let mut best: BTreeMap<SocketAddr, State> = BTreeMap::new();
+        let mut best: BTreeMap<SocketAddr, (State, Zone)> = BTreeMap::new();
         let names = self.services.get(service).into_iter().flatten();
         for slice in names.filter_map(|name| self.slices.get(name)) {
             let Some((_, number)) = slice.ports.iter().find(|(name, _)| **name == *port) else { continue };
-            for (address, state) in &slice.endpoints {
+            for (address, state, zone) in &slice.endpoints {
                 // While an endpoint moves from one slice to another it is in both.
-                let known = best.entry(SocketAddr::new(*address, *number)).or_insert(*state);
-                *known = (*known).max(*state);
+                let known = best.entry(SocketAddr::new(*address, *number)).or_insert((*state, *zone));
+                *known = (*known).max((*state, *zone));
             }
         }
-        let found = best.values().copied().max();
-        best.into_iter().filter(|(_, state)| Some(*state) == found).map(|(address, _)| address).collect()
+        let found = best.values().map(|(state, _)| *state).max();
+        best.retain(|_, (state, _)| Some(*state) == found);
+        let has = |wanted: Zone| best.values().any(|(_, zone)| *zone == wanted);
+        if has(Zone::Own) && !has(Zone::Unsaid) {
+            best.retain(|_, (_, zone)| *zone == Zone::Own);
+        }
+        best.into_keys().collect()
     }
 }
 
@@ -115,7 +145,7 @@ fn name(slice: &EndpointSlice) -> Option<Arc<str>> {
 }
 
 impl Slice {
-    fn new(slice: &EndpointSlice) -> Self {
+    fn new(slice: &EndpointSlice, zone: Option<&str>) -> Self {
         let is_refused = !matches!(slice.address_type.as_str(), "IPv4" | "IPv6");
         let endpoints = slice.endpoints.iter().flatten().filter(|_| !is_refused);
         let ports = slice.ports.iter().flatten();
@@ -128,7 +158,8 @@ impl Slice {
                 .collect(),
             endpoints: endpoints
                 .filter_map(|endpoint| {
-                    Some((endpoint.addresses.first()?.parse().ok()?, State::of(endpoint)?))
+                    let address = endpoint.addresses.first()?.parse().ok()?;
+                    Some((address, State::of(endpoint)?, Zone::of(endpoint, zone)))
                 })
                 .collect(),
             is_refused,
@@ -145,6 +176,18 @@ impl State {
             conditions.serving.unwrap_or(is_ready).then_some(Self::Ending)
         } else {
             is_ready.then_some(Self::Ready)
+        }
+    }
+}
+
+impl Zone {
+    fn of(endpoint: &slice::Endpoint, own: Option<&str>) -> Self {
+        let meant = endpoint.hints.as_ref().and_then(|hints| hints.for_zones.as_ref());
+        match (own, meant) {
+            (None, _) | (_, None) => Self::Unsaid,
+            (_, Some(zones)) if zones.is_empty() => Self::Unsaid,
+            (Some(own), Some(zones)) if zones.iter().any(|zone| zone.name == own) => Self::Own,
+            _ => Self::Other,
         }
     }
 }
@@ -248,6 +291,37 @@ mod tests {
         known.apply(slice("a", json!([ends])));
         known.apply(slice("b", json!([at("10.0.0.2", conditions(true, true, false))])));
         assert_eq!(addresses(&known, "http"), ["10.0.0.2:80"]);
+    }
+
+    #[test]
+    fn endpoints_for_the_own_zone_are_used_when_all_have_a_zone() {
+        let hinted = |address: &str, zones: Value| {
+            let mut endpoint = at(address, json!({}));
+            endpoint["hints"] = json!({"forZones": zones});
+            endpoint
+        };
+        let own = || hinted("10.0.0.1", json!([{"name": "a"}, {"name": "b"}]));
+        let other = || hinted("10.0.0.2", json!([{"name": "c"}]));
+        let in_zone = |zone: Option<&str>, endpoints: Value| {
+            let mut known = Known::new(zone.map(Into::into));
+            known.apply(slice("a", endpoints));
+            assert!(known.anew().slices.is_empty() && known.anew().zone == known.zone);
+            addresses(&known, "http")
+        };
+        let both = || json!([own(), other()]);
+        assert_eq!(in_zone(Some("a"), both()), ["10.0.0.1:80"]);
+        assert_eq!(in_zone(Some("b"), both()), ["10.0.0.1:80"]);
+        assert_eq!(in_zone(Some("c"), both()), ["10.0.0.2:80"]);
+        // Nobody has thought of this zone.
+        assert_eq!(in_zone(Some("d"), both()).len(), 2);
+        assert_eq!(in_zone(None, both()).len(), 2);
+        // Not everything has been shared out yet.
+        assert_eq!(in_zone(Some("a"), json!([own(), other(), at("10.0.0.3", json!({}))])).len(), 3);
+        assert_eq!(in_zone(Some("a"), json!([own(), other(), hinted("10.0.0.3", json!([]))])).len(), 3);
+        // The only one of the zone does not take requests.
+        let mut unready = own();
+        unready["conditions"] = json!({"ready": false});
+        assert_eq!(in_zone(Some("a"), json!([unready, other()])), ["10.0.0.2:80"]);
     }
 
     #[test]

@@ -29,17 +29,16 @@ pub struct Discovery {
     is_listed: AtomicBool,
 }
 
-impl Default for Discovery {
-    fn default() -> Self {
+impl Discovery {
+    /// For a gateway in a zone.
+    pub fn new(zone: Option<Arc<str>>) -> Self {
         Self {
-            known: Mutex::default(),
+            known: Mutex::new(Known::new(zone)),
             is_needed: watch::Sender::new(false),
             is_listed: AtomicBool::new(false),
         }
     }
-}
 
-impl Discovery {
     /// Does something with what is known, while nobody changes it.
     pub fn hold<T>(&self, body: impl FnOnce(&mut Known) -> T) -> T {
         body(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
@@ -76,15 +75,16 @@ impl Discovery {
             }
             sleep(backoff.pause()).await;
         };
-        let mut listed = Known::default();
+        let mut listed = self.hold(|known| known.anew());
         let selection = cluster::selection().labels(SERVICE_NAME);
         let api: Api<EndpointSlice> = Api::all(client);
         cluster::follow(api, selection, "endpointslices", metrics, |event| match event {
-            watcher::Event::Init => listed = Known::default(),
+            watcher::Event::Init => listed = listed.anew(),
             watcher::Event::InitApply(slice) => drop(listed.apply(slice)),
             watcher::Event::InitDone => {
                 self.hold(|known| {
-                    *known = std::mem::take(&mut listed);
+                    let anew = listed.anew();
+                    *known = std::mem::replace(&mut listed, anew);
                     changed(known, None);
                 });
                 self.is_listed.store(true, Ordering::Release);

@@ -37,6 +37,25 @@ pub struct Endpoint {
     /// What it can do now.
     #[serde(default)]
     pub conditions: Option<Conditions>,
+    /// For whom it is meant.
+    #[serde(default)]
+    pub hints: Option<Hints>,
+}
+
+/// For whom an endpoint is meant, as the cluster shares out endpoints (`trafficDistribution` of the Service).
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Hints {
+    /// For clients in these zones.
+    #[serde(default)]
+    pub for_zones: Option<Vec<ForZone>>,
+}
+
+/// A zone.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+pub struct ForZone {
+    /// As the label `topology.kubernetes.io/zone` of nodes has it.
+    pub name: String,
 }
 
 /// What an endpoint can do. What is not said is as the API has it.

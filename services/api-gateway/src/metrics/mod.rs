@@ -52,6 +52,12 @@ struct BackendLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    backend: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ResourceLabel {
     resource: &'static str,
 }
@@ -78,6 +84,7 @@ pub struct Metrics {
     /// Times that a configuration could not be had as a whole.
     pub incomplete: Counter,
     watch_failures: Family<ResourceLabel, Counter>,
+    health_checks: Family<OutcomeLabels, Counter>,
     /// Whether the API server answered last, when it is asked at all.
     pub api_server_up: Gauge,
     /// Lines that the access log had no room for.
@@ -100,6 +107,7 @@ impl Default for Metrics {
             load_failures: Counter::default(),
             incomplete: Counter::default(),
             watch_failures: Family::default(),
+            health_checks: Family::default(),
             api_server_up: Gauge::default(),
             lost_lines: Counter::default(),
             of_streams: StreamFamilies::default(),
@@ -148,6 +156,11 @@ impl Default for Metrics {
             "watch_failures",
             "Watches of the cluster that broke, by resource",
             metrics.watch_failures.clone(),
+        );
+        registry.register(
+            "health_checks",
+            "Questions to endpoints whether they are well, by outcome",
+            metrics.health_checks.clone(),
         );
         registry.register(
             "api_server_up",
@@ -231,6 +244,12 @@ impl Metrics {
     /// A backend gave no answer.
     pub fn backend_failed(&self, backend: &str, reason: &'static str) {
         self.failures.get_or_create(&BackendLabels { backend: backend.to_owned(), reason }).inc();
+    }
+
+    /// An endpoint has been asked whether it is well.
+    pub fn health_checked(&self, backend: &str, is_well: bool) {
+        let outcome = if is_well { "well" } else { "failed" };
+        self.health_checks.get_or_create(&OutcomeLabels { backend: backend.to_owned(), outcome }).inc();
     }
 
     /// A watch broke.

@@ -15,7 +15,7 @@ use crate::{
     body::RequestBody,
     record::Record,
     route::Rule,
-    upstream::{Cause, Endpoint, Lease, SendError, Upstream},
+    upstream::{Cause, Endpoint, Lease, SendError, Upstream, Wish},
 };
 
 /// How often another endpoint is asked when not a byte of the request has been sent, which is always safe.
@@ -45,13 +45,18 @@ impl Exchange<'_> {
     pub(super) async fn attempts(
         &self,
         rule: &Rule,
-        upstream: &Arc<Upstream>,
+        (upstream, wish): (&Arc<Upstream>, Wish),
         head: Head,
         body: RequestBody,
         record: &mut Record,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
+        let admitted = upstream.admit()?;
         let limit = rule.limit(self.is_grpc);
-        let all = self.all_attempts(rule, upstream, head, body, record);
+        let all = async {
+            let (response, mut lease) = self.all_attempts(rule, (upstream, wish), head, body, record).await?;
+            lease.hold(admitted);
+            Ok((response, lease))
+        };
         match limit {
             None => all.await,
             Some(limit) => timeout(limit, all).await.unwrap_or(Err(Failure::TimedOut)),
@@ -61,7 +66,7 @@ impl Exchange<'_> {
     async fn all_attempts(
         &self,
         rule: &Rule,
-        upstream: &Arc<Upstream>,
+        (upstream, wish): (&Arc<Upstream>, Wish),
         head: Head,
         body: RequestBody,
         record: &mut Record,
@@ -72,7 +77,7 @@ impl Exchange<'_> {
             Chances { unsent: UNSENT, stale: 1, counted: retry.map_or(0, |retry| retry.attempts) };
         let is_repeatable = matches!(body, RequestBody::Empty) && head.is_idempotent();
         let spare = is_repeatable.then(|| head.clone());
-        let mut endpoint = &*record.endpoint.insert(choose(upstream, &tried)?);
+        let mut endpoint = &*record.endpoint.insert(choose(upstream, wish, &tried)?);
         let mut request = head.request(endpoint, body)?;
         // Held while the attempt that it allows is under way.
         let mut permit;
@@ -119,7 +124,7 @@ impl Exchange<'_> {
             }
             tried.push(endpoint.id);
             // All endpoints of a backend are spoken to alike, so the request is the same for each.
-            endpoint = record.endpoint.insert(choose(upstream, &tried)?);
+            endpoint = record.endpoint.insert(choose(upstream, wish, &tried)?);
         }
     }
 
@@ -130,7 +135,7 @@ impl Exchange<'_> {
         endpoint: &Arc<Endpoint>,
         request: Request<RequestBody>,
     ) -> Outcome {
-        let sending = self.worker.pools.send(endpoint, request);
+        let sending = self.worker.pools.send(upstream, endpoint, request);
         let sent = match rule.backend_timeout {
             None => Some(sending.await),
             Some(limit) => timeout(limit, sending).await.ok(),
@@ -149,10 +154,14 @@ impl Exchange<'_> {
                     let failure = Failure::Body(Box::new(error));
                     return Outcome::Failure { failure, unsent: None, was_reused: false };
                 }
+                // It says nothing of the endpoint.
+                Err(SendError { cause: Cause::Overloaded(error), .. }) => {
+                    return Outcome::Failure { failure: error.into(), unsent: None, was_reused: false };
+                }
                 Err(SendError { cause, unsent, was_reused }) => {
                     let reason = match cause {
                         Cause::Connect(_) => "connect",
-                        Cause::Http(_) => "connection",
+                        Cause::Http(_) | Cause::Overloaded(_) => "connection",
                     };
                     tracing::debug!(backend = %upstream.name, error = %cause, "a backend gave no answer");
                     (Failure::Unreachable(Box::new(cause)), reason, unsent, was_reused)
@@ -186,6 +195,8 @@ fn says_it_cannot(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
-fn choose(upstream: &Upstream, tried: &[u64]) -> Result<Arc<Endpoint>, Failure> {
-    upstream.choose(tried, Instant::now(), fastrand::u64(..)).ok_or(Failure::NoEndpoint)
+fn choose(upstream: &Upstream, wish: Wish, tried: &[u64]) -> Result<Arc<Endpoint>, Failure> {
+    upstream
+        .choose(wish, tried, Instant::now(), fastrand::u64(..))
+        .ok_or_else(|| if upstream.is_empty() { Failure::NoEndpoint } else { Failure::NoneWell })
 }

@@ -8,7 +8,7 @@ use crate::{
     edge::Refused,
     filter,
     record::Record,
-    upstream::Cause,
+    upstream::{Cause, Overloaded},
 };
 
 /// Why there is no answer of a backend.
@@ -26,6 +26,10 @@ pub(super) enum Failure {
     NoBackend,
     #[error("the backend has no endpoints")]
     NoEndpoint,
+    #[error("no endpoint of the backend is well")]
+    NoneWell,
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
     #[error("the backend cannot be reached")]
     Unreachable(#[source] Box<Cause>),
     #[error("the backend gave no answer in time")]
@@ -48,6 +52,8 @@ pub(super) fn ends_connection(reason: &str) -> bool {
             | "no-route"
             | "no-backend"
             | "no-endpoint"
+            | "none-well"
+            | "overloaded"
             | "unreachable"
             | "timeout"
             | "configuration"
@@ -77,6 +83,8 @@ impl Failure {
             Self::Misdirected => "misdirected",
             Self::NoBackend => "no-backend",
             Self::NoEndpoint => "no-endpoint",
+            Self::NoneWell => "none-well",
+            Self::Overloaded(_) => "overloaded",
             Self::Unreachable(_) => "unreachable",
             Self::TimedOut => "timeout",
             Self::BadAnswer => "bad-answer",
@@ -95,7 +103,7 @@ impl Failure {
             Self::NoListener | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::NoBackend | Self::Filter(_) | Self::Outgoing(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoEndpoint | Self::NoneWell | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(_) | Self::BadAnswer => StatusCode::BAD_GATEWAY,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             Self::Body(error) => match **error {

@@ -1,5 +1,7 @@
 //! Tells backends who the client is and what it asked for.
 
+use std::net::{IpAddr, SocketAddr};
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
@@ -38,6 +40,22 @@ pub(super) fn set(headers: &mut HeaderMap, connection: &Connection, target: &Tar
     if !headers.contains_key(FORWARDED_PORT) {
         headers.insert(FORWARDED_PORT, HeaderValue::from(connection.port));
     }
+}
+
+/// The address of the client: of whoever connects, or of whom proxies that are trusted say that it connected to them.
+pub(super) fn client(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut client = peer.ip().to_canonical();
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    let said = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
+    for said in said {
+        if !is_trusted(&client) {
+            break;
+        }
+        let Ok(before) = said.trim().parse::<IpAddr>() else { break };
+        client = before.to_canonical();
+    }
+    client
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {

@@ -14,7 +14,7 @@ use super::outgoing::Head;
 use crate::{
     body::RequestBody,
     metrics::Metrics,
-    upstream::{Pools, Upstream},
+    upstream::{Pools, Upstream, Wish},
 };
 
 /// How long a copy may take, answer included.
@@ -28,16 +28,21 @@ pub(super) fn send(
     head: &Head,
     body: RequestBody,
 ) {
-    let Some(endpoint) = upstream.choose(&[], Instant::now(), fastrand::u64(..)) else {
+    let Ok(admitted) = upstream.admit() else {
+        metrics.backend_failed(&upstream.name, "overloaded");
+        return;
+    };
+    let Some(endpoint) = upstream.choose(Wish::None, &[], Instant::now(), fastrand::u64(..)) else {
         metrics.backend_failed(&upstream.name, "no-endpoint");
         return;
     };
     let Ok(request) = head.clone().request(&endpoint, body) else { return };
     let (pools, metrics) = (Rc::clone(pools), Arc::clone(metrics));
-    let name = Arc::clone(&upstream.name);
+    let upstream = Arc::clone(upstream);
     spawn_local(async move {
         let whole = async {
-            let (response, lease) = pools.send(&endpoint, request).await.ok()?;
+            let (response, mut lease) = pools.send(&upstream, &endpoint, request).await.ok()?;
+            lease.hold(admitted);
             let mut body = response.into_body();
             while let Some(frame) =
                 std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
@@ -48,7 +53,7 @@ pub(super) fn send(
             Some(())
         };
         if timeout(PATIENCE, whole).await.ok().flatten().is_none() {
-            metrics.backend_failed(&name, "mirror");
+            metrics.backend_failed(&upstream.name, "mirror");
         }
     });
 }

@@ -117,6 +117,8 @@ impl Exchange<'_> {
         let backend = share.backend.as_ref().ok_or(Failure::NoBackend)?;
         let upstream = self.snapshot.upstreams.get(backend).ok_or(Failure::NoBackend)?;
         record.backend = Some(Arc::clone(&upstream.name));
+        let client = || forwarded::client(&parts.headers, self.connection.peer, &settings.trusted);
+        let wish = upstream.wish(&parts.headers, client);
 
         let wanted = if parts.version < Version::HTTP_2 { upgrade(&parts)? } else { None };
         let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
@@ -141,7 +143,14 @@ impl Exchange<'_> {
         };
         let body = self.mirrored(&mirrors, &head, body);
 
-        let (mut response, lease) = self.attempts(rule, upstream, head, body, record).await?;
+        let (mut response, lease) = self.attempts(rule, (upstream, wish), head, body, record).await?;
+        let given = record
+            .endpoint
+            .as_ref()
+            .and_then(|endpoint| upstream.cookie(endpoint, wish, self.connection.is_secure));
+        if let Some(cookie) = given {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(wanted), Some(client)) = (wanted, client) else {
                 return Err(Failure::BadAnswer);

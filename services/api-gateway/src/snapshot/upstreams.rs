@@ -7,7 +7,7 @@ use flotilla_gateway_config::{self as config, GatewayConfig};
 use super::{Error, Snapshot};
 use crate::{
     discovery::{Known, Service, service},
-    upstream::{Endpoint, Tls, Upstream},
+    upstream::{Tls, Upstream},
 };
 
 /// Upstreams by the Service that they follow.
@@ -58,8 +58,7 @@ fn upstream(
     if let Some(same) = known.filter(is_same) {
         return Ok(Arc::clone(same));
     }
-    let before: Vec<Arc<Endpoint>> = known.map_or_else(Vec::new, |known| known.endpoints().to_vec());
-    let upstream = Upstream::new(name.into(), written.clone(), tls, &before);
+    let upstream = Upstream::new(name.into(), written.clone(), tls, known.map(|known| &**known));
     if written.service.is_none() {
         upstream.place(written.endpoints.iter().cloned());
     }

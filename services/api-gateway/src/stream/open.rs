@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use flotilla_gateway_config::ProxyVersion;
+use http::HeaderMap;
 use smallvec::SmallVec;
 
 use super::{Failure, Record, Stream, is_ours};
@@ -26,10 +27,11 @@ pub(super) async fn open(
         let client = record.client();
         Addresses::new(client.peer, client.destination).header(version)
     });
+    let wish = upstream.wish(&HeaderMap::new(), || record.client().peer.ip());
     let mut tried: SmallVec<[u64; 4]> = SmallVec::new();
     for _ in 0..ATTEMPTS {
         let endpoint =
-            upstream.choose(&tried, Instant::now(), fastrand::u64(..)).ok_or(Failure::NoEndpoint)?;
+            upstream.choose(wish, &tried, Instant::now(), fastrand::u64(..)).ok_or(Failure::NoEndpoint)?;
         if tried.contains(&endpoint.id) {
             break;
         }

@@ -52,11 +52,16 @@ pub(super) enum Stream {
 }
 
 pub(super) async fn connect(endpoint: &Endpoint) -> Result<Stream, Error> {
-    timeout(CONNECT, open(endpoint)).await.map_err(|_| Error::Slow)?
+    connect_at(endpoint, endpoint.written.port).await
 }
 
-async fn open(endpoint: &Endpoint) -> Result<Stream, Error> {
-    let stream = tcp(endpoint).await?;
+/// Connects to another port of the same address.
+pub(super) async fn connect_at(endpoint: &Endpoint, port: u16) -> Result<Stream, Error> {
+    timeout(CONNECT, open(endpoint, port)).await.map_err(|_| Error::Slow)?
+}
+
+async fn open(endpoint: &Endpoint, port: u16) -> Result<Stream, Error> {
+    let stream = tcp(endpoint, port).await?;
     let Some(tls) = &endpoint.tls else {
         return Ok(Stream::Plain(TokioIo::new(stream)));
     };
@@ -66,10 +71,10 @@ async fn open(endpoint: &Endpoint) -> Result<Stream, Error> {
     Ok(Stream::Tls(TokioIo::new(Box::new(stream))))
 }
 
-pub(super) async fn tcp(endpoint: &Endpoint) -> Result<TcpStream, Error> {
+pub(super) async fn tcp(endpoint: &Endpoint, port: u16) -> Result<TcpStream, Error> {
     let stream = match endpoint.address {
-        Some(address) => TcpStream::connect(address).await,
-        None => TcpStream::connect((endpoint.written.host.as_str(), endpoint.written.port)).await,
+        Some(address) => TcpStream::connect((address.ip(), port)).await,
+        None => TcpStream::connect((endpoint.written.host.as_str(), port)).await,
     }
     .map_err(Error::Tcp)?;
     stream.set_nodelay(true).map_err(Error::Tcp)?;

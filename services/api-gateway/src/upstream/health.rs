@@ -1,7 +1,8 @@
-//! Which endpoints are left alone for a while, as they have failed (passive outlier ejection).
+//! Which endpoints get no requests: those that have failed, for a while (passive outlier ejection), and those that say
+//! themselves, when they are asked, that they are not well.
 
 use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -23,6 +24,8 @@ pub struct Health {
     ejections: AtomicU32,
     /// When it may be asked again, in milliseconds.
     until: AtomicU64,
+    /// Whether its checks have failed.
+    is_unwell: AtomicBool,
 }
 
 impl Health {
@@ -47,9 +50,19 @@ impl Health {
         true
     }
 
+    /// Its checks have failed. Returns whether that is new.
+    pub fn check_fails(&self) -> bool {
+        !self.is_unwell.swap(true, Ordering::Relaxed)
+    }
+
+    /// Its checks go well, or there are none any more. Returns whether that is new.
+    pub fn check_succeeds(&self) -> bool {
+        self.is_unwell.swap(false, Ordering::Relaxed)
+    }
+
     /// Whether it may be asked.
     pub fn is_good(&self, now: Instant) -> bool {
-        milliseconds(now) >= self.until.load(Ordering::Relaxed)
+        !self.is_unwell.load(Ordering::Relaxed) && milliseconds(now) >= self.until.load(Ordering::Relaxed)
     }
 }
 
@@ -69,6 +82,16 @@ mod tests {
         assert_eq!(fail(later), 1);
         assert!(!health.is_good(later + EJECTION));
         assert!(health.is_good(later + EJECTION * 2));
+    }
+
+    #[test]
+    fn what_checks_say_holds_until_they_say_something_else() {
+        let (health, now) = (Health::default(), Instant::now());
+        assert!(health.check_fails() && !health.check_fails());
+        health.succeeded();
+        assert!(!health.is_good(now + EJECTION));
+        assert!(health.check_succeeds() && !health.check_succeeds());
+        assert!(health.is_good(now));
     }
 
     #[test]

@@ -1,10 +1,16 @@
 //! Connections in HTTP/1.1: one request at a time, kept for the next.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::client::conn::http1::{Builder, SendRequest};
 
-use super::connect::{Stream, keep};
+use super::{
+    connect::{Stream, keep},
+    limits::{self, Connections, Slot},
+};
 use crate::body::RequestBody;
 
 /// Connections that rest and are kept, for each endpoint and worker.
@@ -16,28 +22,44 @@ pub(super) const REST: Duration = Duration::from_secs(4);
 
 pub(super) type Sender = SendRequest<RequestBody>;
 
+/// A connection, and its place in the count when they are counted.
+pub(super) type Open = (Sender, Option<Slot>);
+
 /// Connections that rest.
 #[derive(Default)]
-pub(super) struct Resting(Vec<(Sender, Instant)>);
+pub(super) struct Resting(Vec<Rests>);
+
+struct Rests {
+    sender: Sender,
+    slot: Option<limits::Resting>,
+    since: Instant,
+}
 
 impl Resting {
     /// The one that was used last: it is the least likely to be at its end.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Sender> {
-        let ready =
-            |(sender, since): &(Sender, Instant)| sender.is_ready() && now.duration_since(*since) < REST;
+    pub(super) fn take(&mut self, now: Instant) -> Option<Open> {
+        let ready = |rests: &Rests| rests.sender.is_ready() && now.duration_since(rests.since) < REST;
         let place = self.0.iter().rposition(ready)?;
-        Some(self.0.remove(place).0)
+        let Rests { sender, slot, .. } = self.0.remove(place);
+        Some((sender, slot.map(limits::Resting::end)))
     }
 
-    pub(super) fn put(&mut self, sender: Sender, now: Instant) {
+    pub(super) fn put(&mut self, (sender, slot): Open, now: Instant) {
         if self.0.len() < MOST && !sender.is_closed() {
-            self.0.push((sender, now));
+            self.0.push(Rests { sender, slot: slot.map(limits::Resting::new), since: now });
         }
+    }
+
+    /// Lets go of one that is counted there; returns whether there was one.
+    pub(super) fn give_up(&mut self, connections: &Arc<Connections>) -> bool {
+        let is_counted = |rests: &Rests| rests.slot.as_ref().is_some_and(|slot| slot.is_of(connections));
+        let place = self.0.iter().position(is_counted);
+        place.map(|place| self.0.remove(place)).is_some()
     }
 
     /// Lets go of what has rested too long; returns whether nothing is left.
     pub(super) fn sweep(&mut self, now: Instant) -> bool {
-        self.0.retain(|(sender, since)| now.duration_since(*since) < REST && !sender.is_closed());
+        self.0.retain(|rests| now.duration_since(rests.since) < REST && !rests.sender.is_closed());
         self.0.is_empty()
     }
 }

@@ -9,7 +9,10 @@ use std::{
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::TokioTimer;
 
-use super::connect::{Stream, keep};
+use super::{
+    connect::{Stream, keep},
+    limits::Slot,
+};
 use crate::{body::RequestBody, local::LocalExecutor};
 
 /// Requests on one connection before another is opened. Servers allow at least as many (RFC 9113 section 6.5.2).
@@ -32,6 +35,7 @@ pub(super) struct Shared {
     pub(super) sender: Sender,
     streams: Rc<Cell<usize>>,
     used: Rc<Cell<Instant>>,
+    slot: Option<Rc<Slot>>,
 }
 
 /// A request on a connection.
@@ -39,6 +43,7 @@ pub(super) struct Shared {
 pub(super) struct Counted {
     streams: Rc<Cell<usize>>,
     used: Rc<Cell<Instant>>,
+    _slot: Option<Rc<Slot>>,
 }
 
 impl Drop for Counted {
@@ -51,7 +56,7 @@ impl Drop for Counted {
 impl Shared {
     pub(super) fn begin(&self) -> Counted {
         self.streams.set(self.streams.get() + 1);
-        Counted { streams: Rc::clone(&self.streams), used: Rc::clone(&self.used) }
+        Counted { streams: Rc::clone(&self.streams), used: Rc::clone(&self.used), _slot: self.slot.clone() }
     }
 }
 
@@ -66,8 +71,14 @@ impl Connections {
         self.0.iter().find(|shared| shared.streams.get() < MOST_STREAMS).cloned()
     }
 
-    pub(super) fn put(&mut self, sender: Sender) -> Shared {
-        let shared = Shared { sender, streams: Rc::default(), used: Rc::new(Cell::new(Instant::now())) };
+    /// The one with the fewest requests, also when it has more than it should.
+    pub(super) fn take_any(&self) -> Option<Shared> {
+        self.0.iter().min_by_key(|shared| shared.streams.get()).cloned()
+    }
+
+    pub(super) fn put(&mut self, sender: Sender, slot: Option<Slot>) -> Shared {
+        let used = Rc::new(Cell::new(Instant::now()));
+        let shared = Shared { sender, streams: Rc::default(), used, slot: slot.map(Rc::new) };
         self.0.push(shared.clone());
         shared
     }

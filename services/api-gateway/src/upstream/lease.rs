@@ -1,14 +1,16 @@
-//! What an answer holds while it is read: its connection, and its place in the counts.
+//! What an answer holds while it is read: its connection, and its places in the counts.
 
 use std::{rc::Rc, time::Instant};
 
-use super::{InFlight, Pools, http1, http2::Counted};
+use super::{InFlight, Pools, http1, http2, limits};
 
 /// Held by the body of an answer.
 #[derive(Debug)]
 pub struct Lease {
     connection: Connection,
+    slot: Option<limits::Slot>,
     _in_flight: InFlight,
+    admitted: Option<limits::Counted>,
 }
 
 pub(super) enum Connection {
@@ -19,7 +21,7 @@ pub(super) enum Connection {
         endpoint: u64,
         sender: http1::Sender,
     },
-    Http2(#[expect(dead_code, reason = "it is counted until it goes")] Counted),
+    Http2(#[expect(dead_code, reason = "it is counted until it goes")] http2::Counted),
 }
 
 impl std::fmt::Debug for Connection {
@@ -33,14 +35,19 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Lease {
-    pub(super) fn new(connection: Connection, in_flight: InFlight) -> Self {
-        Self { connection, _in_flight: in_flight }
+    pub(super) fn new(connection: Connection, slot: Option<limits::Slot>, in_flight: InFlight) -> Self {
+        Self { connection, slot, _in_flight: in_flight, admitted: None }
+    }
+
+    /// Holds the place of its request too.
+    pub fn hold(&mut self, admitted: Option<limits::Counted>) {
+        self.admitted = admitted;
     }
 
     /// The answer has been read to its end: the connection is there for the next request.
     pub fn give_back(self) {
         if let Connection::Http1 { pools, endpoint, sender } = self.connection {
-            pools.rest(endpoint, sender, Instant::now());
+            pools.rest(endpoint, sender, self.slot, Instant::now());
         }
     }
 }

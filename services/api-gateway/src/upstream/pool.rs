@@ -2,7 +2,8 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,14 +12,18 @@ use std::{
 use flotilla_gateway_config::Protocol;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::{sync::Mutex, time::interval};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::interval,
+};
 
 use super::{
-    ConnectError, Endpoint, Lease,
+    ConnectError, Endpoint, Lease, Overloaded, Upstream,
     connect::connect,
-    http1::{self, Resting},
+    http1::{self, Open, Resting},
     http2::{self, Connections},
     lease::Connection,
+    limits::{self, Asks, Slot},
 };
 use crate::body::{self, RequestBody};
 
@@ -26,10 +31,35 @@ use crate::body::{self, RequestBody};
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// The connections of one worker.
-#[derive(Default)]
 pub struct Pools {
     http1: RefCell<HashMap<u64, Resting>>,
     http2: RefCell<HashMap<u64, Rc<Http2>>>,
+    /// Who waits for a connection to an endpoint, as there may be no other.
+    waiting: RefCell<HashMap<u64, VecDeque<oneshot::Sender<Open>>>>,
+    /// Other workers ask for connections that rest here.
+    asks: Asks,
+    asked: RefCell<mpsc::UnboundedReceiver<Arc<limits::Connections>>>,
+}
+
+impl Default for Pools {
+    fn default() -> Self {
+        let (asks, asked) = mpsc::unbounded_channel();
+        Self {
+            http1: RefCell::default(),
+            http2: RefCell::default(),
+            waiting: RefCell::default(),
+            asks,
+            asked: RefCell::new(asked),
+        }
+    }
+}
+
+/// What a request gets that has waited for a connection.
+enum Given {
+    /// One that another request had.
+    Used(Open),
+    /// The place of a new one.
+    Slot(Slot),
 }
 
 impl std::fmt::Debug for Pools {
@@ -54,6 +84,9 @@ pub enum Cause {
     /// The connection failed.
     #[error(transparent)]
     Http(#[from] hyper::Error),
+    /// There may be no other connection, and as many requests wait as may.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
 }
 
 /// A request without an answer.
@@ -87,33 +120,32 @@ impl SendError {
 }
 
 impl Pools {
-    /// Sends a request to an endpoint, on a connection that rests or a new one, and waits for the head of the answer.
+    /// Sends a request to an endpoint of an upstream, on a connection that rests or a new one, and waits for the head of the
+    /// answer.
     pub async fn send(
         self: &Rc<Self>,
+        upstream: &Upstream,
         endpoint: &Arc<Endpoint>,
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
+        let limit = upstream.limits.connections.as_ref();
         match endpoint.protocol {
-            Protocol::Http1 => self.send_http1(endpoint, request).await,
-            Protocol::Http2 => self.send_http2(endpoint, request).await,
+            Protocol::Http1 => self.send_http1(endpoint, limit, request).await,
+            Protocol::Http2 => self.send_http2(endpoint, limit, request).await,
         }
     }
 
     async fn send_http1(
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
+        limit: Option<&Arc<limits::Connections>>,
         mut request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         let in_flight = endpoint.begin();
         loop {
-            let resting = self.take(endpoint.id);
-            let was_reused = resting.is_some();
-            let mut sender = match resting {
-                Some(sender) => sender,
-                None => match open_http1(endpoint).await {
-                    Ok(sender) => sender,
-                    Err(cause) => return Err(SendError::unsent(cause, request)),
-                },
+            let ((mut sender, slot), was_reused) = match self.http1(endpoint, limit).await {
+                Ok(open) => open,
+                Err(cause) => return Err(SendError::unsent(cause, request)),
             };
             match sender.try_send_request(request).await {
                 Ok(response) => {
@@ -123,7 +155,7 @@ impl Pools {
                     } else {
                         Connection::Http1 { pools: Rc::clone(self), endpoint: endpoint.id, sender }
                     };
-                    return Ok((response, Lease::new(connection, in_flight)));
+                    return Ok((response, Lease::new(connection, slot, in_flight)));
                 }
                 Err(mut error) => match (error.take_message(), was_reused) {
                     // It had ended while it rested.
@@ -137,22 +169,69 @@ impl Pools {
         }
     }
 
+    /// A connection that rests, or a new one, and whether it has been used before.
+    async fn http1(
+        &self,
+        endpoint: &Endpoint,
+        limit: Option<&Arc<limits::Connections>>,
+    ) -> Result<(Open, bool), Cause> {
+        loop {
+            if let Some(open) = self.take(endpoint.id) {
+                return Ok((open, true));
+            }
+            let slot = match limit.map(|limit| (limit, limit.take())) {
+                None => None,
+                Some((limit, Some(slot))) => {
+                    limit.know(&self.asks);
+                    Some(slot)
+                }
+                Some((limit, None)) => match self.wait(endpoint.id, limit).await? {
+                    Given::Slot(slot) => Some(slot),
+                    Given::Used(mut open) => match open.0.ready().await {
+                        Ok(()) => return Ok((open, true)),
+                        // It has ended with the request before.
+                        Err(_) => continue,
+                    },
+                },
+            };
+            return Ok(((open_http1(endpoint).await?, slot), false));
+        }
+    }
+
+    /// Waits for a connection to an endpoint, or until there may be another.
+    async fn wait(&self, endpoint: u64, limit: &Arc<limits::Connections>) -> Result<Given, Overloaded> {
+        let _waiting = limit.wait()?;
+        // One that rests for another endpoint, or with another worker, makes room.
+        if !self.give_up(limit) {
+            limit.ask();
+        }
+        limit.know(&self.asks);
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.borrow_mut().entry(endpoint).or_default().push_back(sender);
+        tokio::select! {
+            biased;
+            Ok(open) = receiver => Ok(Given::Used(open)),
+            slot = limit.next() => slot.map(Given::Slot),
+        }
+    }
+
     async fn send_http2(
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
+        limit: Option<&Arc<limits::Connections>>,
         mut request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         let in_flight = endpoint.begin();
         let pool = Rc::clone(self.http2.borrow_mut().entry(endpoint.id).or_default());
         loop {
-            let (mut shared, was_reused) = match pool.get(endpoint).await {
+            let (mut shared, was_reused) = match pool.get(endpoint, limit).await {
                 Ok(shared) => shared,
                 Err(cause) => return Err(SendError::unsent(cause, request)),
             };
             let counted = shared.begin();
             match shared.sender.try_send_request(request).await {
                 Ok(response) => {
-                    return Ok((response, Lease::new(Connection::Http2(counted), in_flight)));
+                    return Ok((response, Lease::new(Connection::Http2(counted), None, in_flight)));
                 }
                 Err(mut error) => match (error.take_message(), was_reused) {
                     (Some(unsent), true) => {
@@ -168,20 +247,49 @@ impl Pools {
         }
     }
 
-    fn take(&self, endpoint: u64) -> Option<http1::Sender> {
+    fn take(&self, endpoint: u64) -> Option<Open> {
         self.http1.borrow_mut().get_mut(&endpoint)?.take(Instant::now())
     }
 
-    pub(super) fn rest(&self, endpoint: u64, sender: http1::Sender, now: Instant) {
-        self.http1.borrow_mut().entry(endpoint).or_default().put(sender, now);
+    /// Lets go of a connection that rests and is counted there; returns whether there was one.
+    fn give_up(&self, connections: &Arc<limits::Connections>) -> bool {
+        self.http1.borrow_mut().values_mut().any(|resting| resting.give_up(connections))
+    }
+
+    pub(super) fn rest(&self, endpoint: u64, sender: http1::Sender, slot: Option<Slot>, now: Instant) {
+        let mut open = (sender, slot);
+        if let Some(waiting) = self.waiting.borrow_mut().get_mut(&endpoint) {
+            while let Some(gives) = waiting.pop_front() {
+                match gives.send(open) {
+                    Ok(()) => return,
+                    // Its request has been given up.
+                    Err(back) => open = back,
+                }
+            }
+        }
+        // Those who wait elsewhere cannot use it, but need its place.
+        if !open.1.as_ref().is_some_and(|slot| slot.of.is_awaited()) {
+            self.http1.borrow_mut().entry(endpoint).or_default().put(open, now);
+        }
     }
 
     /// Lets go of connections that have rested too long, for ever.
     pub async fn sweep(self: Rc<Self>) {
         let mut ticks = interval(SWEEP);
         loop {
-            let now = ticks.tick().await.into_std();
+            let asked = poll_fn(|context| self.asked.borrow_mut().poll_recv(context));
+            let now = tokio::select! {
+                now = ticks.tick() => now.into_std(),
+                Some(connections) = asked => {
+                    self.give_up(&connections);
+                    continue;
+                }
+            };
             self.http1.borrow_mut().retain(|_, resting| !resting.sweep(now));
+            self.waiting.borrow_mut().retain(|_, waiting| {
+                waiting.retain(|gives| !gives.is_closed());
+                !waiting.is_empty()
+            });
             self.http2.borrow_mut().retain(|_, pool| {
                 let is_empty = pool.connections.borrow_mut().sweep(now);
                 // Somebody who opens one has it in hand.
@@ -193,7 +301,11 @@ impl Pools {
 
 impl Http2 {
     /// A connection with room, and whether it had been used before.
-    async fn get(&self, endpoint: &Endpoint) -> Result<(http2::Shared, bool), Cause> {
+    async fn get(
+        &self,
+        endpoint: &Endpoint,
+        limit: Option<&Arc<limits::Connections>>,
+    ) -> Result<(http2::Shared, bool), Cause> {
         if let Some(shared) = self.connections.borrow_mut().take() {
             return Ok((shared, true));
         }
@@ -201,8 +313,15 @@ impl Http2 {
         if let Some(shared) = self.connections.borrow_mut().take() {
             return Ok((shared, true));
         }
+        let slot = limit.and_then(limits::Connections::take);
+        if limit.is_some()
+            && slot.is_none()
+            && let Some(shared) = self.connections.borrow().take_any()
+        {
+            return Ok((shared, true));
+        }
         let sender = http2::open(connect(endpoint).await?).await?;
-        Ok((self.connections.borrow_mut().put(sender), false))
+        Ok((self.connections.borrow_mut().put(sender, slot), false))
     }
 }
 

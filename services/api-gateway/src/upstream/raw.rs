@@ -27,7 +27,7 @@ impl Endpoint {
 }
 
 async fn open(endpoint: &Endpoint, first: &[u8]) -> Result<Raw, ConnectError> {
-    let mut stream = tcp(endpoint).await?;
+    let mut stream = tcp(endpoint, endpoint.written.port).await?;
     if !first.is_empty() {
         stream.write_all(first).await.map_err(ConnectError::Tcp)?;
     }

@@ -92,6 +92,29 @@ async fn endpoints_of_both_families_are_used() {
 
 #[tokio::test]
 #[ignore = "needs a cluster"]
+async fn endpoints_that_are_meant_for_the_zone_are_preferred() {
+    in_namespace(async |namespace| {
+        let (a, b) = (Backend::start("a").await, Backend::start("b").await);
+        let secret = format!("{}/gateway", namespace.name);
+        let flags = ["--config-secret", &secret, "--zone", "west"].map(str::to_owned);
+        let gateway = Gateway::with(namespace, None, |_| flags.to_vec()).await;
+        namespace.configure(&namespace.config(gateway.port()), PART_LIMIT).await;
+        namespace.slice("one", &[Endpoint::ready(&a).for_zone("west")]).await;
+        namespace.slice("two", &[Endpoint::ready(&b).for_zone("east")]).await;
+        gateway.goes_to(&[a.address]).await;
+        namespace.slice("one", &[Endpoint::ready(&a)]).await;
+        gateway.goes_to(&[a.address, b.address]).await;
+        namespace.slice("one", &[Endpoint::unready(&a).for_zone("west")]).await;
+        gateway.goes_to(&[b.address]).await;
+        namespace.slice("one", &[Endpoint::ready(&a).for_zone("west")]).await;
+        gateway.goes_to(&[a.address]).await;
+        gateway.answers("/", 200, "a").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
 async fn an_endpoint_that_stays_keeps_its_connections_and_one_that_goes_finishes() {
     in_namespace(async |namespace| {
         let (a, b) = (Backend::start("a").await, Backend::start("b").await);
@@ -118,6 +141,32 @@ async fn an_endpoint_that_stays_keeps_its_connections_and_one_that_goes_finishes
         assert_eq!(get(gateway.address, "/").await.unwrap().1, "b");
         assert!(!slow.is_finished(), "the endpoint has gone before its answer came");
         assert_eq!(slow.await.unwrap(), (StatusCode::OK, "a".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn endpoints_are_asked_whether_they_are_well_as_long_as_they_are_there() {
+    in_namespace(async |namespace| {
+        let (a, b) = (Backend::start("a").await, Backend::start("b").await);
+        let gateway = Gateway::start(namespace).await;
+        let mut config = namespace.config(gateway.port());
+        let check = json!({"probe": {"http": {"path": "/healthz"}}, "intervalMs": 100, "timeoutMs": 100});
+        config["backends"]["orders"]["healthCheck"] = check;
+        namespace.slice("one", &[Endpoint::ready(&a)]).await;
+        namespace.configure(&config, PART_LIMIT).await;
+        gateway.goes_to(&[a.address]).await;
+        eventually("it is asked", async || a.requests(), |count| *count > 3).await;
+        namespace.slice("two", &[Endpoint::ready(&b)]).await;
+        eventually("the new one is asked", async || b.requests(), |count| *count > 3).await;
+        namespace.delete_slice("one").await;
+        gateway.goes_to(&[b.address]).await;
+        sleep(Duration::from_millis(200)).await;
+        let before = (a.requests(), b.requests());
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(a.requests(), before.0);
+        assert!(b.requests() > before.1 + 3);
     })
     .await;
 }

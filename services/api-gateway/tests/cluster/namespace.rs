@@ -229,11 +229,17 @@ pub(crate) struct Endpoint {
     ready: bool,
     serving: bool,
     terminating: bool,
+    for_zone: Option<&'static str>,
 }
 
 impl Endpoint {
     pub(crate) fn ready(backend: &crate::backend::Backend) -> Self {
-        Self { address: backend.address, ready: true, serving: true, terminating: false }
+        Self { address: backend.address, ready: true, serving: true, terminating: false, for_zone: None }
+    }
+
+    /// Meant for clients in a zone.
+    pub(crate) fn for_zone(self, zone: &'static str) -> Self {
+        Self { for_zone: Some(zone), ..self }
     }
 
     pub(crate) fn unready(backend: &crate::backend::Backend) -> Self {
@@ -248,6 +254,7 @@ impl Endpoint {
         json!({
             "addresses": [self.address.ip()],
             "conditions": {"ready": self.ready, "serving": self.serving, "terminating": self.terminating},
+            "hints": self.for_zone.map(|zone| json!({"forZones": [{"name": zone}]})),
         })
     }
 }
