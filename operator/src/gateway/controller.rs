@@ -203,13 +203,13 @@ impl Control {
                 Kind::Route(kind) => put_route(objects, kind, object),
                 Kind::Service => {
                     put(&mut objects.services, object.clone());
-                    self.known.made(kind, object);
+                    self.known.wrote(kind, object);
                 }
                 Kind::Microservice => {
                     put(&mut objects.microservices, object.clone());
-                    self.known.made(kind, object);
+                    self.known.wrote(kind, object);
                 }
-                _ => self.known.made(kind, object),
+                _ => self.known.wrote(kind, object),
             }
         }
         for key in done.deleted {
@@ -233,7 +233,7 @@ fn put_route(objects: &mut Objects, kind: RouteKind, object: DynamicObject) {
 fn put<K: Watched + DeserializeOwned>(store: &mut Store<K>, object: DynamicObject) {
     let name = object.name_any();
     match object.try_parse() {
-        Ok(object) => drop(store.put(object)),
+        Ok(object) => store.wrote(object),
         Err(error) => tracing::debug!(%error, name, "an answer cannot be read; the watch will bring the object"),
     }
 }

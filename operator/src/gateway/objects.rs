@@ -30,10 +30,33 @@ pub trait Watched: Resource<DynamicType = ()> + Clone {
     fn is_alike(&self, other: &Self) -> bool;
 }
 
+/// Deletions that are remembered: as many as may be in flight between a write and its answer.
+const REMEMBERED_DELETIONS: usize = 1024;
+
+/// UIDs of objects that are gone: a late answer to a write must not revive them.
+#[derive(Clone, Debug, Default)]
+pub struct Deleted(BTreeSet<String>);
+
+impl Deleted {
+    /// Remembers that an object is gone.
+    pub fn add(&mut self, uid: Option<&String>) {
+        if self.0.len() >= REMEMBERED_DELETIONS {
+            self.0.clear();
+        }
+        self.0.extend(uid.cloned());
+    }
+
+    /// Whether an object is gone.
+    pub fn has(&self, uid: Option<&String>) -> bool {
+        uid.is_some_and(|uid| self.0.contains(uid))
+    }
+}
+
 /// Objects of one kind.
 #[derive(Clone, Debug)]
 pub struct Store<K> {
     objects: BTreeMap<Key, Arc<K>>,
+    deleted: Deleted,
     listed: Option<BTreeSet<Key>>,
     is_ready: bool,
     version: u64,
@@ -41,7 +64,7 @@ pub struct Store<K> {
 
 impl<K> Default for Store<K> {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), listed: None, is_ready: false, version: 0 }
+        Self { objects: BTreeMap::new(), deleted: Deleted::default(), listed: None, is_ready: false, version: 0 }
     }
 }
 
@@ -70,8 +93,16 @@ impl<K: Watched> Store<K> {
             Event::Apply(object) => self.put(object),
             Event::Delete(object) => {
                 self.version += 1;
+                self.deleted.add(object.meta().uid.as_ref());
                 self.objects.remove(&key(&object)).is_some()
             }
+        }
+    }
+
+    /// Takes in the answer to a write of ours.
+    pub fn wrote(&mut self, object: K) {
+        if !self.deleted.has(object.meta().uid.as_ref()) {
+            self.put(object);
         }
     }
 
@@ -311,6 +342,19 @@ mod tests {
         store.put(route("a", 5, 2));
         assert!(!store.observe(Event::Apply(route("a", 4, 1))));
         assert_eq!(store.get("ns", "a").unwrap().metadata.generation, Some(2));
+    }
+
+    #[test]
+    fn a_late_answer_does_not_revive_what_is_gone() {
+        let mut store = Store::default();
+        store.put(route("a", 1, 1));
+        store.observe(Event::Delete(route("a", 2, 1)));
+        store.wrote(route("a", 1, 1));
+        assert!(store.is_empty());
+        let mut another = route("a", 3, 1);
+        another.metadata.uid = Some("another".to_owned());
+        store.wrote(another);
+        assert_eq!(store.len(), 1);
     }
 
     #[test]

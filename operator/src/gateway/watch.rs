@@ -25,7 +25,7 @@ use super::{
     infrastructure::{CLUSTER_ROLE, plan::Live},
     kind::Kind,
     names::GATEWAY_LABEL,
-    objects::{Key, Objects, Store, Watched},
+    objects::{Deleted, Key, Objects, Store, Watched},
 };
 use crate::cluster::{
     cache::Kept,
@@ -45,6 +45,8 @@ pub struct Known {
     pub objects: Objects,
     /// What is there for gateways.
     pub live: Live,
+    /// What was made and is gone.
+    deleted: Deleted,
     /// Versions of ConfigMaps, by which it is known when one must be read again.
     pub config_maps: BTreeMap<Key, String>,
     /// The kinds of which the first list is complete, beside those of `objects`.
@@ -52,8 +54,14 @@ pub struct Known {
 }
 
 impl Known {
-    /// Takes in an object that was made for a gateway.
-    pub fn made(&mut self, kind: Kind, object: DynamicObject) {
+    /// Takes in the answer to a write of what is made for a gateway.
+    pub fn wrote(&mut self, kind: Kind, object: DynamicObject) {
+        if !self.deleted.has(object.metadata.uid.as_ref()) {
+            self.made(kind, object);
+        }
+    }
+
+    fn made(&mut self, kind: Kind, object: DynamicObject) {
         let key = (kind, object.namespace().unwrap_or_default(), object.name_any());
         self.live.insert(key, object);
     }
@@ -274,7 +282,10 @@ fn made(client: &Client, config: &watcher::Config, kind: Kind) -> BoxStream<'sta
                     known.made(kind, object);
                     is_new
                 }
-                Event::Delete(object) => known.live.remove(&place(&object)).is_some(),
+                Event::Delete(object) => {
+                    known.deleted.add(object.metadata.uid.as_ref());
+                    known.live.remove(&place(&object)).is_some()
+                }
             }
         }))
     };

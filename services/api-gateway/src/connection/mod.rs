@@ -218,6 +218,8 @@ where
         http2::Builder::new(LocalExecutor)
             .timer(TokioTimer::new())
             .max_concurrent_streams(MOST_STREAMS)
+            // RFC 8441: a WebSocket is one of them.
+            .enable_connect_protocol()
             .max_pending_accept_reset_streams(MOST_RESETS)
             .max_local_error_reset_streams(MOST_RESETS)
             .initial_stream_window_size(WINDOWS.0)

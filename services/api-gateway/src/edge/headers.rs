@@ -147,6 +147,27 @@ pub fn upgrade(parts: &Parts) -> Result<Option<Upgrade>, Refused> {
     if is_good { Ok(Some(Upgrade::WebSocket)) } else { Err(Refused::bad("upgrade")) }
 }
 
+/// What a CONNECT of HTTP/2 with `:protocol` wants to change its stream to (RFC 8441 section 4), which becomes the GET that
+/// says the same in HTTP/1.1; `None` when it is something else.
+///
+/// # Errors
+/// When it is no WebSocket, or has no scheme or path.
+pub fn extended_connect(parts: &mut Parts) -> Result<Option<Upgrade>, Refused> {
+    if parts.method != Method::CONNECT {
+        return Ok(None);
+    }
+    let Some(protocol) = parts.extensions.get::<hyper::ext::Protocol>() else { return Ok(None) };
+    if !protocol.as_ref().eq_ignore_ascii_case(b"websocket") {
+        return Err(Refused { status: StatusCode::NOT_IMPLEMENTED, reason: "connect-protocol" });
+    }
+    let has_all = parts.uri.scheme().is_some() && parts.uri.path_and_query().is_some();
+    if !has_all || parts.headers.contains_key(header::CONTENT_LENGTH) {
+        return Err(Refused::bad("upgrade"));
+    }
+    parts.method = Method::GET;
+    Ok(Some(Upgrade::WebSocket))
+}
+
 /// Takes out what speaks of one connection, and what `Connection` names. `TE: trailers` stays, which gRPC needs.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {

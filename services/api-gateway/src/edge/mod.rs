@@ -7,7 +7,7 @@ mod path;
 mod target;
 
 pub use self::{
-    headers::{Upgrade, check_headers, strip_hop_by_hop, upgrade},
+    headers::{Upgrade, check_headers, extended_connect, strip_hop_by_hop, upgrade},
     path::normalise,
     target::{Target, target},
 };

@@ -237,3 +237,31 @@ proptest! {
         }
     }
 }
+
+/// RFC 8441 section 4: a CONNECT with `:protocol` is a GET that wants to become something else.
+#[test]
+fn extended_connects() {
+    let connect = |uri: &str, protocol: Option<&'static str>, headers: &[(&str, &str)]| {
+        let mut parts = request(Version::HTTP_2, uri, headers);
+        parts.method = Method::CONNECT;
+        if let Some(protocol) = protocol {
+            parts.extensions.insert(hyper::ext::Protocol::from_static(protocol));
+        }
+        let wanted = extended_connect(&mut parts);
+        (wanted.map_err(|refused| refused.reason), parts.method)
+    };
+    let (websocket, get) = (Ok(Some(Upgrade::WebSocket)), Method::GET);
+    assert_eq!(connect("https://a/chat", Some("websocket"), &[]), (websocket, get.clone()));
+    assert_eq!(connect("https://a/chat", Some("WebSocket"), &[]), (websocket, get));
+    for (uri, protocol, headers, expected) in [
+        ("a:443", None, &[][..], Ok(None)),
+        ("https://a/chat", Some("connect-udp"), &[], Err("connect-protocol")),
+        ("a:443", Some("websocket"), &[], Err("upgrade")),
+        ("https://a/chat", Some("websocket"), &[("content-length", "1")], Err("upgrade")),
+    ] {
+        assert_eq!(connect(uri, protocol, headers), (expected, Method::CONNECT), "{uri} {protocol:?}");
+    }
+    let mut other = request(Version::HTTP_2, "https://a/chat", &[]);
+    other.extensions.insert(hyper::ext::Protocol::from_static("websocket"));
+    assert_eq!(extended_connect(&mut other), Ok(None));
+}

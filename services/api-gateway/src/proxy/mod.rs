@@ -18,7 +18,7 @@ use self::{failure::Failure, identity::CORRELATION_ID, outgoing::Head};
 use crate::{
     body::{self, Guard, RequestBody, ResponseBody, tee},
     connection::Connection,
-    edge::{Refused, admit, strip_hop_by_hop, upgrade},
+    edge::{Refused, admit, extended_connect, strip_hop_by_hop, upgrade},
     filter::{Incoming, Outgoing},
     record::Record,
     route::Found,
@@ -84,6 +84,7 @@ impl Exchange<'_> {
         if let Some(reason) = self.connection.activity.suspicion() {
             return Err(Refused { status: StatusCode::BAD_REQUEST, reason }.into());
         }
+        let extended = extended_connect(&mut parts)?;
         let target = record.target.insert(admit(&parts, settings.limits)?);
         let port = self.connection.port;
         let found = self.snapshot.table.find(port, &target.host, target.path(), &parts);
@@ -120,7 +121,7 @@ impl Exchange<'_> {
         let client = || forwarded::client(&parts.headers, self.connection.peer, &settings.trusted);
         let wish = upstream.wish(&parts.headers, client);
 
-        let wanted = if parts.version < Version::HTTP_2 { upgrade(&parts)? } else { None };
+        let wanted = if parts.version < Version::HTTP_2 { upgrade(&parts)? } else { extended };
         let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
         strip_hop_by_hop(&mut parts.headers);
         outgoing::tidy(&mut parts.headers, parts.version);
@@ -155,7 +156,11 @@ impl Exchange<'_> {
             let (Some(wanted), Some(client)) = (wanted, client) else {
                 return Err(Failure::BadAnswer);
             };
-            return tunnel::open(response, client, wanted, lease);
+            return tunnel::open(response, client, wanted, extended.is_some(), lease);
+        }
+        // A success would open the stream of a client that has asked for a tunnel, and there is none.
+        if extended.is_some() && response.status().is_success() {
+            return Err(Failure::BadAnswer);
         }
         let headers = response.headers_mut();
         strip_hop_by_hop(headers);

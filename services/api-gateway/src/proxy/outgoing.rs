@@ -1,7 +1,9 @@
 //! The head of a request as a backend gets it.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Uri, Version, header,
+    HeaderMap, HeaderValue, Method, Request, Uri, Version,
+    header::{self, Entry},
     request::Parts,
     uri::{Authority, PathAndQuery, Scheme},
 };
@@ -26,6 +28,13 @@ pub(super) fn tidy(headers: &mut HeaderMap, version: Version) {
             headers.insert(header::COOKIE, whole);
         }
     }
+}
+
+/// What a client of HTTP/1.1 sends, and one of HTTP/2 does not (RFC 6455 section 4.1): 16 bytes that nobody guesses, so that
+/// no cache has the answer.
+fn nonce() -> Result<HeaderValue, http::Error> {
+    let text = STANDARD.encode(fastrand::u128(..).to_ne_bytes());
+    Ok(HeaderValue::from_str(&text)?)
 }
 
 /// Everything of a request but its body, which may be sent more than once.
@@ -58,6 +67,9 @@ impl Head {
         if let Some(upgrade) = upgrade {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, upgrade.token());
+            if let Entry::Vacant(key) = headers.entry(header::SEC_WEBSOCKET_KEY) {
+                key.insert(nonce()?);
+            }
         }
         Ok(Self { method: parts.method.clone(), headers, path_and_query: towards.path_and_query, host })
     }

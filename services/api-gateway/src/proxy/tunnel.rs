@@ -1,6 +1,6 @@
 //! A connection that is no longer one of HTTP (RFC 9110 section 7.8): bytes go both ways until one side ends.
 
-use http::{Response, Version, header};
+use http::{Response, StatusCode, Version, header};
 use hyper::{
     body::Incoming,
     upgrade::{OnUpgrade, Upgraded},
@@ -16,11 +16,13 @@ use crate::{
     upstream::Lease,
 };
 
-/// Opens a tunnel between a client and a backend that has agreed to it.
+/// Opens a tunnel between a client and a backend that has agreed to it. One that has asked by an extended CONNECT is told so
+/// by 200, and knows no key (RFC 8441 section 5).
 pub(super) fn open(
     response: Response<Incoming>,
     client: OnUpgrade,
     wanted: Upgrade,
+    is_extended: bool,
     lease: Lease,
 ) -> Result<Response<ResponseBody>, Failure> {
     let agreed = response.headers().get(header::UPGRADE);
@@ -33,8 +35,13 @@ pub(super) fn open(
     };
     drop(body);
     strip_hop_by_hop(&mut parts.headers);
-    parts.headers.insert(header::CONNECTION, http::HeaderValue::from_static("upgrade"));
-    parts.headers.insert(header::UPGRADE, wanted.token());
+    if is_extended {
+        parts.status = StatusCode::OK;
+        parts.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+    } else {
+        parts.headers.insert(header::CONNECTION, http::HeaderValue::from_static("upgrade"));
+        parts.headers.insert(header::UPGRADE, wanted.token());
+    }
     parts.version = Version::HTTP_11;
     let (sender, record) = oneshot::channel::<Box<Record>>();
     spawn_local(async move {
