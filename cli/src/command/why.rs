@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use flotilla_crds::v1alpha1::{Microservice, condition};
+use flotilla_crds::v1alpha1::{Microservice, Problem, condition};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::{
+    api::core::v1::{Event, Pod},
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
 use kube::{ResourceExt as _, api::ListParams};
 
 use crate::{
@@ -14,7 +17,7 @@ use crate::{
     cluster::Cluster,
     output::{Paint, Terminal, add},
     pod,
-    summary::{Summary, age},
+    summary::{Summary, about, age},
 };
 
 /// Arguments of `why`.
@@ -56,9 +59,12 @@ pub async fn run(
 struct Diagnosis {
     name: String,
     is_well: bool,
+    /// Whether it does its job all the same.
+    is_done: bool,
     reason: String,
     message: String,
-    /// Conditions that are not as they should be, as type, reason and message.
+    problems: Vec<Problem>,
+    /// Conditions that are not as they should be and say more than the problems, as type, reason and message.
     conditions: Vec<(String, String, String)>,
     /// Pods with what is wrong with each.
     pods: Vec<(String, Vec<String>)>,
@@ -85,8 +91,13 @@ impl Diagnosis {
             .map(|pod| (pod, pod::problems(pod)))
             .filter(|(_, problems)| !problems.is_empty())
             .collect();
-        let conditions =
-            summary.conditions.iter().filter(|condition| is_wrong(&condition.type_, &condition.status));
+        let is_said = |condition: &Condition| {
+            summary.problems.iter().any(|problem| condition.message.contains(&problem.message))
+        };
+        let conditions = summary
+            .conditions
+            .iter()
+            .filter(|condition| is_wrong(&condition.type_, &condition.status) && !is_said(condition));
         let mut next = advice(&summary);
         if let Some((pod, container)) = pods.iter().find_map(|(pod, _)| pod::has_former_log(pod)) {
             let namespace = &summary.namespace;
@@ -95,7 +106,8 @@ impl Diagnosis {
             ));
         }
         Self {
-            is_well: summary.is_done() && pods.is_empty(),
+            is_well: summary.is_done() && pods.is_empty() && summary.problems.is_empty(),
+            is_done: summary.is_done(),
             conditions: conditions
                 .map(|found| {
                     (format!("{}={}", found.type_, found.status), found.reason.clone(), found.message.clone())
@@ -103,6 +115,7 @@ impl Diagnosis {
                 .collect(),
             pods: pods.iter().map(|(pod, problems)| (pod.name_any(), problems.clone())).collect(),
             events: related(microservice, &pods, events),
+            problems: summary.problems,
             name: summary.name,
             reason: summary.reason,
             message: summary.message,
@@ -115,7 +128,18 @@ impl Diagnosis {
         if self.is_well {
             return format!("{} is {}: {message}\n", paint.strong(name), paint.good("well"));
         }
-        let mut text = format!("{} {}: {message}\n", paint.strong(name), paint.bad(reason));
+        let reason = if self.is_done { paint.doubtful(reason) } else { paint.bad(reason) };
+        let mut text = format!("{} {reason}: {message}\n", paint.strong(name));
+        if !self.problems.is_empty() {
+            text.push_str("\nProblems\n");
+            for problem in &self.problems {
+                let Problem { reason, severity, message, since, .. } = problem;
+                let about = about(problem);
+                let about = if about.is_empty() { about } else { format!(" ({about})") };
+                let age = age(since.0, now);
+                add(&mut text, format_args!("  {severity:?} for {age}: {reason}{about}: {message}\n"));
+            }
+        }
         if !self.conditions.is_empty() {
             text.push_str("\nConditions\n");
             for (condition, reason, message) in &self.conditions {
@@ -161,6 +185,7 @@ fn advice(summary: &Summary) -> Vec<String> {
             is_wrong(&condition.type_, &condition.status) || condition.type_ == condition::READY
         })
         .map(|condition| condition.reason.as_str())
+        .chain(summary.problems.iter().map(|problem| problem.reason.as_str()))
         .chain([summary.reason.as_str()])
         .collect();
     let mut next: Vec<_> =
@@ -193,8 +218,12 @@ fn of_reason(reason: &str, name: &str) -> Option<String> {
         "RevisionUnavailable" => "correct or remove spec.rollout.revision",
         "RolledBack" => "correct spec: the former version runs until spec asks for another",
         "ProgressDeadlineExceeded" => "correct what the pods say, and change spec",
+        "WaitingForBindings" => {
+            "see why what spec.bindings names has not named its Secret (status.binding.name)"
+        }
         "WaitingForDependencies" => "make what it waits for ready, or remove gate from spec.dependsOn",
-        "NotFound" | "NotReady" => "make what is in spec.dependsOn exist and be ready",
+        "NotFound" => "create what does not exist, or correct the field that names it",
+        "NotReady" => "see why it is not ready: kubectl flotilla why, with its name",
         "MigrationFailed" => "look at the log of the Job that is named, and correct spec.migrations",
         "MissingCapability" => "install what the cluster lacks, or remove the field",
         "NoGateway" => "write parentRefs to the route",
@@ -254,7 +283,7 @@ mod tests {
     use super::*;
     use crate::{
         pod::tests::{crashing, running},
-        summary::tests::{broken, microservice, now},
+        summary::tests::{broken, lacking, microservice, now},
     };
 
     fn event(kind: &str, name: &str, minute: u32, count: i32) -> Event {
@@ -284,6 +313,13 @@ mod tests {
         let well = microservice("orders", &[("Ready", "True", "Available", "2 of 2 pods are available")]);
         let diagnosis = Diagnosis::of(&well, &[running("orders-b-1")], &[event("Pod", "orders-b-1", 1, 1)]);
         insta::assert_snapshot!(diagnosis.shown(now(), Paint::default()), @"orders is well: 2 of 2 pods are available");
+    }
+
+    #[test]
+    fn a_service_that_lacks_something_is_not_well_although_it_is_ready() {
+        let diagnosis = Diagnosis::of(&lacking(), &[running("orders-b-1")], &[]);
+        assert!(!diagnosis.is_well);
+        insta::assert_snapshot!(diagnosis.shown(now(), Paint::default()));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod placement;
 mod policy;
 mod port;
 mod probe;
+mod problem;
 mod resources;
 mod revision;
 mod rollout;
@@ -32,6 +33,7 @@ mod schema;
 mod security;
 mod service_account;
 mod status;
+mod uses;
 mod volume;
 mod workload;
 
@@ -67,6 +69,7 @@ pub use placement::{Placement, TaintEffect, Toleration, TolerationOperator, Topo
 pub use policy::{Jwt, Policies, RateKey, RateLimit, RateUnit, RouteAuth};
 pub use port::{Port, Protocol};
 pub use probe::{ExecProbe, GrpcProbe, HttpHeader, HttpProbe, Probe, Probes, Scheme, StartupProbe, TcpProbe};
+pub use problem::{Problem, ProblemObject, Severity};
 pub use resources::{Quantity, Resources};
 pub use revision::{FailedRevision, MicroserviceRevision, MicroserviceRevisionSpec, Revisions};
 pub use rollout::{OnFailure, Rollout, RolloutStrategy};
@@ -79,6 +82,7 @@ pub use route::{
 pub use security::{Security, SecurityProfile};
 pub use service_account::ServiceAccount;
 pub use status::{Endpoint, InventoryEntry, MicroserviceStatus, Visibility, condition};
+pub use uses::{Use, UseState};
 pub use volume::{
     ClaimVolume, ConfigMapVolume, CsiVolume, DownwardFile, DownwardVolume, EmptyDirVolume, KeyToPath, Medium,
     ObjectProjection, ProjectedVolume, Projection, SecretVolume, TokenProjection, Volume, VolumeMount,

@@ -85,6 +85,16 @@ pub struct MicroserviceStatus {
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace", "name"]))]
     pub dependents: Vec<super::Dependent>,
 
+    /// What `spec` names and the operator does not make; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub uses: Vec<super::Use>,
+
+    /// What is wrong now, each thing once; at most 32, the worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub problems: Vec<super::Problem>,
+
     /// The image that runs, as the kubelet names it: by its digest. It changes when a new version has taken over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]

@@ -24,6 +24,9 @@ async fn a_foreign_deployment_is_refused_named_and_untouched() -> Result<()> {
         let ready = condition(&status, "Ready").unwrap();
         ensure!(ready.status == "False" && ready.reason == "ForeignObject", "{ready:?}");
         ensure!(ready.message.contains("Deployment \"orders\"") && ready.message.contains("kubectl-create"), "{}", ready.message);
+        let [found] = &status.problems[..] else { anyhow::bail!("{:?}", status.problems) };
+        ensure!(found.object.as_ref().is_some_and(|object| (&*object.kind, &*object.name) == ("Deployment", "orders")), "{found:?}");
+        ensure!(ready.message == found.message);
         ensure!(namespace.owned(&refused).await?.is_empty(), "nothing else was made either");
         let after = namespace.deployment("orders").await?;
         ensure!(before.spec == after.spec && before.metadata.labels == after.metadata.labels);

@@ -12,6 +12,7 @@ mod faults;
 mod foreign;
 mod leadership;
 mod metrics;
+mod problems;
 mod scaling;
 mod support;
 mod writer;

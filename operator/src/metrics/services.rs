@@ -33,6 +33,13 @@ struct DependencyLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProblemLabels {
+    namespace: String,
+    severity: String,
+    reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
 }
@@ -48,6 +55,7 @@ pub struct ServiceMetrics {
     states: Family<StateLabels, Gauge>,
     suspended: Family<NamespaceLabel, Gauge>,
     dependencies: Family<DependencyLabels, Gauge>,
+    problems: Family<ProblemLabels, Gauge>,
     repairs: Family<KindLabel, Counter>,
     failures: Family<ActionLabel, Counter>,
     seconds: Histogram,
@@ -59,6 +67,7 @@ impl ServiceMetrics {
             states: Family::default(),
             suspended: Family::default(),
             dependencies: Family::default(),
+            problems: Family::default(),
             repairs: Family::default(),
             failures: Family::default(),
             seconds: Histogram::new(READY_SECONDS),
@@ -77,6 +86,11 @@ impl ServiceMetrics {
             "flotilla_dependencies",
             "Declared dependencies by state",
             metrics.dependencies.clone(),
+        );
+        registry.register(
+            "flotilla_problems",
+            "What is wrong with services, by severity and reason",
+            metrics.problems.clone(),
         );
         registry.register(
             "flotilla_drift_repairs",
@@ -101,6 +115,7 @@ impl ServiceMetrics {
         self.states.clear();
         self.suspended.clear();
         self.dependencies.clear();
+        self.problems.clear();
         for service in services {
             let service = service.borrow();
             let namespace = service.namespace().unwrap_or_default();
@@ -120,6 +135,11 @@ impl ServiceMetrics {
                 self.dependencies
                     .get_or_create(&DependencyLabels { namespace: namespace.clone(), state })
                     .inc();
+            }
+            for problem in service.status.iter().flat_map(|status| &status.problems) {
+                let (severity, reason) = (format!("{:?}", problem.severity), problem.reason.clone());
+                let namespace = namespace.clone();
+                self.problems.get_or_create(&ProblemLabels { namespace, severity, reason }).inc();
             }
         }
     }
@@ -155,7 +175,8 @@ mod tests {
             "metadata": {"name": "orders", "namespace": "shop"},
             "spec": {"image": "app", "suspend": true},
             "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "CrashLoop", "message": "",
-                "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+                "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+                "problems": [{"reason": "CrashLoop", "severity": "Error", "message": "", "since": "2026-01-01T00:00:00Z"}]},
         }))
         .unwrap();
         let shown = |service: &Microservice| {
@@ -167,9 +188,11 @@ mod tests {
         let series = r#"flotilla_microservices{namespace="shop",ready="False",reason="CrashLoop"} 1"#;
         assert!(shown(&service).contains(series));
         assert!(shown(&service).contains(r#"flotilla_microservices_suspended{namespace="shop"} 1"#));
+        let problem = r#"flotilla_problems{namespace="shop",severity="Error",reason="CrashLoop"} 1"#;
+        assert!(shown(&service).contains(problem));
         service.status = None;
         let text = shown(&service);
-        assert!(!text.contains(series));
+        assert!(!text.contains(series) && !text.contains(problem));
         assert!(
             text.contains(r#"flotilla_microservices{namespace="shop",ready="Unknown",reason=""} 1"#),
             "{text}"

@@ -21,7 +21,7 @@ use super::{
     peers::{self, Caller, Peer},
     provisioned::{Provision, Provisioned},
     referrers::Referrers,
-    validate::{self, Class, Reference, references, replaces_pods},
+    validate::{self, Class, Reference, mentions, replaces_pods},
     warnings::{Warning, Warnings},
 };
 use crate::cluster::{MICROSERVICE_LABEL, cache::Cache, capability::Capabilities, kind::Kind};
@@ -234,6 +234,8 @@ pub struct Observed {
     pub warnings: BTreeMap<String, Vec<Warning>>,
     /// What its pods refer to and must be replaced for, each with its version, or without one when it does not exist.
     pub references: BTreeMap<Reference, Option<String>>,
+    /// Whether each ConfigMap and Secret that it names exists; empty when the operator may not see them.
+    pub named: BTreeMap<Reference, bool>,
     /// What the objects say that its bindings name.
     pub provisioned: BTreeMap<ServiceReference, Provision>,
     /// What it calls.
@@ -285,20 +287,20 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
         .collect();
     // Without a look at them, all would count as missing for ever.
     if caches.references.is_some() {
+        let replaces = replaces_pods(&microservice.spec);
+        let direct = mentions(&microservice.spec);
+        let direct = direct.into_iter().map(|mention| (mention.reference, mention.is_read));
         let provisioned = observed.provisioned.values().filter_map(|provision| match provision {
-            Provision::Secret(name) if replaces_pods(&microservice.spec) => {
-                Some(Reference::Secret(name.clone()))
-            }
-            Provision::Secret(_) | Provision::Pending(_) => None,
+            Provision::Secret(name) => Some((Reference::Secret(name.clone()), true)),
+            Provision::Missing(_) | Provision::Pending(_) => None,
         });
-        observed.references = references(&microservice.spec)
-            .into_iter()
-            .chain(provisioned)
-            .map(|reference| {
-                let version = caches.version(&namespace, &reference);
-                (reference, version)
-            })
-            .collect();
+        for (reference, is_read) in direct.chain(provisioned) {
+            let version = caches.version(&namespace, &reference);
+            observed.named.insert(reference.clone(), version.is_some());
+            if is_read && replaces {
+                observed.references.insert(reference, version);
+            }
+        }
     }
     let find = |(namespace, name): &edges::Key| caches.microservices.get(namespace, name);
     observed.peers = peers::peers(microservice, find);

@@ -46,8 +46,20 @@ impl std::fmt::Display for Type {
 pub enum Provision {
     /// They are in this Secret.
     Secret(String),
-    /// Not yet, or never, for this reason.
+    /// The object does not exist, in these words.
+    Missing(String),
+    /// It does not say yet, or cannot be looked at, for this reason.
     Pending(String),
+}
+
+impl Provision {
+    /// Why it has named no Secret, if it has not.
+    pub fn lack(&self) -> Option<&str> {
+        match self {
+            Self::Secret(_) => None,
+            Self::Missing(why) | Self::Pending(why) => Some(why),
+        }
+    }
 }
 
 /// The objects of every kind that services name.
@@ -213,7 +225,7 @@ impl Provisioned {
             return Provision::Pending(format!("{type_} cannot be watched: {why}"));
         }
         let Some(object) = known.objects.get(namespace, name) else {
-            return Provision::Pending(format!("there is no {kind} {name:?} in this namespace"));
+            return Provision::Missing(format!("there is no {kind} {name:?} in this namespace"));
         };
         match object.data.pointer(SECRET_NAME).and_then(serde_json::Value::as_str) {
             Some(secret) if !secret.is_empty() => Provision::Secret(secret.to_owned()),
@@ -259,7 +271,7 @@ mod tests {
     fn says(provisioned: &Provisioned) -> String {
         match provisioned.of(&service()).into_values().next().unwrap() {
             Provision::Secret(name) => name,
-            Provision::Pending(why) => why,
+            Provision::Missing(why) | Provision::Pending(why) => why,
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     events::Events,
     plan::{self, plan},
     render::{self, Object, Rendered, render},
-    status::{self, Outcome},
+    status::{self, Fault, Outcome},
     validate::{self, validate},
 };
 use crate::{
@@ -81,12 +81,29 @@ impl Error {
     }
 
     fn outcome(&self) -> Outcome {
-        let (reason, message) = (self.reason(), self.to_string());
-        if self.passes() {
-            Outcome::Retrying { reason, message }
-        } else {
-            Outcome::Blocked { reason, message }
+        let (reason, faults) = (self.reason(), self.faults());
+        if self.passes() { Outcome::Retrying { reason, faults } } else { Outcome::Blocked { reason, faults } }
+    }
+
+    /// The error by the objects that it is about.
+    fn faults(&self) -> Vec<Fault> {
+        if let Self::Plan(plan::Error::Foreign(all)) = self {
+            let fault = |foreign: &plan::Foreign| {
+                let object = Some((foreign.kind().name(), foreign.name().to_owned()));
+                Fault { object, message: foreign.to_string() }
+            };
+            return all.iter().map(fault).collect();
         }
+        let object = match self {
+            Self::Plan(plan::Error::Compare { kind, name, .. }) => Some((kind.name(), name.clone())),
+            Self::Apply(
+                writer::Error::Outdated { kind, name }
+                | writer::Error::Refused { kind, name, .. }
+                | writer::Error::Api { kind, name, .. },
+            ) => Some((*kind, name.clone())),
+            _ => None,
+        };
+        vec![Fault { object, message: self.to_string() }]
     }
 }
 

@@ -10,7 +10,7 @@ use kube::ResourceExt;
 
 use super::{
     edges::Key,
-    validate::{Reference, references},
+    validate::{Reference, mentions},
 };
 
 /// The references of one scope.
@@ -29,7 +29,7 @@ impl Referrers {
     /// Takes in a service as it is now.
     pub fn update(&self, service: &Microservice) {
         let key = (service.namespace().unwrap_or_default(), service.name_any());
-        let now = references(&service.spec);
+        let now: BTreeSet<_> = mentions(&service.spec).into_iter().map(|mention| mention.reference).collect();
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if state.known.get(&key).map_or(now.is_empty(), |before| *before == now) {
             return;

@@ -70,7 +70,7 @@ pub struct Wait {
     pub message: String,
     /// Whether nothing will happen until somebody does something.
     pub is_failure: bool,
-    /// The Job that runs meanwhile, if one does.
+    /// The Job that runs meanwhile, or that failed.
     pub job: Option<String>,
 }
 

@@ -16,7 +16,9 @@ pub(super) fn resolve(bindings: &mut [Credentials], observed: &Observed) -> Opti
         };
         match observed.provisioned.get(reference) {
             Some(Provision::Secret(name)) => binding.source = CredentialSource::Secret(name.clone()),
-            Some(Provision::Pending(why)) => waiting.push(format!("spec.bindings[{}]: {why}", binding.name)),
+            Some(Provision::Missing(why) | Provision::Pending(why)) => {
+                waiting.push(format!("spec.bindings[{}]: {why}", binding.name))
+            }
             None => waiting.push(format!(
                 "spec.bindings[{}]: only a cluster can tell which Secret {} {:?} names",
                 binding.name, reference.kind, reference.name

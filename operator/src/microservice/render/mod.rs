@@ -287,7 +287,7 @@ fn migrations(
                 );
                 return Ok((
                     jobs,
-                    Some(Wait { reason: "MigrationFailed", message, is_failure: true, job: None }),
+                    Some(Wait { reason: "MigrationFailed", message, is_failure: true, job: Some(name) }),
                 ));
             }
         }

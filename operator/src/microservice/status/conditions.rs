@@ -28,7 +28,7 @@ impl Wanted {
 }
 
 /// The order of conditions in `status`: the summary first.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     condition::READY,
     condition::RECONCILING,
     condition::STALLED,
@@ -36,6 +36,7 @@ const ORDER: [&str; 11] = [
     condition::AVAILABLE,
     condition::PROGRESSING,
     condition::DEPENDENCIES_READY,
+    condition::BINDINGS_READY,
     condition::ROUTES_ACCEPTED,
     condition::POLICIES_APPLIED,
     condition::MIGRATIONS_COMPLETE,

@@ -11,15 +11,28 @@ use crate::microservice::warnings::{Subject, Warning};
 
 /// Why pods do not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct Cause {
     /// From a fixed list, so that it can be alerted on.
     pub(super) reason: &'static str,
     /// For people, with the container's name.
     pub(super) message: String,
+    /// The container, when it is about one.
+    pub(super) container: Option<String>,
 }
 
-/// The problem of the newest pod that has one. Pods that are being deleted do not count.
-pub(super) fn problem(pods: &[Arc<Pod>], warnings: &BTreeMap<String, Vec<Warning>>) -> Option<Problem> {
+impl Cause {
+    /// A cause that lies with the pod as a whole.
+    pub(super) fn of_pod(reason: &'static str, message: String) -> Self {
+        Self { reason, message, container: None }
+    }
+
+    fn of_container(reason: &'static str, name: &str, what: &str) -> Self {
+        Self { reason, message: format!("container {name:?}{what}"), container: Some(name.to_owned()) }
+    }
+}
+
+/// What is wrong with the newest pod that has something. Pods that are being deleted do not count.
+pub(super) fn cause(pods: &[Arc<Pod>], warnings: &BTreeMap<String, Vec<Warning>>) -> Option<Cause> {
     let mut living: Vec<_> = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
     // By name as well: pods of one second would otherwise take turns, each with a write.
     living.sort_by_key(|pod| {
@@ -47,11 +60,11 @@ pub(super) fn image(pods: &[Arc<Pod>], container: &str) -> Option<String> {
     Some(oldest.2.clone()).filter(|image| !image.is_empty())
 }
 
-fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Problem> {
+fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Cause> {
     let status = pod.status.as_ref()?;
     if status.phase.as_deref() == Some("Failed") && status.reason.as_deref() == Some("Evicted") {
         let message = status.message.clone().unwrap_or_default();
-        return Some(Problem { reason: "Evicted", message: format!("a pod was evicted: {message}") });
+        return Some(Cause::of_pod("Evicted", format!("a pod was evicted: {message}")));
     }
     let unschedulable = status.conditions.iter().flatten().find(|condition| {
         condition.type_ == "PodScheduled"
@@ -60,10 +73,7 @@ fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Problem> {
     });
     if let Some(condition) = unschedulable {
         let message = condition.message.clone().unwrap_or_default();
-        return Some(Problem {
-            reason: "Unschedulable",
-            message: format!("no node takes the pod: {message}"),
-        });
+        return Some(Cause::of_pod("Unschedulable", format!("no node takes the pod: {message}")));
     }
     let init = status.init_container_statuses.iter().flatten();
     let containers: Vec<_> = init.chain(status.container_statuses.iter().flatten()).collect();
@@ -81,7 +91,7 @@ fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Problem> {
 }
 
 /// Why no container of a pod has started.
-fn before_start(containers: &[&ContainerStatus], warnings: &[Warning]) -> Option<Problem> {
+fn before_start(containers: &[&ContainerStatus], warnings: &[Warning]) -> Option<Cause> {
     let is_waiting =
         |container: &&ContainerStatus| container.state.as_ref().is_some_and(|state| state.waiting.is_some());
     if !containers.iter().all(is_waiting) {
@@ -92,10 +102,10 @@ fn before_start(containers: &[&ContainerStatus], warnings: &[Warning]) -> Option
     };
     if let Some(Warning { message, .. }) = said(Subject::Volume) {
         let message = format!("a volume of the pod cannot be mounted: {message}");
-        return Some(Problem { reason: "MountFailed", message });
+        return Some(Cause::of_pod("MountFailed", message));
     }
     let Warning { message, .. } = said(Subject::Sandbox)?;
-    Some(Problem { reason: "PodCannotStart", message: format!("the pod cannot start: {message}") })
+    Some(Cause::of_pod("PodCannotStart", format!("the pod cannot start: {message}")))
 }
 
 /// Exit codes of a container that was told to end: by itself, by SIGKILL and by SIGTERM.
@@ -107,7 +117,7 @@ fn ends(warning: &Warning) -> bool {
 }
 
 /// The probe for which a container is not ready, or is ended.
-fn probe(container: &ContainerStatus, warnings: &[Warning]) -> Option<Problem> {
+fn probe(container: &ContainerStatus, warnings: &[Warning]) -> Option<Cause> {
     if container.ready {
         return None;
     }
@@ -136,16 +146,16 @@ fn probe(container: &ContainerStatus, warnings: &[Warning]) -> Option<Problem> {
     }
     let restarts =
         if ends && container.restart_count > 0 { ", so it is started again and again" } else { "" };
-    Some(Problem { reason: "ProbeFailed", message: format!("container {name:?}: {message}{restarts}") })
+    Some(Cause::of_container("ProbeFailed", name, &format!(": {message}{restarts}")))
 }
 
-fn of_container(container: &ContainerStatus) -> Option<Problem> {
+fn of_container(container: &ContainerStatus) -> Option<Cause> {
     let name = &container.name;
     let state = container.state.as_ref()?;
     if let Some(waiting) = &state.waiting {
         let message = waiting.message.as_deref().unwrap_or_default();
         let described = |reason, what: &str| {
-            Some(Problem { reason, message: format!("container {name:?}: {what}: {}", cause(message)) })
+            Some(Cause::of_container(reason, name, &format!(": {what}: {}", behind(message))))
         };
         match waiting.reason.as_deref().unwrap_or_default() {
             "ErrImagePull"
@@ -179,13 +189,12 @@ fn of_container(container: &ContainerStatus) -> Option<Problem> {
     None
 }
 
-fn crash(name: &str, state: Option<&ContainerState>) -> Option<Problem> {
+fn crash(name: &str, state: Option<&ContainerState>) -> Option<Cause> {
     let terminated = state?.terminated.as_ref()?;
     if terminated.reason.as_deref() == Some("OOMKilled") {
-        let message = format!(
-            "container {name:?} was killed because it used more memory than its limit: raise spec.resources.limits.memory"
-        );
-        return Some(Problem { reason: "OutOfMemory", message });
+        let what =
+            " was killed because it used more memory than its limit: raise spec.resources.limits.memory";
+        return Some(Cause::of_container("OutOfMemory", name, what));
     }
     let how = match terminated.signal {
         Some(signal) => format!("signal {signal}"),
@@ -195,12 +204,12 @@ fn crash(name: &str, state: Option<&ContainerState>) -> Option<Problem> {
         Some(message) if !message.is_empty() => format!(": {message}"),
         _ => ": its last words are in its log (kubectl logs --previous)".to_owned(),
     };
-    Some(Problem { reason: "CrashLoop", message: format!("container {name:?} ended with {how}{said}") })
+    Some(Cause::of_container("CrashLoop", name, &format!(" ended with {how}{said}")))
 }
 
 /// What is behind a back-off. `ErrImagePull` and `ImagePullBackOff` take turns with two wordings of one error;
 /// the part they share is the error itself.
-fn cause(message: &str) -> &str {
+fn behind(message: &str) -> &str {
     message.split_once("ErrImagePull: ").map_or(message, |(_, cause)| cause)
 }
 
@@ -220,15 +229,12 @@ mod tests {
             "restartCount": 1, "state": state, "lastState": last}]})
     }
 
-    fn one(status: Value) -> Option<Problem> {
+    fn one(status: Value) -> Option<Cause> {
         with(status, Vec::new())
     }
 
-    fn with(status: Value, warnings: Vec<Warning>) -> Option<Problem> {
-        problem(
-            &[pod("a", "2026-01-01T00:00:00Z", status)],
-            &BTreeMap::from([("uid-a".to_owned(), warnings)]),
-        )
+    fn with(status: Value, warnings: Vec<Warning>) -> Option<Cause> {
+        cause(&[pod("a", "2026-01-01T00:00:00Z", status)], &BTreeMap::from([("uid-a".to_owned(), warnings)]))
     }
 
     #[test]
@@ -341,6 +347,6 @@ mod tests {
         let ended = |code: i32| container(json!({"terminated": {"exitCode": code}}), json!({}));
         let pods =
             [pod("old", "2026-01-01T00:00:00Z", ended(1)), pod("new", "2026-01-02T00:00:00Z", ended(2))];
-        assert!(problem(&pods, &BTreeMap::new()).unwrap().message.contains("exit code 2"));
+        assert!(cause(&pods, &BTreeMap::new()).unwrap().message.contains("exit code 2"));
     }
 }

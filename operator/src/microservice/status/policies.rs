@@ -3,40 +3,49 @@
 use flotilla_crds::v1alpha1::{Microservice, condition};
 use serde_json::Value;
 
-use super::conditions::Wanted;
+use super::{
+    answers::{Answer, Answers, joined},
+    conditions::Wanted,
+};
 use crate::{
     cluster::{kind::Kind, ownership},
     microservice::dereference::Observed,
 };
 
+/// What gateways answered to the policies of a service.
+pub(super) fn answers(observed: &Observed, uid: &str) -> Answers {
+    let mut answers = Answers::default();
+    for ((kind, name), live) in &observed.objects {
+        let is_policy = matches!(kind, Kind::SecurityPolicy | Kind::BackendTrafficPolicy);
+        if !is_policy || !ownership::is_controlled_by(&live.metadata, uid) {
+            continue;
+        }
+        let ancestors = live.data.pointer("/status/ancestors").and_then(Value::as_array);
+        match ancestors.map(Vec::as_slice).unwrap_or_default() {
+            [] => answers.silent.push(Answer::none(*kind, name)),
+            ancestors => match ancestors.iter().find_map(refusal) {
+                Some(why) => answers.refused.push(Answer::new(*kind, name, &why)),
+                None => answers.taken += 1,
+            },
+        }
+    }
+    answers
+}
+
 /// Whether gateways have taken over every policy; `None` when there are no policies.
-pub(super) fn applied(microservice: &Microservice, observed: &Observed, uid: &str) -> Option<Wanted> {
+pub(super) fn applied(microservice: &Microservice, answers: &Answers) -> Option<Wanted> {
     let asked = microservice.spec.policies.as_ref()?;
     let expected = usize::from(asked.auth.is_some()) + usize::from(!asked.rate_limit.is_empty());
     if expected == 0 {
         return None;
     }
-    let made = observed.objects.iter().filter(|((kind, _), live)| {
-        matches!(kind, Kind::SecurityPolicy | Kind::BackendTrafficPolicy)
-            && ownership::is_controlled_by(&live.metadata, uid)
-    });
-    let (mut refused, mut silent, mut taken) = (Vec::new(), Vec::new(), 0_usize);
-    for ((kind, name), live) in made {
-        let ancestors = live.data.pointer("/status/ancestors").and_then(Value::as_array);
-        match ancestors.map(Vec::as_slice).unwrap_or_default() {
-            [] => silent.push(format!("no gateway has answered to {kind} {name} yet")),
-            ancestors => match ancestors.iter().find_map(refusal) {
-                Some(why) => refused.push(format!("{kind} {name}: {why}")),
-                None => taken += 1,
-            },
-        }
-    }
+    let Answers { refused, silent, taken } = answers;
     let type_ = condition::POLICIES_APPLIED;
     Some(if !refused.is_empty() {
-        Wanted::new(type_, Some(false), "Refused", refused.join("; "))
+        Wanted::new(type_, Some(false), "Refused", joined(refused))
     } else if !silent.is_empty() {
-        Wanted::new(type_, None, "Pending", silent.join("; "))
-    } else if taken < expected {
+        Wanted::new(type_, None, "Pending", joined(silent))
+    } else if *taken < expected {
         Wanted::new(type_, Some(false), "NotMade", "not every policy could be made".to_owned())
     } else {
         Wanted::new(type_, Some(true), "Accepted", format!("{taken} policies are taken over"))

@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::{DeploymentCondition, DeploymentStatus};
 use kube::api::DynamicObject;
 use serde::Deserialize;
 
-use super::{conditions::Wanted, pods::Problem};
+use super::{conditions::Wanted, pods::Cause};
 
 /// What the Deployment says of itself.
 #[derive(Clone, Debug)]
@@ -99,10 +99,10 @@ impl Rollout {
     }
 
     /// Why pods cannot even be made: a quota, or Pod Security Admission.
-    pub(super) fn problem(&self) -> Option<Problem> {
+    pub(super) fn cause(&self) -> Option<Cause> {
         let failure = self.condition("ReplicaFailure").filter(|condition| condition.status == "True")?;
         let message = failure.message.clone().unwrap_or_default();
-        Some(Problem { reason: "PodsRefused", message: format!("pods cannot be created: {message}") })
+        Some(Cause::of_pod("PodsRefused", format!("pods cannot be created: {message}")))
     }
 
     /// Our `Available`: by the minimum above.

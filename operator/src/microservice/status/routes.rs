@@ -3,10 +3,13 @@
 use flotilla_crds::v1alpha1::{Microservice, condition};
 use serde_json::Value;
 
-use super::conditions::Wanted;
+use super::{
+    answers::{Answer, Answers, joined},
+    conditions::Wanted,
+};
 use crate::{
     cluster::{kind::Kind, ownership},
-    microservice::{dereference::Observed, validate::Class},
+    microservice::{claims::Rival, dereference::Observed, validate::Class},
 };
 
 /// The first host of the first route that was made and has one. Which scheme a gateway speaks the class knows.
@@ -30,23 +33,17 @@ fn is_route(kind: Kind) -> bool {
     matches!(kind, Kind::HttpRoute | Kind::GrpcRoute)
 }
 
-/// Whether gateways have taken over every route; `None` when there are no routes.
-pub(super) fn accepted(microservice: &Microservice, observed: &Observed, uid: &str) -> Option<Wanted> {
-    if microservice.spec.routes.is_empty() {
-        return None;
-    }
-    let (mut refused, mut silent, mut taken) = (Vec::new(), Vec::new(), 0_usize);
+/// What gateways answered to the routes of a service, and whoever issues its certificates.
+pub(super) fn answers(observed: &Observed, uid: &str) -> Answers {
+    let mut answers = Answers::default();
     for ((kind, name), live) in &observed.objects {
         if !ownership::is_controlled_by(&live.metadata, uid) {
             continue;
         }
+        let said = |type_: &str| negative(&live.data, type_).map(|why| Answer::new(*kind, name, &why));
         match kind {
-            Kind::ListenerSet => {
-                refused.extend(negative(&live.data, "Accepted").map(|why| format!("{kind} {name}: {why}")))
-            }
-            Kind::Certificate => {
-                silent.extend(negative(&live.data, "Ready").map(|why| format!("{kind} {name}: {why}")))
-            }
+            Kind::ListenerSet => answers.refused.extend(said("Accepted")),
+            Kind::Certificate => answers.silent.extend(said("Ready")),
             _ => {}
         }
         if !is_route(*kind) {
@@ -54,34 +51,49 @@ pub(super) fn accepted(microservice: &Microservice, observed: &Observed, uid: &s
         }
         let parents = live.data.pointer("/status/parents").and_then(Value::as_array);
         match parents.map(Vec::as_slice).unwrap_or_default() {
-            [] => silent.push(format!("no gateway has answered to {kind} {name} yet")),
+            [] => answers.silent.push(Answer::none(*kind, name)),
             parents => match parents.iter().find_map(refusal) {
-                Some(why) => refused.push(format!("{kind} {name}: {why}")),
-                None => taken += 1,
+                Some(why) => answers.refused.push(Answer::new(*kind, name, &why)),
+                None => answers.taken += 1,
             },
         }
     }
-    let rivals = observed.rivals.iter().filter(|rival| !rival.comes_first).map(|rival| {
-        let (namespace, other) = &rival.other;
-        format!("the Microservice {namespace}/{other} wants {} too, and waits", rival.what)
-    });
-    let rivals: Vec<_> = rivals.collect();
+    answers
+}
+
+/// Whether gateways have taken over every route; `None` when there are no routes.
+pub(super) fn accepted(
+    microservice: &Microservice,
+    observed: &Observed,
+    answers: &Answers,
+) -> Option<Wanted> {
+    if microservice.spec.routes.is_empty() {
+        return None;
+    }
+    let Answers { refused, silent, taken } = answers;
+    let later: Vec<_> = observed.rivals.iter().filter(|rival| !rival.comes_first).map(waits).collect();
     let waiting = observed.rivals.iter().any(|rival| rival.comes_first);
     let type_ = condition::ROUTES_ACCEPTED;
     let beside =
-        |message: String| std::iter::once(message).chain(rivals.clone()).collect::<Vec<_>>().join("; ");
+        |message: String| std::iter::once(message).chain(later.clone()).collect::<Vec<_>>().join("; ");
     Some(if !refused.is_empty() {
-        Wanted::new(type_, Some(false), "Refused", refused.join("; "))
+        Wanted::new(type_, Some(false), "Refused", joined(refused))
     } else if waiting {
         let message = "another Microservice has the same host and path".to_owned();
         Wanted::new(type_, Some(false), "RouteConflict", message)
     } else if !silent.is_empty() {
-        Wanted::new(type_, None, "Pending", beside(silent.join("; ")))
-    } else if taken == 0 {
+        Wanted::new(type_, None, "Pending", beside(joined(silent)))
+    } else if *taken == 0 {
         Wanted::new(type_, Some(false), "NotMade", "no route could be made".to_owned())
     } else {
         Wanted::new(type_, Some(true), "Accepted", beside(format!("{taken} routes are taken over")))
     })
+}
+
+/// That another service wants what we have.
+pub(super) fn waits(rival: &Rival) -> String {
+    let (namespace, name) = &rival.other;
+    format!("the Microservice {namespace}/{name} wants {} too, and waits", rival.what)
 }
 
 /// What an object says of a condition that is False.

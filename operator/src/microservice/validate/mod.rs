@@ -36,7 +36,7 @@ pub use self::{
     overlay::kind as overlay_kind,
     probes::{Check, ProbeSet, TimedCheck},
     quantity::{CanonicalQuantity, QuantityError},
-    references::{Reference, references, replaces_pods},
+    references::{Mention, Reference, mentions, references, replaces_pods},
     resources::ContainerResources,
     scale::{Budget, Scale},
     security::ContainerSecurity,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use flotilla_crds::v1alpha1::{EnvFromSource, EnvVar, MicroserviceSpec, Reload};
+use flotilla_crds::v1alpha1::{
+    ConfigMapVolume, EnvFromSource, EnvVar, InitContainer, KeySelector, MicroserviceSpec, ObjectProjection,
+    Reload, SecretVolume, Sidecar, SourceReference, TlsMode,
+};
 
 use super::binding::{CredentialSource, source};
 
@@ -20,59 +23,116 @@ pub fn replaces_pods(spec: &MicroserviceSpec) -> bool {
     spec.config.as_ref().and_then(|config| config.reload).unwrap_or_default() != Reload::None
 }
 
+/// A place in `spec` that names a ConfigMap or Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// What is named.
+    pub reference: Reference,
+    /// The field, such as `spec.env[API_KEY]`.
+    pub field: String,
+    /// Whether the service starts without it.
+    pub is_optional: bool,
+    /// Whether containers read it, so that its change replaces the pods.
+    pub is_read: bool,
+}
+
 /// Those whose change replaces the pods: all that containers read, or none when `spec.config.reload` says so.
 pub fn references(spec: &MicroserviceSpec) -> BTreeSet<Reference> {
     if !replaces_pods(spec) {
         return BTreeSet::new();
     }
+    mentions(spec).into_iter().filter(|mention| mention.is_read).map(|mention| mention.reference).collect()
+}
+
+/// Every place that names one, bindings first.
+pub fn mentions(spec: &MicroserviceSpec) -> Vec<Mention> {
     let mut found = Found::default();
-    found.env(&spec.env, &spec.env_from);
-    for container in &spec.init_containers {
-        found.env(&container.env, &container.env_from);
-    }
-    for container in &spec.sidecars {
-        found.env(&container.env, &container.env_from);
-    }
     for binding in &spec.bindings {
         if let CredentialSource::Secret(name) = source(binding) {
-            found.secret(Some(&name));
+            found.add(Reference::Secret(name), format!("spec.bindings[{}]", binding.name), None);
         }
+    }
+    found.env("spec", &spec.env, &spec.env_from);
+    for InitContainer { name, env, env_from, .. } in &spec.init_containers {
+        found.env(&format!("spec.initContainers[{name}]"), env, env_from);
+    }
+    for Sidecar { name, env, env_from, .. } in &spec.sidecars {
+        found.env(&format!("spec.sidecars[{name}]"), env, env_from);
     }
     for file in &spec.files {
-        found.config_map(file.config_map.as_ref().map(|source| &source.name));
-        found.secret(file.secret.as_ref().map(|source| &source.secret_name));
+        let field = || format!("spec.files[{}]", file.mount_path);
+        found.volume(field, file.config_map.as_ref(), file.secret.as_ref());
     }
     for volume in &spec.volumes {
-        found.config_map(volume.config_map.as_ref().map(|source| &source.name));
-        found.secret(volume.secret.as_ref().map(|source| &source.secret_name));
+        let field = || format!("spec.volumes[{}]", volume.name);
+        found.volume(field, volume.config_map.as_ref(), volume.secret.as_ref());
         for source in volume.projected.iter().flat_map(|projected| &projected.sources) {
-            found.config_map(source.config_map.as_ref().map(|source| &source.name));
-            found.secret(source.secret.as_ref().map(|source| &source.name));
+            if let Some(ObjectProjection { name, optional, .. }) = &source.config_map {
+                found.add(Reference::ConfigMap(name.clone()), field(), *optional);
+            }
+            if let Some(ObjectProjection { name, optional, .. }) = &source.secret {
+                found.add(Reference::Secret(name.clone()), field(), *optional);
+            }
         }
     }
-    found.0
+    let mut mentions = found.0;
+    let mut by_others = |name: &str, field: String| {
+        let reference = Reference::Secret(name.to_owned());
+        mentions.push(Mention { reference, field, is_optional: false, is_read: false });
+    };
+    for secret in &spec.image_pull_secrets {
+        by_others(&secret.name, "spec.imagePullSecrets".to_owned());
+    }
+    for route in &spec.routes {
+        let own = route.tls.as_ref().filter(|tls| tls.mode == TlsMode::Secret);
+        if let Some(secret) = own.and_then(|tls| tls.secret_name.as_ref()) {
+            by_others(secret, format!("spec.routes[{}].tls", route.name));
+        }
+    }
+    mentions
 }
 
 #[derive(Default)]
-struct Found(BTreeSet<Reference>);
+struct Found(Vec<Mention>);
 
 impl Found {
-    fn config_map(&mut self, name: Option<&String>) {
-        self.0.extend(name.cloned().map(Reference::ConfigMap));
+    fn add(&mut self, reference: Reference, field: String, optional: Option<bool>) {
+        let is_optional = optional.unwrap_or(false);
+        self.0.push(Mention { reference, field, is_optional, is_read: true });
     }
 
-    fn secret(&mut self, name: Option<&String>) {
-        self.0.extend(name.cloned().map(Reference::Secret));
-    }
-
-    fn env(&mut self, env: &[EnvVar], env_from: &[EnvFromSource]) {
-        for source in env.iter().filter_map(|variable| variable.value_from.as_ref()) {
-            self.config_map(source.config_map_key_ref.as_ref().map(|key| &key.name));
-            self.secret(source.secret_key_ref.as_ref().map(|key| &key.name));
+    fn env(&mut self, of: &str, env: &[EnvVar], env_from: &[EnvFromSource]) {
+        for variable in env {
+            let Some(source) = &variable.value_from else { continue };
+            let field = || format!("{of}.env[{}]", variable.name);
+            if let Some(KeySelector { name, optional, .. }) = &source.config_map_key_ref {
+                self.add(Reference::ConfigMap(name.clone()), field(), *optional);
+            }
+            if let Some(KeySelector { name, optional, .. }) = &source.secret_key_ref {
+                self.add(Reference::Secret(name.clone()), field(), *optional);
+            }
         }
         for source in env_from {
-            self.config_map(source.config_map_ref.as_ref().map(|reference| &reference.name));
-            self.secret(source.secret_ref.as_ref().map(|reference| &reference.name));
+            if let Some(SourceReference { name, optional }) = &source.config_map_ref {
+                self.add(Reference::ConfigMap(name.clone()), format!("{of}.envFrom"), *optional);
+            }
+            if let Some(SourceReference { name, optional }) = &source.secret_ref {
+                self.add(Reference::Secret(name.clone()), format!("{of}.envFrom"), *optional);
+            }
+        }
+    }
+
+    fn volume(
+        &mut self,
+        field: impl Fn() -> String,
+        config_map: Option<&ConfigMapVolume>,
+        secret: Option<&SecretVolume>,
+    ) {
+        if let Some(source) = config_map {
+            self.add(Reference::ConfigMap(source.name.clone()), field(), source.optional);
+        }
+        if let Some(source) = secret {
+            self.add(Reference::Secret(source.secret_name.clone()), field(), source.optional);
         }
     }
 }
@@ -109,6 +169,40 @@ mod tests {
                 secret("s3"),
                 secret("s4"),
                 secret("s5")
+            ]
+        );
+    }
+
+    #[test]
+    fn each_place_is_named_with_whether_the_service_starts_without_it() {
+        let spec = "
+            imagePullSecrets: [{name: pull}],
+            routes: [{name: public, tls: {mode: Secret, secretName: tls}}],
+            bindings: [{name: smtp, secretRef: {name: mail}},
+                {name: db, serviceRef: {apiVersion: v1, kind: Secret, name: direct}},
+                {name: queue, serviceRef: {apiVersion: example.com/v1, kind: Queue, name: main}}],
+            env: [{name: A, valueFrom: {secretKeyRef: {name: s1, key: k, optional: true}}}],
+            sidecars: [{name: j, image: k, envFrom: [{configMapRef: {name: c1}}]}],
+            volumes: [{name: v, projected: {sources: [{secret: {name: s2, optional: true}}]}}],
+            files: [{mountPath: /b, secret: {secretName: s3}}]";
+        let service = microservice(&format!("spec: {{image: app, {spec}}}"));
+        let shown = mentions(&service.spec).into_iter().map(|mention| {
+            let (Reference::ConfigMap(name) | Reference::Secret(name)) = mention.reference;
+            let mark = |is: bool, word| if is { word } else { "" };
+            let marks = (mark(mention.is_optional, " optional"), mark(mention.is_read, " read"));
+            format!("{name} {}{}{}", mention.field, marks.0, marks.1)
+        });
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                "mail spec.bindings[smtp] read",
+                "direct spec.bindings[db] read",
+                "s1 spec.env[A] optional read",
+                "c1 spec.sidecars[j].envFrom read",
+                "s3 spec.files[/b] read",
+                "s2 spec.volumes[v] optional read",
+                "pull spec.imagePullSecrets",
+                "tls spec.routes[public].tls",
             ]
         );
     }

@@ -1,12 +1,13 @@
 //! How a service is, from its status. Pure.
 
-use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus, condition};
-use jiff::Timestamp;
+mod show;
+
+use flotilla_crds::v1alpha1::{Microservice, Problem, Use, condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use serde::Serialize;
 
-use crate::output::{Paint, table};
+pub use self::show::{about, age, detail, line, list};
 
 /// Where a service is on its way, in the terms of kstatus.
 #[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +51,14 @@ pub struct Summary {
     /// The revision that runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+    /// What it uses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<Use>,
     /// All conditions.
     pub conditions: Vec<Condition>,
-    /// What it calls, and whether it can.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub dependencies: Vec<String>,
 }
 
 /// The condition of this type.
@@ -94,7 +98,8 @@ impl Summary {
             image: microservice.spec.image.clone(),
             url: status.url.clone(),
             revision: status.revisions.as_ref().and_then(|revisions| revisions.current.clone()),
-            dependencies: dependencies(&status),
+            problems: status.problems,
+            uses: status.uses,
             conditions: status.conditions,
         }
     }
@@ -131,111 +136,9 @@ fn state(microservice: &Microservice, seen: bool) -> State {
     }
 }
 
-fn dependencies(status: &MicroserviceStatus) -> Vec<String> {
-    let line = |found: &flotilla_crds::v1alpha1::DependencyStatus| {
-        let said = found.message.as_deref().or(found.url.as_deref()).unwrap_or_default();
-        format!("{} {:?}: {said}", found.name, found.state)
-    };
-    status.dependencies.iter().map(line).collect()
-}
-
-/// A service in detail.
-pub fn detail(summary: &Summary, now: Timestamp, paint: Paint) -> String {
-    let ready = word(summary);
-    let mut rows = vec![
-        ("Ready", format!("{}  {}", painted(summary, &ready, paint), summary.message)),
-        ("State", format!("{:?} ({})", summary.state, summary.reason)),
-        ("Image", summary.image.clone()),
-    ];
-    rows.extend(summary.pods.clone().map(|pods| ("Pods", format!("{pods} ready"))));
-    rows.extend(summary.url.clone().map(|url| ("URL", url)));
-    rows.extend(summary.revision.clone().map(|revision| ("Revision", revision)));
-    rows.extend(summary.dependencies.iter().map(|line| ("Calls", line.clone())));
-    let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![format!("  {name}"), value]).collect();
-    let mut text = format!("{} in namespace {}\n", paint.strong(&summary.name), summary.namespace);
-    text.push_str(&table(&rows, |_, _, cell| cell.to_owned()));
-    if summary.conditions.is_empty() {
-        return text;
-    }
-    let mut rows = vec![["  CONDITION", "STATUS", "SINCE", "REASON", "MESSAGE"].map(str::to_owned).to_vec()];
-    rows.extend(summary.conditions.iter().map(|condition| {
-        vec![
-            format!("  {}", condition.type_),
-            condition.status.clone(),
-            age(condition.last_transition_time.0, now),
-            condition.reason.clone(),
-            condition.message.clone(),
-        ]
-    }));
-    text.push('\n');
-    text.push_str(&table(&rows, |row, _, cell| if row == 0 { paint.strong(cell) } else { cell.to_owned() }));
-    text
-}
-
-/// Services, one a line.
-pub fn list(summaries: &[Summary], with_namespace: bool, paint: Paint) -> String {
-    let head = ["NAMESPACE", "NAME", "READY", "STATE", "PODS", "REASON", "MESSAGE"];
-    let skip = usize::from(!with_namespace);
-    let mut rows = vec![head.map(str::to_owned)[skip..].to_vec()];
-    for summary in summaries {
-        let cells = [
-            summary.namespace.clone(),
-            summary.name.clone(),
-            word(summary),
-            format!("{:?}", summary.state),
-            summary.pods.clone().unwrap_or_else(|| "-".to_owned()),
-            summary.reason.clone(),
-            summary.message.clone(),
-        ];
-        rows.push(cells[skip..].to_vec());
-    }
-    table(&rows, |row, column, cell| match row.checked_sub(1).and_then(|row| summaries.get(row)) {
-        None => paint.strong(cell),
-        Some(summary) if column + skip == 2 => painted(summary, cell, paint),
-        Some(_) => cell.to_owned(),
-    })
-}
-
-/// A line for a watch.
-pub fn line(summary: &Summary, paint: Paint) -> String {
-    let pods = summary.pods.as_ref().map(|pods| format!(" {pods}")).unwrap_or_default();
-    let ready = painted(summary, &word(summary), paint);
-    format!(
-        "{} ready={ready} {:?}{pods} {}: {}\n",
-        summary.name, summary.state, summary.reason, summary.message
-    )
-}
-
-fn word(summary: &Summary) -> String {
-    match summary.ready {
-        Some(true) => "True",
-        Some(false) => "False",
-        None => "Unknown",
-    }
-    .to_owned()
-}
-
-fn painted(summary: &Summary, text: &str, paint: Paint) -> String {
-    match (summary.ready, summary.state) {
-        (Some(true), State::Current) => paint.good(text),
-        (Some(false), _) | (_, State::Failed) => paint.bad(text),
-        _ => paint.doubtful(text),
-    }
-}
-
-/// How long ago, as kubectl says it: in the largest unit that gives two figures.
-pub fn age(then: Timestamp, now: Timestamp) -> String {
-    let seconds = now.duration_since(then).as_secs().max(0);
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7200 => format!("{}m", seconds / 60),
-        7200..172_800 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86400),
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use jiff::Timestamp;
     use serde_json::{Value, json};
 
     use super::*;
@@ -268,31 +171,47 @@ pub(crate) mod tests {
 
     pub(crate) fn broken() -> Microservice {
         let message = "container \"orders\" ended with exit code 1: no database";
-        microservice(
+        let mut broken = microservice(
             "orders",
-            &[("Ready", "False", "CrashLoop", message), ("Reconciling", "True", "CrashLoop", message)],
-        )
+            &[
+                ("Ready", "False", "CrashLoop", message),
+                ("Reconciling", "True", "CrashLoop", message),
+                ("Available", "False", "MinimumReplicasUnavailable", "1 pods are available, 2 are needed"),
+            ],
+        );
+        let problem = json!({"reason": "CrashLoop", "severity": "Error", "since": "2026-01-01T00:55:00Z",
+            "object": {"kind": "Deployment", "name": "orders"}, "container": "orders", "message": message});
+        broken.status.as_mut().unwrap().problems.push(serde_json::from_value(problem).unwrap());
+        broken
     }
 
-    #[test]
-    fn a_service_in_detail() {
-        insta::assert_snapshot!(detail(&Summary::of(&broken()), now(), Paint::default()));
-    }
-
-    #[test]
-    fn services_one_a_line() {
-        let ready = microservice("web", &[("Ready", "True", "Available", "2 of 2 pods are available")]);
-        let mut unseen = ready.clone();
-        unseen.metadata.generation = Some(3);
-        let all = [Summary::of(&broken()), Summary::of(&ready), Summary::of(&unseen)];
-        insta::assert_snapshot!(list(&all, true, Paint::default()));
-        insta::assert_snapshot!(list(&all[..1], false, Paint::default()));
-    }
-
-    #[test]
-    fn a_line_of_a_watch() {
-        let text = line(&Summary::of(&broken()), Paint::default());
-        insta::assert_snapshot!(text, @r#"orders ready=False InProgress 1/2 CrashLoop: container "orders" ended with exit code 1: no database"#);
+    /// A service that runs and lacks some of what it uses.
+    pub(crate) fn lacking() -> Microservice {
+        let ready = ("Ready", "True", "Available", "2 of 2 pods are available");
+        let calls = ("DependenciesReady", "False", "NotReady", "ledger is not ready");
+        let mut lacking = microservice("orders", &[ready, calls]);
+        let status = lacking.status.as_mut().unwrap();
+        status.uses = serde_json::from_value(json!([
+            {"kind": "Microservice", "name": "payments", "field": "spec.dependsOn[payments]", "state": "Ready",
+                "url": "http://payments.shop.svc:80"},
+            {"kind": "Microservice", "namespace": "bank", "name": "ledger", "field": "spec.dependsOn[ledger]",
+                "state": "NotReady", "url": "http://ledger.bank.svc:80", "message": "ledger is not ready"},
+            {"kind": "Secret", "name": "smtp-creds", "field": "spec.bindings[smtp]", "state": "Missing",
+                "message": "there is no Secret \"smtp-creds\" in this namespace"},
+        ]))
+        .unwrap();
+        status.problems = serde_json::from_value(json!([
+            {"reason": "NotFound", "severity": "Warning", "since": "2026-01-01T00:58:00Z", "field": "spec.bindings[smtp]",
+                "object": {"kind": "Secret", "name": "smtp-creds"},
+                "message": "there is no Secret \"smtp-creds\" in this namespace"},
+            {"reason": "NotReady", "severity": "Warning", "since": "2026-01-01T00:55:00Z",
+                "field": "spec.dependsOn[ledger]", "message": "ledger is not ready",
+                "object": {"kind": "Microservice", "namespace": "bank", "name": "ledger"}},
+            {"reason": "MissingCapability", "severity": "Warning", "since": "2026-01-01T00:50:00Z",
+                "field": "spec.routes[public]", "message": "spec.routes[public] needs the kind HTTPRoute"},
+        ]))
+        .unwrap();
+        lacking
     }
 
     #[test]
@@ -325,12 +244,5 @@ pub(crate) mod tests {
             (summary.state, summary.is_ready(), summary.is_settled()),
             (State::InProgress, false, false)
         );
-    }
-
-    #[test]
-    fn ages_have_one_unit() {
-        let ages = [5, 119, 120, 7199, 7200, 200_000]
-            .map(|seconds| age(now() - jiff::SignedDuration::from_secs(seconds), now()));
-        assert_eq!(ages, ["5s", "119s", "2m", "119m", "2h", "2d"]);
     }
 }
