@@ -128,9 +128,15 @@ async fn a_pod_s_error_has_the_name_of_its_container_and_a_time_that_stays() -> 
     in_namespace("pods", |namespace| async move {
         let operator = TestOperator::start(&namespace, &[]).await?;
         namespace.apply("unpulled", service(json!({"replicas": 1}))).await?;
-        let ends = json!({"image": PODINFO, "replicas": 1, "args": ["--no-such-flag"]});
-        namespace.apply("crashing", service(ends)).await?;
-        for (name, reason) in [("unpulled", "ImagePullFailed"), ("crashing", "CrashLoop")] {
+        let runs = |command: Value| service(json!({"image": PODINFO, "replicas": 1, "command": command}));
+        namespace.apply("crashing", runs(json!(["./podinfo", "--no-such-flag"]))).await?;
+        namespace.apply("unstarted", runs(json!(["/no-such-program"]))).await?;
+        let expected = [
+            ("unpulled", "ImagePullFailed"),
+            ("crashing", "CrashLoop"),
+            ("unstarted", "ContainerCannotStart"),
+        ];
+        for (name, reason) in expected {
             let failing = namespace
                 .until(name, reason, |_, status| {
                     problem(status, "Deployment", name).is_some_and(|found| found.reason == reason)
@@ -146,17 +152,20 @@ async fn a_pod_s_error_has_the_name_of_its_container_and_a_time_that_stays() -> 
         }
         // The kubelet backs off and tries again meanwhile.
         let services: &Api<Microservice> = &namespace.api();
-        let unpulled = services.get("unpulled").await?;
-        let crashing = services.get("crashing").await?.status.unwrap().problems;
-        stays(Duration::from_secs(20), || async {
-            let now = services.get("unpulled").await?;
-            ensure!(now.metadata.resource_version == unpulled.metadata.resource_version, "{:#?}", now.status);
-            let now = services.get("crashing").await?.status.unwrap().problems;
-            ensure!(now.iter().map(|found| &found.since).eq(crashing.iter().map(|found| &found.since)));
+        let mut before = Vec::new();
+        for (name, _) in expected {
+            before.push(services.get(name).await?.status.unwrap().problems);
+        }
+        let before = &before;
+        stays(Duration::from_secs(30), || async move {
+            for ((name, _), before) in expected.iter().zip(before) {
+                let now = services.get(name).await?.status.unwrap().problems;
+                ensure!(now == *before, "{now:#?} is not {before:#?}");
+            }
             Ok(())
         })
         .await?;
-        for name in ["unpulled", "crashing"] {
+        for (name, _) in expected {
             let good = json!({"image": PODINFO, "replicas": 1, "ports": [{"name": "http", "port": 9898, "protocol": "HTTP"}]});
             namespace.apply(name, good).await?;
             let well = namespace.until_ready(name).await?;

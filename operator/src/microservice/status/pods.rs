@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::SignedDuration;
 use k8s_openapi::{
-    api::core::v1::{ContainerState, ContainerStatus, Pod},
+    api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod},
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
@@ -111,9 +112,21 @@ fn before_start(containers: &[&ContainerStatus], warnings: &[Warning]) -> Option
 /// Exit codes of a container that was told to end: by itself, by SIGKILL and by SIGTERM.
 const BY_SIGNAL: [i32; 3] = [0, 137, 143];
 
+/// For how much longer a container must live than before its last crash to count as one that has stopped crashing.
+const SETTLED: SignedDuration = SignedDuration::from_secs(10);
+
 /// Whether it is about a probe for which the kubelet ends the container.
 fn ends(warning: &Warning) -> bool {
     warning.message.starts_with("Liveness") || warning.message.starts_with("Startup")
+}
+
+/// Whether a container had lived for longer than before its last crash when something was said of it.
+fn has_outlived(warning: &Warning, running: Option<&Time>, last: Option<&ContainerStateTerminated>) -> bool {
+    let Some(crash) = last.filter(|last| last.exit_code != 0) else { return true };
+    let lived = crash.started_at.as_ref().zip(crash.finished_at.as_ref());
+    let lived = lived.map(|(from, to)| to.0.duration_since(from.0)).unwrap_or_default();
+    let now = warning.last.zip(running).map(|(last, start)| last.duration_since(start.0)).unwrap_or_default();
+    now > lived + SETTLED
 }
 
 /// The probe for which a container is not ready, or is ended.
@@ -127,12 +140,14 @@ fn probe(container: &ContainerStatus, warnings: &[Warning]) -> Option<Cause> {
     let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
     let ended = state.terminated.as_ref().or(last);
     // A readiness probe that failed before this start says nothing of this one; the others may be why there is one.
+    // One that fails while a container crashes again and again is not why.
     let holds = |warning: &Warning| {
         let is_since = |start: Option<&Time>| start.is_some_and(|start| warning.last >= Some(start.0));
+        let is_since_running = is_since(running) && (ends(warning) || has_outlived(warning, running, last));
         let since_ended = is_since(ended.and_then(|ended| ended.started_at.as_ref()));
         // The kubelet soon says the same thing no more, and goes on ending the container.
         let was_ended = ended.is_some_and(|ended| BY_SIGNAL.contains(&ended.exit_code));
-        is_since(running) || (ends(warning) && (since_ended || was_ended))
+        is_since_running || (ends(warning) && (since_ended || was_ended))
     };
     let said = warnings
         .iter()
@@ -170,7 +185,7 @@ fn of_container(container: &ContainerStatus) -> Option<Cause> {
                 return described("ContainerConfigInvalid", "its configuration is not valid");
             }
             "CreateContainerError" | "RunContainerError" => {
-                return described("ContainerCannotStart", "it cannot start");
+                return Some(unstartable(name, message));
             }
             "CrashLoopBackOff" => return crash(name, container.last_state.as_ref()),
             _ => return None,
@@ -196,6 +211,10 @@ fn crash(name: &str, state: Option<&ContainerState>) -> Option<Cause> {
             " was killed because it used more memory than its limit: raise spec.resources.limits.memory";
         return Some(Cause::of_container("OutOfMemory", name, what));
     }
+    // The runtime's word for a program that never began; the kubelet's takes turns with it.
+    if terminated.reason.as_deref() == Some("StartError") {
+        return Some(unstartable(name, terminated.message.as_deref().unwrap_or_default()));
+    }
     let how = match terminated.signal {
         Some(signal) => format!("signal {signal}"),
         None => format!("exit code {}", terminated.exit_code),
@@ -205,6 +224,10 @@ fn crash(name: &str, state: Option<&ContainerState>) -> Option<Cause> {
         _ => ": its last words are in its log (kubectl logs --previous)".to_owned(),
     };
     Some(Cause::of_container("CrashLoop", name, &format!(" ended with {how}{said}")))
+}
+
+fn unstartable(name: &str, message: &str) -> Cause {
+    Cause::of_container("ContainerCannotStart", name, &format!(": it cannot start: {}", message.trim()))
 }
 
 /// What is behind a back-off. `ErrImagePull` and `ImagePullBackOff` take turns with two wordings of one error;
@@ -279,6 +302,19 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_cannot_begin_reads_the_same_while_it_backs_off() {
+        let error = "exec: \"/shop\": no such file or directory";
+        let refused =
+            container(json!({"waiting": {"reason": "RunContainerError", "message": error}}), json!({}));
+        let ended = json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": error}});
+        let between = container(ended.clone(), json!({}));
+        let waiting = container(json!({"waiting": {"reason": "CrashLoopBackOff"}}), ended);
+        let [refused, between, waiting] = [refused, between, waiting].map(|status| one(status).unwrap());
+        assert_eq!(refused.reason, "ContainerCannotStart");
+        assert_eq!((&between, &waiting), (&refused, &refused));
+    }
+
+    #[test]
     fn memory_and_scheduling_are_told_apart() {
         let killed = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
         assert_eq!(one(container(killed, json!({}))).unwrap().reason, "OutOfMemory");
@@ -340,6 +376,19 @@ mod tests {
             problem.message,
             "container \"app\": liveness probe failed: timeout, so it is started again and again"
         );
+    }
+
+    #[test]
+    fn a_container_that_crashes_is_not_ready_for_that_until_it_has_stopped() {
+        let crashed = json!({"terminated": {"exitCode": 2, "startedAt": "2026-01-01T00:00:00Z",
+            "finishedAt": "2026-01-01T00:00:20Z"}});
+        let running = container(json!({"running": {"startedAt": "2026-01-01T00:01:00Z"}}), crashed);
+        let failed = |second: u32| {
+            let last = format!("2026-01-01T00:01:{second:02}Z");
+            let said = warning(Subject::Probe, "Readiness probe failed: connection refused", &last);
+            with(running.clone(), vec![said]).unwrap().reason
+        };
+        assert_eq!([failed(1), failed(30), failed(31)], ["CrashLoop", "CrashLoop", "ProbeFailed"]);
     }
 
     #[test]
