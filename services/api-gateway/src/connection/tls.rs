@@ -16,8 +16,9 @@ use crate::{
     stream::Stream,
 };
 
-/// What a client is told for whose server name there is nothing: the alert `unrecognized_name` (RFC 6066 section 3), in a
-/// record of its own.
+/// What a client is told for whose server name there is no listener where there are some for requests: the alert
+/// `unrecognized_name` (RFC 6066 section 3), in a record of its own. Where there are only streams it would not be ours to
+/// speak TLS, and the connection is closed.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// Why there is no TLS.
@@ -63,7 +64,8 @@ async fn handshake(tls: &PortTls, stream: TcpStream) -> Result<Accepted, Error> 
     let (io, hello) = Prefixed::hello(stream).await?;
     let name = hello.server_name;
     let Some(secure) = tls.find(name.as_deref()) else {
-        return Err(unrecognized(io, Error::Name(name)).await);
+        let error = Error::Name(name);
+        return Err(if tls.has_requests() { unrecognized(io, error).await } else { error });
     };
     let listener = Arc::clone(&secure.listener);
     match &secure.takes {
@@ -77,7 +79,7 @@ async fn handshake(tls: &PortTls, stream: TcpStream) -> Result<Accepted, Error> 
         }
         TakesSecure::Streams { ended, streams } => {
             let Some(stream) = streams.find(name.as_deref()).map(Arc::clone) else {
-                return Err(unrecognized(io, Error::NoStream(name)).await);
+                return Err(Error::NoStream(name));
             };
             Ok(match ended {
                 None => Accepted::Passed { io, listener, name, stream },

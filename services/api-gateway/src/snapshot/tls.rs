@@ -74,6 +74,11 @@ impl PortTls {
         found.or(first).map(|secure| &**secure)
     }
 
+    /// Whether a listener of the port takes requests.
+    pub fn has_requests(&self) -> bool {
+        self.first.is_some()
+    }
+
     pub(super) fn add(
         &mut self,
         config: &GatewayConfig,
