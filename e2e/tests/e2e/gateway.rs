@@ -108,7 +108,8 @@ async fn a_gateway_is_a_microservice_that_serves_routes() -> Result<()> {
             ensure!(attached == [1], "{attached:?}");
 
             // A listener more is a port more, and no pod is replaced for it.
-            let pods = |pods: Vec<Pod>| pods.into_iter().filter_map(|pod| pod.metadata.uid).collect::<Vec<_>>();
+            let pods =
+                |pods: Vec<Pod>| pods.into_iter().filter_map(|pod| pod.metadata.uid).collect::<Vec<_>>();
             let before = pods(namespace.pods(RUNS).await?);
             let mut more = self::gateway();
             let listeners = more["spec"]["listeners"].as_array_mut().context("listeners")?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flotilla_crds::v1alpha1::{Microservice, MicroserviceRevision, MicroserviceStatus, Revisions};
-use flotilla_e2e::{PODINFO, Prober, TestNamespace, condition, eventually, in_namespace, kubectl, stays};
+use flotilla_e2e::{PODINFO, Prober, condition, eventually, in_namespace, kubectl, stays};
 use kube::{ResourceExt, api::ListParams};
 use serde_json::{Value, json};
 

@@ -106,7 +106,10 @@ pub fn readable<K: Kept>(unread: Unread<K>) -> Option<K> {
 }
 
 /// The event with its object made into another one, or none when there is no other.
-pub fn convert<A, B>(event: watcher::Event<A>, make: impl FnOnce(A) -> Option<B>) -> Option<watcher::Event<B>> {
+pub fn convert<A, B>(
+    event: watcher::Event<A>,
+    make: impl FnOnce(A) -> Option<B>,
+) -> Option<watcher::Event<B>> {
     match event {
         watcher::Event::Apply(object) => make(object).map(watcher::Event::Apply),
         watcher::Event::Delete(object) => make(object).map(watcher::Event::Delete),

@@ -184,7 +184,13 @@ impl Writer {
     }
 
     /// Deletes the object with this UID, if it is still there.
-    pub async fn delete(&self, kind: impl Written, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
+    pub async fn delete(
+        &self,
+        kind: impl Written,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), Error> {
         let api = self.api(kind, namespace);
         self.delete_from(api, kind.name(), name, uid).await
     }

@@ -234,6 +234,8 @@ fn put<K: Watched + DeserializeOwned>(store: &mut Store<K>, object: DynamicObjec
     let name = object.name_any();
     match object.try_parse() {
         Ok(object) => store.wrote(object),
-        Err(error) => tracing::debug!(%error, name, "an answer cannot be read; the watch will bring the object"),
+        Err(error) => {
+            tracing::debug!(%error, name, "an answer cannot be read; the watch will bring the object")
+        }
     }
 }

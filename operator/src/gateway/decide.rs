@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     compile::{
-        self, Outcome, Served,
+        self, Outcome, RouteKey, Served,
         listener::Fault,
         route::{self, Route},
     },
@@ -56,13 +56,16 @@ pub struct Decision {
     pub look_again: Option<Timestamp>,
 }
 
+/// What the status of a route was computed from, and the version of the object.
+type Settled = (Option<Arc<Route>>, String);
+
 /// Decides, and remembers what is settled.
 #[derive(Debug, Default)]
 pub struct Decider {
     /// Configurations as they lie in Secrets.
     packages: HashMap<Key, (Arc<[u8]>, Package)>,
-    /// Of routes whose status is right: what it was computed from, and the version of the object.
-    settled: HashMap<(compile::RouteKind, Key), (Option<Arc<Route>>, String)>,
+    /// Routes whose status is right.
+    settled: HashMap<RouteKey, Settled>,
 }
 
 impl Decider {
@@ -156,7 +159,9 @@ impl Decider {
                 let message = "its Service has no address yet".to_owned();
                 reached.addresses.is_empty().then(|| fault("AddressNotAssigned", message))
             })
-            .or_else(|| waits_for(microservice.map(|found| &**found)).map(|message| fault("Pending", message)));
+            .or_else(|| {
+                waits_for(microservice.map(|found| &**found)).map(|message| fault("Pending", message))
+            });
         status::Running { addresses: reached.addresses, waits }
     }
 
@@ -180,7 +185,7 @@ impl Decider {
             let compiled = outcome.routes.get(&key);
             let meta = source.meta();
             let version = meta.resource_version.clone().unwrap_or_default();
-            let is_same = |(from, of): &(Option<Arc<Route>>, String)| {
+            let is_same = |(from, of): &Settled| {
                 *of == version
                     && match (from, compiled) {
                         (None, None) => true,

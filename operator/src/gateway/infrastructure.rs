@@ -35,7 +35,7 @@ use super::{
 };
 use crate::cluster::{MANAGED_BY, MICROSERVICE_LABEL};
 
-/// The ClusterRole by which gateways see endpoints. The chart makes it.
+/// The `ClusterRole` by which gateways see endpoints. The chart makes it.
 pub const CLUSTER_ROLE: &str = "flotilla-gateway";
 
 /// The type of Secrets with configurations.
@@ -88,7 +88,11 @@ impl Running<'_> {
         wanted.push(self.object(Kind::Role, &self.name(), self.role()));
         wanted.push(self.object(Kind::RoleBinding, &self.name(), self.role_binding()));
         wanted.push(self.object(Kind::Service, &self.name(), self.service(settings)));
-        wanted.push(self.object(Kind::Microservice, &self.name(), json!({"spec": self.microservice(settings)})));
+        wanted.push(self.object(
+            Kind::Microservice,
+            &self.name(),
+            json!({"spec": self.microservice(settings)}),
+        ));
         wanted
     }
 
@@ -151,7 +155,9 @@ impl Running<'_> {
 
     fn role(&self) -> Value {
         let mut secrets = vec![self.name()];
-        secrets.extend(self.package.parts.iter().map(|(name, _)| name.clone()).filter(|name| *name != self.name()));
+        secrets.extend(
+            self.package.parts.iter().map(|(name, _)| name.clone()).filter(|name| *name != self.name()),
+        );
         json!({"rules": [{
             "apiGroups": [""],
             "resources": ["secrets"],
@@ -247,7 +253,10 @@ impl Running<'_> {
             .collect();
         let patches = [
             (OverlayKind::ServiceAccount, json!({"metadata": metadata})),
-            (OverlayKind::Deployment, json!({"metadata": metadata, "spec": {"template": {"metadata": metadata}}})),
+            (
+                OverlayKind::Deployment,
+                json!({"metadata": metadata, "spec": {"template": {"metadata": metadata}}}),
+            ),
             (OverlayKind::NetworkPolicy, json!({"spec": {"ingress": [{"ports": ports}]}})),
         ];
         let overlay = |(kind, patch): (OverlayKind, Value)| Overlay {
@@ -283,7 +292,8 @@ fn subject(namespace: &str, name: &str) -> Value {
 /// Why a `Microservice` does not serve, in its own words; `None` when it does.
 pub fn waits_for(microservice: Option<&Microservice>) -> Option<String> {
     let Some(microservice) = microservice else { return Some("its Microservice is being made".to_owned()) };
-    let conditions = microservice.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let conditions =
+        microservice.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     match conditions.iter().find(|condition| condition.type_ == flotilla_crds::v1alpha1::condition::READY) {
         Some(ready) if ready.status == "True" => None,
         Some(ready) => {

@@ -28,7 +28,11 @@ pub fn microservice(gateway: &str, class: &str) -> String {
         .map(|character| if character == '.' { '-' } else { character })
         .skip_while(|character| !character.is_ascii_lowercase())
         .collect();
-    if tame == whole { shortened(&whole, NAME_MAX_LENGTH) } else { with_digest(&tame, &whole, NAME_MAX_LENGTH) }
+    if tame == whole {
+        shortened(&whole, NAME_MAX_LENGTH)
+    } else {
+        with_digest(&tame, &whole, NAME_MAX_LENGTH)
+    }
 }
 
 fn shortened(name: &str, most: usize) -> String {
@@ -66,8 +70,12 @@ mod tests {
             [("shop.example", "flotilla"), ("1st", "flotilla"), (long.as_str(), "flotilla"), ("9", "1.2")]
         {
             let name = microservice(gateway, class);
-            assert!(name.len() <= NAME_MAX_LENGTH && name.starts_with(|first: char| first.is_ascii_lowercase()));
-            assert!(name.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '-'));
+            assert!(
+                name.len() <= NAME_MAX_LENGTH && name.starts_with(|first: char| first.is_ascii_lowercase())
+            );
+            assert!(
+                name.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '-')
+            );
         }
         assert_ne!(microservice("a.b", "c"), microservice("a-b", "c"));
         assert_ne!(microservice(&long, "a"), microservice(&format!("{long}b"), "a"));

@@ -64,7 +64,13 @@ pub struct Store<K> {
 
 impl<K> Default for Store<K> {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), deleted: Deleted::default(), listed: None, is_ready: false, version: 0 }
+        Self {
+            objects: BTreeMap::new(),
+            deleted: Deleted::default(),
+            listed: None,
+            is_ready: false,
+            version: 0,
+        }
     }
 }
 
@@ -314,10 +320,12 @@ impl Objects {
 
 #[cfg(test)]
 mod tests {
+    use flotilla_crds::gateway_api::HttpRouteSpec;
+
     use super::*;
 
     fn route(name: &str, version: u64, generation: i64) -> HttpRoute {
-        let mut route = HttpRoute::new(name, Default::default());
+        let mut route = HttpRoute::new(name, HttpRouteSpec::default());
         route.metadata.namespace = Some("ns".to_owned());
         route.metadata.uid = Some(name.to_owned());
         route.metadata.generation = Some(generation);

@@ -7,11 +7,7 @@ use std::{
 };
 
 use kube::{ResourceExt, api::DynamicObject};
-use tokio::{
-    sync::Semaphore,
-    task::JoinSet,
-    time::Instant,
-};
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::{
     decide::{Job, Target},
@@ -84,7 +80,11 @@ impl Publisher {
 
     /// When something that failed is due again.
     pub fn due(&self) -> Option<Instant> {
-        self.waiting.iter().filter(|(target, _)| !self.busy.contains(*target)).map(|(_, (_, until))| *until).min()
+        self.waiting
+            .iter()
+            .filter(|(target, _)| !self.busy.contains(*target))
+            .map(|(_, (_, until))| *until)
+            .min()
     }
 
     /// The next job that has come to its end; waits for ever when none runs.

@@ -2,8 +2,9 @@
 
 use flotilla_crds::gateway_api::{
     BackendTlsPolicy, BackendTlsPolicyStatus, BackendTlsPolicyStatusAncestors, Gateway, GatewayClass,
-    GatewayClassStatus, GatewayClassStatusSupportedFeatures, GatewayStatus, GatewayStatusAddresses, ListenerSet,
-    ListenerSetStatus, ListenerStatus, ParentReference, RouteGroupKind, RouteParentStatus, RouteStatus,
+    GatewayClassStatus, GatewayClassStatusSupportedFeatures, GatewayStatus, GatewayStatusAddresses,
+    ListenerSet, ListenerSetStatus, ListenerStatus, ParentReference, RouteGroupKind, RouteParentStatus,
+    RouteStatus,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -52,7 +53,10 @@ pub fn class(class: &GatewayClass, now: Timestamp) -> GatewayClassStatus {
     GatewayClassStatus {
         conditions: Some(conditions(&[verdict], class.metadata.generation, &live_conditions, now)),
         supported_features: Some(
-            FEATURES.iter().map(|name| GatewayClassStatusSupportedFeatures { name: (*name).to_owned() }).collect(),
+            FEATURES
+                .iter()
+                .map(|name| GatewayClassStatusSupportedFeatures { name: (*name).to_owned() })
+                .collect(),
         ),
     }
 }
@@ -68,9 +72,11 @@ pub fn gateway(gateway: &Gateway, served: &Served, running: &Running, now: Times
         None if invalid > 0 && invalid == listeners.len() => {
             Verdict::bad("Accepted", "ListenersNotValid", "no listener can be had: see status.listeners")
         }
-        None if invalid > 0 => {
-            Verdict::good("Accepted", "ListenersNotValid", "some listeners cannot be had: see status.listeners")
-        }
+        None if invalid > 0 => Verdict::good(
+            "Accepted",
+            "ListenersNotValid",
+            "some listeners cannot be had: see status.listeners",
+        ),
         None => Verdict::good("Accepted", "Accepted", "the gateway is accepted"),
     };
     let waits = waits(served, running, &listeners);
@@ -110,7 +116,14 @@ pub fn gateway(gateway: &Gateway, served: &Served, running: &Running, now: Times
         )),
         listeners: Some(
             own.map(|listener| {
-                self::listener(listener, served, waits.as_ref(), gateway.metadata.generation, &live_listeners, now)
+                self::listener(
+                    listener,
+                    served,
+                    waits.as_ref(),
+                    gateway.metadata.generation,
+                    &live_listeners,
+                    now,
+                )
             })
             .collect(),
         ),
@@ -181,7 +194,8 @@ pub fn listener_set(
             Verdict::bad("Programmed", "ParentNotAccepted", message),
         ]
     } else {
-        let invalid = listeners.iter().filter(|listener| !listener.is_valid()).count();
+        // One that lacks its certificate is not had either.
+        let invalid = listeners.iter().filter(|listener| !listener.is_usable()).count();
         let message = "see status.listeners";
         if invalid == listeners.len() {
             [
@@ -196,9 +210,6 @@ pub fn listener_set(
             };
             let programmed = match &waits {
                 Some(fault) => Verdict::bad("Programmed", "Pending", &fault.message),
-                None if !listeners.iter().any(|listener| listener.is_usable()) => {
-                    Verdict::bad("Programmed", "Invalid", message)
-                }
                 None => Verdict::good("Programmed", "Programmed", "the gateway listens"),
             };
             [accepted, programmed]
@@ -212,7 +223,9 @@ pub fn listener_set(
         listeners: Some(
             listeners
                 .iter()
-                .map(|listener| self::listener(listener, served, waits.as_ref(), generation, &live_listeners, now))
+                .map(|listener| {
+                    self::listener(listener, served, waits.as_ref(), generation, &live_listeners, now)
+                })
                 .collect(),
         ),
     })
@@ -260,9 +273,8 @@ pub fn policy(
             name: name.clone(),
             ..ParentReference::default()
         };
-        let known = live
-            .iter()
-            .find(|known| known.controller_name == CONTROLLER && known.ancestor_ref == reference);
+        let known =
+            live.iter().find(|known| known.controller_name == CONTROLLER && known.ancestor_ref == reference);
         let known = known.map(|known| known.conditions.as_slice()).unwrap_or_default();
         ancestors.push(BackendTlsPolicyStatusAncestors {
             ancestor_ref: reference,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use flotilla_crds::gateway_api::{
-    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
-    UdpRoute,
+    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute,
+    TlsRoute, UdpRoute,
 };
 use futures::{
     StreamExt,
@@ -119,8 +119,19 @@ macro_rules! kept {
 }
 
 kept!(
-    GatewayClass, Gateway, ListenerSet, HttpRoute, GrpcRoute, TlsRoute, TcpRoute, UdpRoute, BackendTlsPolicy,
-    ReferenceGrant, Namespace, Service, Secret
+    GatewayClass,
+    Gateway,
+    ListenerSet,
+    HttpRoute,
+    GrpcRoute,
+    TlsRoute,
+    TcpRoute,
+    UdpRoute,
+    BackendTlsPolicy,
+    ReferenceGrant,
+    Namespace,
+    Service,
+    Secret
 );
 
 /// All changes.
@@ -154,10 +165,16 @@ pub fn changes(client: &Client, capabilities: &Arc<Capabilities<Kind>>) -> BoxSt
             optional::switched(served, move || watch(&client), switch).boxed()
         }));
     };
-    optional(Kind::GatewayClass, |client| whole(client, &all(), |objects: &mut Objects| &mut objects.classes));
+    optional(Kind::GatewayClass, |client| {
+        whole(client, &all(), |objects: &mut Objects| &mut objects.classes)
+    });
     optional(Kind::Gateway, |client| whole(client, &all(), |objects: &mut Objects| &mut objects.gateways));
-    optional(Kind::ListenerSet, |client| whole(client, &all(), |objects: &mut Objects| &mut objects.listener_sets));
-    optional(Kind::ReferenceGrant, |client| whole(client, &all(), |objects: &mut Objects| &mut objects.grants));
+    optional(Kind::ListenerSet, |client| {
+        whole(client, &all(), |objects: &mut Objects| &mut objects.listener_sets)
+    });
+    optional(Kind::ReferenceGrant, |client| {
+        whole(client, &all(), |objects: &mut Objects| &mut objects.grants)
+    });
     optional(Kind::BackendTlsPolicy, |client| {
         whole(client, &all(), |objects: &mut Objects| &mut objects.backend_tls_policies)
     });
@@ -230,10 +247,14 @@ fn config_maps(client: &Client, config: &watcher::Config) -> BoxStream<'static, 
     let api: Api<PartialObjectMeta<ConfigMap>> = Api::all(client.clone());
     let change = |event: watcher::Result<Event<PartialObjectMeta<ConfigMap>>>| -> Option<Change> {
         let event = event
-            .inspect_err(|error| tracing::warn!(%error, "the watch of ConfigMaps failed and is started again"))
+            .inspect_err(
+                |error| tracing::warn!(%error, "the watch of ConfigMaps failed and is started again"),
+            )
             .ok()?;
         Some(Box::new(move |known: &mut Known| {
-            let key = |object: &PartialObjectMeta<ConfigMap>| (object.namespace().unwrap_or_default(), object.name_any());
+            let key = |object: &PartialObjectMeta<ConfigMap>| {
+                (object.namespace().unwrap_or_default(), object.name_any())
+            };
             match event {
                 Event::Init => {
                     known.listed.remove(CONFIG_MAPS);
@@ -243,7 +264,10 @@ fn config_maps(client: &Client, config: &watcher::Config) -> BoxStream<'static, 
                 Event::InitDone => known.listed.insert(CONFIG_MAPS),
                 Event::Apply(object) | Event::InitApply(object) => {
                     let version = object.resource_version().unwrap_or_default();
-                    known.config_maps.insert(key(&object), version.clone()).is_none_or(|known| known != version)
+                    known
+                        .config_maps
+                        .insert(key(&object), version.clone())
+                        .is_none_or(|known| known != version)
                 }
                 Event::Delete(object) => known.config_maps.remove(&key(&object)).is_some(),
             }
@@ -263,7 +287,8 @@ fn made(client: &Client, config: &watcher::Config, kind: Kind) -> BoxStream<'sta
             .inspect_err(|error| tracing::warn!(%error, %kind, "the watch failed and is started again"))
             .ok()?;
         Some(Box::new(move |known: &mut Known| {
-            let place = |object: &DynamicObject| (kind, object.namespace().unwrap_or_default(), object.name_any());
+            let place =
+                |object: &DynamicObject| (kind, object.namespace().unwrap_or_default(), object.name_any());
             match event {
                 // Until the list is complete nothing is decided: what it has not shown yet would be made again.
                 Event::Init => {
@@ -276,9 +301,10 @@ fn made(client: &Client, config: &watcher::Config, kind: Kind) -> BoxStream<'sta
                     true
                 }
                 Event::Apply(object) | Event::InitApply(object) => {
-                    let is_new = known.live.get(&place(&object)).is_none_or(|known| {
-                        known.resource_version() != object.resource_version()
-                    });
+                    let is_new = known
+                        .live
+                        .get(&place(&object))
+                        .is_none_or(|known| known.resource_version() != object.resource_version());
                     known.made(kind, object);
                     is_new
                 }

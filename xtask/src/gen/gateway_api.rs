@@ -80,7 +80,12 @@ pub(super) fn file() -> Result<String> {
     for kind in KINDS {
         let definition = folder.join(format!("gateway.networking.k8s.io_{kind}.yaml"));
         let mut command = Command::new(&kopium);
-        command.args(["--schema=disabled", "--derive=Default", "--derive=PartialEq", "--smart-derive-elision"]);
+        command.args([
+            "--schema=disabled",
+            "--derive=Default",
+            "--derive=PartialEq",
+            "--smart-derive-elision",
+        ]);
         let text = process::output(command.arg("--filename").arg(definition))?;
         items.extend(parse(&text).with_context(|| format!("what kopium makes of {kind}"))?);
     }
@@ -134,7 +139,10 @@ fn parse(text: &str) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     for block in types.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
         let declared = block.lines().find_map(|line| {
-            line.strip_prefix("pub struct ").or_else(|| line.strip_prefix("pub enum "))?.split_whitespace().next()
+            line.strip_prefix("pub struct ")
+                .or_else(|| line.strip_prefix("pub enum "))?
+                .split_whitespace()
+                .next()
         });
         let Some(name) = declared else { bail!("no type: {block}") };
         items.push(Item { name: name.to_owned(), text: format!("{block}\n") });
@@ -158,7 +166,9 @@ fn unified(mut items: Vec<Item>) -> Result<Vec<Item>> {
             });
             let name = match wanted {
                 Some(wanted) => wanted,
-                None if same.len() > 1 => same.iter().min_by_key(|name| name.len()).map_or("", String::as_str),
+                None if same.len() > 1 => {
+                    same.iter().min_by_key(|name| name.len()).map_or("", String::as_str)
+                }
                 None => continue,
             };
             renames.extend(same.iter().filter(|old| *old != name).map(|old| (old.clone(), name.to_owned())));
@@ -190,9 +200,7 @@ fn renamed(text: &str, old: &str, new: &str) -> String {
     let is_part = |character: char| character.is_alphanumeric() || character == '_';
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(old) {
-        let (before, from) = rest.split_at(at);
-        let after = &from[old.len()..];
+    while let Some((before, after)) = rest.split_once(old) {
         let is_whole = !before.ends_with(is_part) && !after.starts_with(is_part);
         result.push_str(before);
         result.push_str(if is_whole { new } else { old });
@@ -216,7 +224,10 @@ mod tests {
     #[test]
     fn types_are_told_apart_by_their_content() {
         let items = parse(TEXT).unwrap();
-        assert_eq!(items.iter().map(|item| item.name.as_str()).collect::<Vec<_>>(), ["ASpec", "AX", "AXZ", "BX", "BXZ"]);
+        assert_eq!(
+            items.iter().map(|item| item.name.as_str()).collect::<Vec<_>>(),
+            ["ASpec", "AX", "AXZ", "BX", "BXZ"]
+        );
         assert!(parse("nothing").is_err());
     }
 }

@@ -92,7 +92,8 @@ fn choose<'l>(
     }
     found.retain(|listener| listener.kinds.contains(&route.kind));
     if found.is_empty() {
-        let message = format!("no listener takes a {}: see its protocol and allowedRoutes.kinds", route.kind.name());
+        let message =
+            format!("no listener takes a {}: see its protocol and allowedRoutes.kinds", route.kind.name());
         return refuse("NotAllowedByListeners", message);
     }
     found.retain(|listener| listener.namespaces.admit(objects, &listener.namespace, route.namespace));

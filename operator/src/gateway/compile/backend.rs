@@ -143,7 +143,10 @@ impl<'a> Backends<'a> {
             .iter()
             .map(|port| format!("{}/{}", port.port, port.protocol.as_deref().unwrap_or("TCP")))
             .collect();
-        let wanted = wanted.map_or_else(|| "no port is written".to_owned(), |port| format!("it has no port {port}/{transport}"));
+        let wanted = wanted.map_or_else(
+            || "no port is written".to_owned(),
+            |port| format!("it has no port {port}/{transport}"),
+        );
         let message = format!("Service {namespace}/{name}: {wanted}; it has {}", known.join(", "));
         Err(Fault::new("BackendNotFound", message))
     }
@@ -178,11 +181,14 @@ impl<'a> Backends<'a> {
         }
         let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
         let plain = Backend { service: Some(service), protocol, ..Backend::default() };
-        Ok((name, match policy {
-            None => Some(plain),
-            Some(Some(tls)) => Some(Backend { tls: Some(tls.clone()), ..plain }),
-            Some(None) => None,
-        }))
+        Ok((
+            name,
+            match policy {
+                None => Some(plain),
+                Some(Some(tls)) => Some(Backend { tls: Some(tls.clone()), ..plain }),
+                Some(None) => None,
+            },
+        ))
     }
 }
 

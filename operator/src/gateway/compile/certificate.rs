@@ -36,9 +36,9 @@ pub fn of_config_map(config_map: &ConfigMap) -> Result<String, String> {
     let text = text.ok_or_else(|| format!("ConfigMap {name:?} has no {CA_KEY}"))?;
     let mut store = RootCertStore::empty();
     for authority in parsed(text).map_err(|why| format!("{CA_KEY} of ConfigMap {name:?}: {why}"))? {
-        store
-            .add(authority)
-            .map_err(|error| format!("{CA_KEY} of ConfigMap {name:?} has one that is no authority: {error}"))?;
+        store.add(authority).map_err(|error| {
+            format!("{CA_KEY} of ConfigMap {name:?} has one that is no authority: {error}")
+        })?;
     }
     Ok(text.clone())
 }

@@ -83,7 +83,7 @@ fn write(gateway: &Key, listeners: &Listeners, routes: &[&Arc<Route>], ports: &[
     let ids: BTreeSet<&str> = usable.iter().map(|listener| listener.id.as_str()).collect();
     for route in routes {
         let Some(attached) = route.attached.get(gateway) else { continue };
-        let names: Vec<&str> = match &route.compiled {
+        let written: Vec<&str> = match &route.compiled {
             Compiled::Nothing => continue,
             Compiled::Route(json) => {
                 http.push(&**json);
@@ -95,7 +95,7 @@ fn write(gateway: &Key, listeners: &Listeners, routes: &[&Arc<Route>], ports: &[
             }
         };
         for listener in attached.iter().filter(|id| ids.contains(id.as_str())) {
-            named.entry(listener).or_default().extend(names.iter().map(|name| (*name).to_owned()));
+            named.entry(listener).or_default().extend(written.iter().map(|name| (*name).to_owned()));
         }
         for (name, backend) in &route.backends {
             let mut backend = backend.clone();

@@ -11,8 +11,9 @@ pub fn milliseconds(text: &str) -> Option<u64> {
             return None;
         }
         let (number, after) = rest.split_at(digits);
-        let (unit, factor) =
-            [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)].into_iter().find(|(unit, _)| after.starts_with(unit))?;
+        let (unit, factor) = [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)]
+            .into_iter()
+            .find(|(unit, _)| after.starts_with(unit))?;
         sum += number.parse::<u64>().ok()? * factor;
         rest = after.get(unit.len()..)?;
         parts += 1;

@@ -2,8 +2,8 @@
 
 use flotilla_crds::gateway_api as api;
 use flotilla_gateway_config::{
-    BadText, Cors, Filter, Fraction, HeaderModifier, HeaderName, HeaderText, HeaderValue, Hostname, Mirror, Path,
-    PathModifier, Redirect, RedirectStatus, Rewrite, Scheme,
+    BadText, Cors, Filter, Fraction, HeaderModifier, HeaderName, HeaderText, HeaderValue, Hostname, Mirror,
+    Path, PathModifier, Redirect, RedirectStatus, Rewrite, Scheme,
 };
 
 use super::backend::Backends;
@@ -114,13 +114,17 @@ fn headers(written: &api::HttpHeaderFilter) -> Result<HeaderModifier, Unfit> {
     let name = |name: &String| -> Result<HeaderName, Unfit> {
         let name = HeaderName::try_from(name.clone()).map_err(|error| Unfit::value("filters", error))?;
         if name.frames_messages() {
-            let why = format!("filters: header {:?} frames messages and is the gateway's own: leave it out", name.0);
+            let why = format!(
+                "filters: header {:?} frames messages and is the gateway's own: leave it out",
+                name.0
+            );
             return Err(Unfit::Value(why));
         }
         Ok(name)
     };
     let value = |header: &api::HttpHeader| {
-        let text = HeaderText::try_from(header.value.clone()).map_err(|error| Unfit::value("filters", error))?;
+        let text =
+            HeaderText::try_from(header.value.clone()).map_err(|error| Unfit::value("filters", error))?;
         Ok(HeaderValue { name: name(&header.name)?, value: text })
     };
     Ok(HeaderModifier {
@@ -131,7 +135,10 @@ fn headers(written: &api::HttpHeaderFilter) -> Result<HeaderModifier, Unfit> {
 }
 
 /// `None` when there is nobody who could get a copy, which is among the faults of the route.
-fn mirror(written: &api::HttpRequestMirrorFilter, backends: &mut Backends<'_>) -> Result<Option<Filter>, Unfit> {
+fn mirror(
+    written: &api::HttpRequestMirrorFilter,
+    backends: &mut Backends<'_>,
+) -> Result<Option<Filter>, Unfit> {
     let positive = |number: i32| {
         u32::try_from(number).map_err(|_| Unfit::Value("filters: a share is not below 0".to_owned()))
     };
@@ -159,7 +166,7 @@ fn redirect(written: &api::HttpRequestRedirectFilter) -> Result<Redirect, Unfit>
             Written::Http => Scheme::Http,
             Written::Https => Scheme::Https,
         }),
-        hostname: written.hostname.as_ref().map(hostname).transpose()?,
+        hostname: written.hostname.as_deref().map(hostname).transpose()?,
         port: written.port.map(port).transpose()?,
         path: written.path.as_ref().map(path).transpose()?,
         status_code: written.status_code.map(status).transpose()?,
@@ -168,13 +175,13 @@ fn redirect(written: &api::HttpRequestRedirectFilter) -> Result<Redirect, Unfit>
 
 fn rewrite(written: &api::HttpUrlRewriteFilter) -> Result<Rewrite, Unfit> {
     Ok(Rewrite {
-        hostname: written.hostname.as_ref().map(hostname).transpose()?,
+        hostname: written.hostname.as_deref().map(hostname).transpose()?,
         path: written.path.as_ref().map(path).transpose()?,
     })
 }
 
-fn hostname(text: &String) -> Result<Hostname, Unfit> {
-    Hostname::try_from(text.clone()).map_err(|error| Unfit::value("filters", error))
+fn hostname(text: &str) -> Result<Hostname, Unfit> {
+    Hostname::try_from(text.to_owned()).map_err(|error| Unfit::value("filters", error))
 }
 
 fn path(written: &api::HttpPathModifier) -> Result<PathModifier, Unfit> {
@@ -184,7 +191,9 @@ fn path(written: &api::HttpPathModifier) -> Result<PathModifier, Unfit> {
         Path::try_from(text).map_err(|error: BadText| Unfit::value("filters", error))
     };
     Ok(match written.r#type {
-        api::HttpPathModifierType::ReplaceFullPath => PathModifier::ReplaceFullPath(path(&written.replace_full_path)?),
+        api::HttpPathModifierType::ReplaceFullPath => {
+            PathModifier::ReplaceFullPath(path(&written.replace_full_path)?)
+        }
         api::HttpPathModifierType::ReplacePrefixMatch => {
             PathModifier::ReplacePrefixMatch(path(&written.replace_prefix_match)?)
         }

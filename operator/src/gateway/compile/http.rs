@@ -2,8 +2,8 @@
 
 use flotilla_crds::gateway_api as api;
 use flotilla_gateway_config::{
-    BackendRef, Filter, HeaderMatch, HeaderName, HostPattern, Match, Method, Path, PathMatch, Pattern, QueryMatch,
-    Retry, Route, Rule, Timeouts, ValueMatch,
+    BackendRef, Filter, HeaderMatch, HeaderName, HostPattern, Match, Method, Path, PathMatch, Pattern,
+    QueryMatch, Retry, Route, Rule, Timeouts, ValueMatch,
 };
 
 use super::{
@@ -90,13 +90,15 @@ fn share(
     filters: Vec<Filter>,
     backends: &mut Backends<'_>,
 ) -> Result<BackendRef, Unfit> {
-    let weight = u32::try_from(weight.unwrap_or(1)).map_err(|error| Unfit::value("backendRefs.weight", error))?;
+    let weight =
+        u32::try_from(weight.unwrap_or(1)).map_err(|error| Unfit::value("backendRefs.weight", error))?;
     Ok(BackendRef { backend: backends.name(reference), weight, filters })
 }
 
 fn timeouts(written: &api::HttpRouteRulesTimeouts) -> Result<Timeouts, Unfit> {
     let duration = |text: &String| {
-        milliseconds(text).ok_or_else(|| Unfit::Value(format!("timeouts: {text:?} is no duration such as 10s")))
+        milliseconds(text)
+            .ok_or_else(|| Unfit::Value(format!("timeouts: {text:?} is no duration such as 10s")))
     };
     Ok(Timeouts {
         request_ms: written.request.as_ref().map(duration).transpose()?,
@@ -106,7 +108,8 @@ fn timeouts(written: &api::HttpRouteRulesTimeouts) -> Result<Timeouts, Unfit> {
 
 fn retry(written: &api::HttpRouteRulesRetry) -> Result<Retry, Unfit> {
     let backoff = |text: &String| {
-        milliseconds(text).ok_or_else(|| Unfit::Value(format!("retry.backoff: {text:?} is no duration such as 10s")))
+        milliseconds(text)
+            .ok_or_else(|| Unfit::Value(format!("retry.backoff: {text:?} is no duration such as 10s")))
     };
     let code = |code: &i64| u16::try_from(*code).map_err(|error| Unfit::value("retry.codes", error));
     let attempts = u32::try_from(written.attempts.unwrap_or(1));
@@ -124,16 +127,14 @@ fn http_match(written: &api::HttpRouteRulesMatches) -> Result<Match, Unfit> {
     Ok(Match {
         path: written.path.as_ref().map(path).transpose()?.flatten(),
         method: written.method.as_ref().map(method).transpose()?,
-        headers: first_of_each(&written.headers).map(header).collect::<Result<_, _>>()?,
+        headers: first_of_each(written.headers.as_ref()).map(header).collect::<Result<_, _>>()?,
         query: written.query_params.iter().flatten().map(query).collect::<Result<_, Unfit>>()?,
     })
 }
 
 /// Of several conditions on one header the first counts.
-fn first_of_each(
-    headers: &Option<Vec<api::HttpHeaderMatch>>,
-) -> impl Iterator<Item = &api::HttpHeaderMatch> {
-    let all = headers.as_deref().unwrap_or_default();
+fn first_of_each(headers: Option<&Vec<api::HttpHeaderMatch>>) -> impl Iterator<Item = &api::HttpHeaderMatch> {
+    let all = headers.map(Vec::as_slice).unwrap_or_default();
     all.iter().enumerate().filter_map(|(at, header)| {
         let is_known = |before: &api::HttpHeaderMatch| before.name.eq_ignore_ascii_case(&header.name);
         (!all.iter().take(at).any(is_known)).then_some(header)
@@ -164,7 +165,8 @@ fn method(written: &api::HttpRouteRulesMatchesMethod) -> Result<Method, Unfit> {
 }
 
 fn header(written: &api::HttpHeaderMatch) -> Result<HeaderMatch, Unfit> {
-    let name = HeaderName::try_from(written.name.clone()).map_err(|error| Unfit::value("matches.headers", error))?;
+    let name =
+        HeaderName::try_from(written.name.clone()).map_err(|error| Unfit::value("matches.headers", error))?;
     Ok(HeaderMatch { name, value: value(written)? })
 }
 
@@ -172,9 +174,9 @@ fn value(written: &api::HttpHeaderMatch) -> Result<ValueMatch, Unfit> {
     let text = written.value.clone();
     Ok(match written.r#type {
         None | Some(api::MatchType::Exact) => ValueMatch::Exact(text),
-        Some(api::MatchType::RegularExpression) => {
-            ValueMatch::RegularExpression(Pattern::try_from(text).map_err(|error| Unfit::value("matches", error))?)
-        }
+        Some(api::MatchType::RegularExpression) => ValueMatch::RegularExpression(
+            Pattern::try_from(text).map_err(|error| Unfit::value("matches", error))?,
+        ),
     })
 }
 
@@ -215,7 +217,7 @@ fn grpc_rule(
 fn grpc_match(written: &api::GrpcRouteRulesMatches) -> Result<Match, Unfit> {
     Ok(Match {
         path: written.method.as_ref().map(grpc_method).transpose()?.flatten(),
-        headers: first_of_each(&written.headers).map(header).collect::<Result<_, _>>()?,
+        headers: first_of_each(written.headers.as_ref()).map(header).collect::<Result<_, _>>()?,
         ..Match::default()
     })
 }
@@ -226,7 +228,8 @@ fn grpc_method(written: &api::GrpcRouteRulesMatchesMethod) -> Result<Option<Path
     let part = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (service, method) = (part(&written.service), part(&written.method));
     let is_exact = written.r#type != Some(api::MatchType::RegularExpression);
-    let pattern = |text: String| Pattern::try_from(text).map(PathMatch::RegularExpression).map_err(bad).map(Some);
+    let pattern =
+        |text: String| Pattern::try_from(text).map(PathMatch::RegularExpression).map_err(bad).map(Some);
     match (service, method) {
         (None, None) => Ok(None),
         (Some(service), Some(method)) if is_exact => {
@@ -245,7 +248,11 @@ fn grpc_method(written: &api::GrpcRouteRulesMatchesMethod) -> Result<Option<Path
 
 /// Text as a regular expression that it alone fits. Names of methods are letters, digits and few signs.
 fn regex_literal(text: &str) -> String {
-    text.chars().flat_map(|character| (!character.is_alphanumeric() && character != '_').then_some('\\').into_iter().chain([character])).collect()
+    text.chars()
+        .flat_map(|character| {
+            (!character.is_alphanumeric() && character != '_').then_some('\\').into_iter().chain([character])
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -258,7 +265,11 @@ mod tests {
             let written = api::GrpcRouteRulesMatchesMethod {
                 service: service.map(str::to_owned),
                 method: method.map(str::to_owned),
-                r#type: Some(if is_exact { api::MatchType::Exact } else { api::MatchType::RegularExpression }),
+                r#type: Some(if is_exact {
+                    api::MatchType::Exact
+                } else {
+                    api::MatchType::RegularExpression
+                }),
             };
             serde_json::to_string(&grpc_method(&written).unwrap()).unwrap()
         };
@@ -277,7 +288,7 @@ mod tests {
             r#type: None,
         };
         let all = Some(vec![header("a", "1"), header("A", "2"), header("b", "3")]);
-        let kept: Vec<_> = first_of_each(&all).map(|header| header.value.as_str()).collect();
+        let kept: Vec<_> = first_of_each(all.as_ref()).map(|header| header.value.as_str()).collect();
         assert_eq!(kept, ["1", "3"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The listeners of a gateway, its own and those of ListenerSets: what each lets in, and what is wrong with it.
+//! The listeners of a gateway, its own and those of `ListenerSet`s: what each lets in, and what is wrong with it.
 
 mod conflict;
 mod tls;
@@ -128,7 +128,7 @@ pub struct Set {
 pub struct Listeners {
     /// The listeners, those first that win when two collide.
     pub all: Vec<Listener>,
-    /// ListenerSets that name it.
+    /// `ListenerSet`s that name it.
     pub sets: BTreeMap<Key, Set>,
     /// The certificate that it shows to backends in TLS.
     pub client_certificate: Option<Certificate>,
@@ -144,16 +144,16 @@ impl Listeners {
         self.all.iter().filter(move |listener| listener.owner == *owner)
     }
 
-    /// How many ListenerSets have a listener here.
+    /// How many `ListenerSet`s have a listener here.
     pub fn attached_sets(&self) -> usize {
         let has_one = |(key, set): &(&Key, &Set)| {
-            set.refused.is_none() && self.of(&Owner::Set((*key).clone())).any(Listener::is_valid)
+            set.refused.is_none() && self.of(&Owner::Set((*key).clone())).any(Listener::is_usable)
         };
         self.sets.iter().filter(has_one).count()
     }
 }
 
-/// The listeners of a gateway of ours. `sets` are the ListenerSets that name it.
+/// The listeners of a gateway of ours. `sets` are the `ListenerSet`s that name it.
 pub fn resolve(objects: &Objects, gateway: &Gateway, sets: &[Arc<ListenerSet>]) -> Listeners {
     let namespace = gateway.namespace().unwrap_or_default();
     let own = (namespace.clone(), gateway.name_any());
@@ -240,10 +240,8 @@ fn listener(
         is_bare: false,
     };
     if protocol.is_none() {
-        let message = format!(
-            "protocol {:?} is not spoken here: write HTTP, HTTPS, TLS, TCP or UDP",
-            written.protocol
-        );
+        let message =
+            format!("protocol {:?} is not spoken here: write HTTP, HTTPS, TLS, TCP or UDP", written.protocol);
         listener.rejected = Some(Fault::new("UnsupportedProtocol", message));
     }
     if let Some(kinds) = allowed.kinds.filter(|kinds| !kinds.is_empty()) {
@@ -252,7 +250,9 @@ fn listener(
     if let Some(hostname) = written.hostname.as_ref().filter(|hostname| !hostname.is_empty()) {
         match HostPattern::try_from(hostname.clone()) {
             Ok(pattern) => listener.hostname = Some(pattern),
-            Err(error) => listener.rejected = Some(Fault::new("UnsupportedValue", format!("hostname: {error}"))),
+            Err(error) => {
+                listener.rejected = Some(Fault::new("UnsupportedValue", format!("hostname: {error}")))
+            }
         }
     }
     tls::resolve(objects, gateway, written, &mut listener);

@@ -212,9 +212,12 @@ fn refuse(gateway: &Gateway) -> Option<Fault> {
         );
         return Some(Fault::new("InvalidParameters", message));
     }
-    let other = gateway.spec.addresses.iter().flatten().find(|address| {
-        address.r#type.as_deref().is_some_and(|kind| kind != "IPAddress")
-    })?;
+    let other = gateway
+        .spec
+        .addresses
+        .iter()
+        .flatten()
+        .find(|address| address.r#type.as_deref().is_some_and(|kind| kind != "IPAddress"))?;
     let kind = other.r#type.as_deref().unwrap_or_default();
     let message = format!("spec.addresses: an address of type {kind:?} cannot be had: write IPAddress");
     Some(Fault::new("UnsupportedAddress", message))

@@ -8,9 +8,13 @@ use crate::gateway::objects::{Key, Objects};
 pub fn config_maps(objects: &Objects) -> BTreeSet<Key> {
     let mut needed = BTreeSet::new();
     for (key, gateway) in objects.gateways.iter() {
-        let Some(frontend) = gateway.spec.tls.as_ref().and_then(|tls| tls.frontend.as_ref()) else { continue };
+        let Some(frontend) = gateway.spec.tls.as_ref().and_then(|tls| tls.frontend.as_ref()) else {
+            continue;
+        };
         let ports = frontend.per_port.iter().flatten().map(|port| &port.tls);
-        for validation in std::iter::once(&frontend.default).chain(ports).filter_map(|tls| tls.validation.as_ref()) {
+        for validation in
+            std::iter::once(&frontend.default).chain(ports).filter_map(|tls| tls.validation.as_ref())
+        {
             for reference in validation.ca_certificate_refs.iter().filter(|found| found.kind == "ConfigMap") {
                 let namespace = reference.namespace.clone().unwrap_or_else(|| key.0.clone());
                 needed.insert((namespace, reference.name.clone()));

@@ -1,10 +1,13 @@
 //! How backends are called in TLS: `BackendTLSPolicy` (GEP-1897).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use flotilla_crds::gateway_api::{
-    BackendTlsPolicy, BackendTlsPolicyValidationSubjectAltNames, BackendTlsPolicyValidationSubjectAltNamesType,
-    LocalObjectReference,
+    BackendTlsPolicy, BackendTlsPolicyValidationSubjectAltNames,
+    BackendTlsPolicyValidationSubjectAltNamesType, LocalObjectReference,
 };
 use flotilla_gateway_config::{HostPattern, ServiceRef, SubjectAltName, UpstreamTls};
 use kube::ResourceExt;
@@ -50,16 +53,21 @@ impl Policies {
         let namespace = policy.namespace().unwrap_or_default();
         let (tls, mut verdicts) = upstream(objects, &namespace, policy);
         let mut services = Vec::new();
-        for target in policy.spec.target_refs.iter().filter(|target| (&*target.group, &*target.kind) == ("", "Service")) {
+        for target in
+            policy.spec.target_refs.iter().filter(|target| (&*target.group, &*target.kind) == ("", "Service"))
+        {
             let service = (namespace.clone(), target.name.clone());
             services.push(service.clone());
             let target = (service, target.section_name.clone());
-            if self.targets.contains_key(&target) {
-                let message = format!("another BackendTLSPolicy is for Service {:?} already, and is older", target.0.1);
-                verdicts.retain(|verdict| verdict.type_ != "Accepted");
-                verdicts.push(Verdict::bad("Accepted", "Conflicted", message));
-            } else {
-                self.targets.insert(target, tls.clone());
+            match self.targets.entry(target) {
+                Entry::Vacant(free) => drop(free.insert(tls.clone())),
+                Entry::Occupied(taken) => {
+                    let service = &taken.key().0.1;
+                    let message =
+                        format!("another BackendTLSPolicy is for Service {service:?} already, and is older");
+                    verdicts.retain(|verdict| verdict.type_ != "Accepted");
+                    verdicts.push(Verdict::bad("Accepted", "Conflicted", message));
+                }
             }
         }
         self.verdicts.insert((namespace, policy.name_any()), (verdicts, services));
@@ -67,7 +75,11 @@ impl Policies {
 }
 
 /// What a policy says, unless it cannot be used, and what its status says of that.
-fn upstream(objects: &Objects, namespace: &str, policy: &BackendTlsPolicy) -> (Option<UpstreamTls>, Vec<Verdict>) {
+fn upstream(
+    objects: &Objects,
+    namespace: &str,
+    policy: &BackendTlsPolicy,
+) -> (Option<UpstreamTls>, Vec<Verdict>) {
     let validation = &policy.spec.validation;
     let invalid = |message: &str| (None, vec![Verdict::bad("Accepted", "Invalid", message)]);
     let mut tls = UpstreamTls { server_name: validation.hostname.clone(), ..UpstreamTls::default() };
@@ -102,7 +114,9 @@ fn upstream(objects: &Objects, namespace: &str, policy: &BackendTlsPolicy) -> (O
     };
     match unresolved.filter(|_| tls.ca.as_ref().is_some_and(String::is_empty)) {
         None => (Some(tls), vec![Verdict::good("Accepted", "Accepted", "the policy is accepted"), resolved]),
-        Some(Fault { message, .. }) => (None, vec![Verdict::bad("Accepted", "NoValidCACertificate", message), resolved]),
+        Some(Fault { message, .. }) => {
+            (None, vec![Verdict::bad("Accepted", "NoValidCACertificate", message), resolved])
+        }
     }
 }
 

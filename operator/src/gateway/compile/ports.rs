@@ -39,7 +39,8 @@ pub fn of<'l>(listeners: impl Iterator<Item = &'l Listener>) -> Vec<Port> {
             taken.iter().filter(|((udp, _), _)| udp == is_udp).map(|(_, target)| *target).collect();
         let shifted = number.saturating_add(SHIFT);
         // There are fewer listeners than ports, so one is free.
-        let target = (shifted..=u16::MAX).chain(LOWEST..shifted).find(|port| *port != ADMIN && !used.contains(port));
+        let target =
+            (shifted..=u16::MAX).chain(LOWEST..shifted).find(|port| *port != ADMIN && !used.contains(port));
         taken.insert((*is_udp, *number), target.unwrap_or(shifted));
     }
     taken.into_iter().map(|((is_udp, number), target)| Port { is_udp, number, target }).collect()

@@ -69,11 +69,18 @@ fn rule() -> impl Strategy<Value = String> {
         "backendRefs: [{name: orders, port: 53, weight: -1}]",
         "backendRefs: [{name: other, namespace: till, port: 80}]",
     ]);
-    (matches, filters, backends).prop_map(|(matches, filters, backends)| format!("{{{matches}{filters}{backends}}}"))
+    (matches, filters, backends)
+        .prop_map(|(matches, filters, backends)| format!("{{{matches}{filters}{backends}}}"))
 }
 
 fn route() -> impl Strategy<Value = Change> {
-    let parents = one_of(&["{name: g0}", "{name: g1, port: 80}", "{name: g0, sectionName: l1}", "{kind: ListenerSet, name: s}", "{kind: Service, name: x}"]);
+    let parents = one_of(&[
+        "{name: g0}",
+        "{name: g1, port: 80}",
+        "{name: g0, sectionName: l1}",
+        "{kind: ListenerSet, name: s}",
+        "{kind: Service, name: x}",
+    ]);
     let hosts = prop::collection::vec(one_of(HOSTS).prop_map(|host| format!("'{host}'")), 0..3);
     (0..4, parents, hosts, prop::collection::vec(rule(), 0..3)).prop_map(
         |(name, parent, hosts, rules)| {
@@ -90,7 +97,11 @@ fn route() -> impl Strategy<Value = Change> {
 }
 
 fn stream() -> impl Strategy<Value = Change> {
-    let backends = one_of(&["{name: orders, port: 80}", "{name: orders, port: 53}", "{name: gone, port: 1, weight: -3}"]);
+    let backends = one_of(&[
+        "{name: orders, port: 80}",
+        "{name: orders, port: 53}",
+        "{name: gone, port: 1, weight: -3}",
+    ]);
     (one_of(&["TCPRoute", "UDPRoute", "TLSRoute"]), 0..3, one_of(HOSTS), backends).prop_map(
         |(kind, name, host, backend)| {
             let hosts = if kind == "TLSRoute" { format!("hostnames: ['{host}'], ") } else { String::new() };

@@ -26,7 +26,9 @@ impl Namespaces {
         match from {
             None | Some(FromNamespaces::Same) => Self::Same,
             Some(FromNamespaces::All) => Self::All,
-            Some(FromNamespaces::Selector) => selector.map_or(Self::None, |found| Self::Labelled(found.clone())),
+            Some(FromNamespaces::Selector) => {
+                selector.map_or(Self::None, |found| Self::Labelled(found.clone()))
+            }
         }
     }
 
@@ -36,10 +38,9 @@ impl Namespaces {
             Self::None => false,
             Self::Same => own == namespace,
             Self::All => true,
-            Self::Labelled(selector) => objects
-                .namespaces
-                .get("", namespace)
-                .is_some_and(|found| fits(selector, found.labels())),
+            Self::Labelled(selector) => {
+                objects.namespaces.get("", namespace).is_some_and(|found| fits(selector, found.labels()))
+            }
         }
     }
 }

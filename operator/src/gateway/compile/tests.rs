@@ -25,7 +25,9 @@ pub(crate) fn objects() -> Objects {
     objects.classes.put(read("{metadata: {name: ours}, spec: {controllerName: flotilla.dev/gateway}}"));
     objects.classes.put(read("{metadata: {name: others}, spec: {controllerName: example.com/other}}"));
     for namespace in ["shop", "till"] {
-        objects.namespaces.put(read(&format!("{{metadata: {{name: {namespace}, labels: {{team: {namespace}}}}}}}")));
+        objects
+            .namespaces
+            .put(read(&format!("{{metadata: {{name: {namespace}, labels: {{team: {namespace}}}}}}}")));
     }
     objects.services.put(read(
         "{metadata: {name: orders, namespace: shop}, spec: {ports: [{name: http, port: 80}, {name: h2, port: 81, appProtocol: kubernetes.io/h2c}, {name: dns, port: 53, protocol: UDP}]}}",
@@ -66,7 +68,11 @@ const HTTP: &str = "[{name: web, port: 80, protocol: HTTP}]";
 fn a_route_to_a_service_becomes_a_listener_a_route_and_a_backend() {
     let mut objects = objects();
     gateway(&mut objects, HTTP);
-    route(&mut objects, "a", "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: orders, port: 80}]}]}");
+    route(
+        &mut objects,
+        "a",
+        "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: orders, port: 80}]}]}",
+    );
     let outcome = Compiler::default().compile(&objects);
     assert_eq!(said(&outcome, "a"), ["Accepted=True Accepted", "ResolvedRefs=True ResolvedRefs"]);
     let config = configuration(&outcome);
@@ -76,11 +82,26 @@ fn a_route_to_a_service_becomes_a_listener_a_route_and_a_backend() {
 #[test]
 fn what_a_route_cannot_have_is_said_and_answered_with_an_error() {
     for (spec, expected) in [
-        ("{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: gone, port: 80}]}]}", "ResolvedRefs=False BackendNotFound"),
-        ("{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: orders, port: 8}]}]}", "ResolvedRefs=False BackendNotFound"),
-        ("{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: orders, kind: Pod, port: 80}]}]}", "ResolvedRefs=False InvalidKind"),
-        ("{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: x, namespace: till, port: 80}]}]}", "ResolvedRefs=False RefNotPermitted"),
-        ("{parentRefs: [{name: gw}], rules: [{filters: [{type: ExtensionRef, extensionRef: {group: a.b, kind: C, name: d}}], backendRefs: [{name: orders, port: 80}]}]}", "ResolvedRefs=False InvalidKind"),
+        (
+            "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: gone, port: 80}]}]}",
+            "ResolvedRefs=False BackendNotFound",
+        ),
+        (
+            "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: orders, port: 8}]}]}",
+            "ResolvedRefs=False BackendNotFound",
+        ),
+        (
+            "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: orders, kind: Pod, port: 80}]}]}",
+            "ResolvedRefs=False InvalidKind",
+        ),
+        (
+            "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: x, namespace: till, port: 80}]}]}",
+            "ResolvedRefs=False RefNotPermitted",
+        ),
+        (
+            "{parentRefs: [{name: gw}], rules: [{filters: [{type: ExtensionRef, extensionRef: {group: a.b, kind: C, name: d}}], backendRefs: [{name: orders, port: 80}]}]}",
+            "ResolvedRefs=False InvalidKind",
+        ),
     ] {
         let mut objects = objects();
         gateway(&mut objects, HTTP);
@@ -99,12 +120,36 @@ fn a_route_says_why_it_does_not_attach() {
         (HTTP, "{parentRefs: [{name: gw, sectionName: other}]}", "NoMatchingParent"),
         (HTTP, "{parentRefs: [{name: gw, port: 81}]}", "NoMatchingParent"),
         ("[{name: t, port: 80, protocol: TCP}]", "{parentRefs: [{name: gw}]}", "NotAllowedByListeners"),
-        ("[{name: w, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: GRPCRoute}]}}]", "{parentRefs: [{name: gw}]}", "NotAllowedByListeners"),
-        ("[{name: w, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: till}}}}}]", "{parentRefs: [{name: gw}]}", "NotAllowedByListeners"),
-        ("[{name: w, port: 80, protocol: HTTP, hostname: a.test}]", "{parentRefs: [{name: gw}], hostnames: [b.test]}", "NoMatchingListenerHostname"),
-        (HTTP, "{parentRefs: [{name: gw}], rules: [{filters: [{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}]}]}", "IncompatibleFilters"),
-        (HTTP, "{parentRefs: [{name: gw}], rules: [{matches: [{path: {type: RegularExpression, value: '('}}]}]}", "UnsupportedValue"),
-        (HTTP, "{parentRefs: [{name: gw}], rules: [{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [content-length]}}]}]}", "UnsupportedValue"),
+        (
+            "[{name: w, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: GRPCRoute}]}}]",
+            "{parentRefs: [{name: gw}]}",
+            "NotAllowedByListeners",
+        ),
+        (
+            "[{name: w, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: till}}}}}]",
+            "{parentRefs: [{name: gw}]}",
+            "NotAllowedByListeners",
+        ),
+        (
+            "[{name: w, port: 80, protocol: HTTP, hostname: a.test}]",
+            "{parentRefs: [{name: gw}], hostnames: [b.test]}",
+            "NoMatchingListenerHostname",
+        ),
+        (
+            HTTP,
+            "{parentRefs: [{name: gw}], rules: [{filters: [{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}]}]}",
+            "IncompatibleFilters",
+        ),
+        (
+            HTTP,
+            "{parentRefs: [{name: gw}], rules: [{matches: [{path: {type: RegularExpression, value: '('}}]}]}",
+            "UnsupportedValue",
+        ),
+        (
+            HTTP,
+            "{parentRefs: [{name: gw}], rules: [{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [content-length]}}]}]}",
+            "UnsupportedValue",
+        ),
     ] {
         let mut objects = objects();
         gateway(&mut objects, listeners);
@@ -129,7 +174,11 @@ fn a_part_of_a_route_goes_on_without_the_rest() {
     let outcome = Compiler::default().compile(&objects);
     assert_eq!(
         said(&outcome, "a"),
-        ["Accepted=True Accepted", "PartiallyInvalid=True UnsupportedValue", "ResolvedRefs=True ResolvedRefs"]
+        [
+            "Accepted=True Accepted",
+            "PartiallyInvalid=True UnsupportedValue",
+            "ResolvedRefs=True ResolvedRefs"
+        ]
     );
     assert_eq!(configuration(&outcome).routes[0].rules.len(), 1);
 }
@@ -174,7 +223,10 @@ fn a_listener_set_adds_listeners_where_the_gateway_allows_it() {
     let key = ("shop".to_owned(), "gw".to_owned());
     let refused = Compiler::default().compile(&objects);
     let listeners = &refused.gateways[&key].listeners[&key];
-    assert_eq!(listeners.sets[&("till".to_owned(), "more".to_owned())].refused.as_ref().unwrap().reason, "NotAllowed");
+    assert_eq!(
+        listeners.sets[&("till".to_owned(), "more".to_owned())].refused.as_ref().unwrap().reason,
+        "NotAllowed"
+    );
     assert_eq!(listeners.attached_sets(), 0);
 
     objects.gateways.put(read(
@@ -186,7 +238,8 @@ fn a_listener_set_adds_listeners_where_the_gateway_allows_it() {
     let outcome = Compiler::default().compile(&objects);
     assert_eq!(outcome.gateways[&key].listeners[&key].attached_sets(), 1);
     let config = configuration(&outcome);
-    let routes: Vec<_> = config.listeners.iter().map(|found| (&*found.name, found.routes.clone().unwrap())).collect();
+    let routes: Vec<_> =
+        config.listeners.iter().map(|found| (&*found.name, found.routes.clone().unwrap())).collect();
     assert_eq!(routes, [("web", vec![]), ("till/more/x", vec!["HTTPRoute/till/a".to_owned()])]);
 }
 
@@ -210,7 +263,11 @@ fn what_was_compiled_before_is_taken_again_and_the_same_as_anew() {
     let mut objects = objects();
     gateway(&mut objects, HTTP);
     for name in ["a", "b", "c"] {
-        route(&mut objects, name, "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: orders, port: 80}]}]}");
+        route(
+            &mut objects,
+            name,
+            "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: orders, port: 80}]}]}",
+        );
     }
     let mut compiler = Compiler::default();
     let first = compiler.compile(&objects);

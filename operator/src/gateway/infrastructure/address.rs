@@ -1,10 +1,6 @@
 //! At which addresses gateways are reached.
 
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use flotilla_crds::gateway_api::Gateway;
 use ipnet::IpNet;
@@ -25,7 +21,8 @@ impl Given {
     /// From all gateways that are served, the older first.
     pub fn new<'g>(gateways: impl Iterator<Item = &'g Gateway>, pool: &[IpNet]) -> Self {
         let mut ordered: Vec<_> = gateways.collect();
-        ordered.sort_by_key(|gateway| (gateway.creation_timestamp(), gateway.namespace(), gateway.name_any()));
+        ordered
+            .sort_by_key(|gateway| (gateway.creation_timestamp(), gateway.namespace(), gateway.name_any()));
         let mut given = BTreeMap::new();
         for gateway in ordered {
             for address in asked(gateway).filter_map(|text| text.parse().ok()) {
@@ -111,7 +108,8 @@ pub fn reached(service: Option<&Service>, given: &[IpAddr], now: Timestamp) -> R
     }
     if spec.type_.as_deref() == Some("LoadBalancer") {
         let patience = i64::try_from(PATIENCE.as_secs()).unwrap_or_default();
-        let until = service.creation_timestamp().map(|made| made.0 + jiff::SignedDuration::from_secs(patience));
+        let until =
+            service.creation_timestamp().map(|made| made.0 + jiff::SignedDuration::from_secs(patience));
         if let Some(until) = until.filter(|until| *until > now) {
             return Reached { addresses: Vec::new(), look_again: Some(until) };
         }
@@ -146,8 +144,16 @@ mod tests {
         assert_eq!(given.of(&old), ["192.0.2.1".parse::<IpAddr>().unwrap()]);
         assert_eq!(given.of(&new), ["192.0.2.2".parse::<IpAddr>().unwrap()]);
         assert_eq!(given.refused(&old, &pool), None);
-        assert!(given.refused(&new, &pool).unwrap().message.ends_with("belongs to Gateway shop/old, which is older"));
-        assert!(given.refused(&out, &pool).unwrap().message.ends_with("not among those to ask for: 192.0.2.0/24"));
+        assert!(
+            given
+                .refused(&new, &pool)
+                .unwrap()
+                .message
+                .ends_with("belongs to Gateway shop/old, which is older")
+        );
+        assert!(
+            given.refused(&out, &pool).unwrap().message.ends_with("not among those to ask for: 192.0.2.0/24")
+        );
         assert_eq!(given.refused(&any, &pool), None);
         assert!(Given::default().refused(&old, &[]).unwrap().message.contains("gateway.addresses"));
     }
@@ -166,7 +172,13 @@ mod tests {
             "{metadata: {name: gw}, spec: {type: LoadBalancer, clusterIP: 10.0.0.1}, status: {loadBalancer: {ingress: [{hostname: lb.test}, {ip: 192.0.2.7}]}}}",
         );
         let found = reached(Some(&balanced), &[], at("2026-01-01T00:00:00Z"));
-        assert_eq!(found.addresses, [("Hostname", "lb.test".to_owned()), ("IPAddress", "192.0.2.7".to_owned())]);
-        assert_eq!(reached(Some(&service), &["192.0.2.1".parse().unwrap()], at("2026-01-02T00:00:00Z")).addresses, []);
+        assert_eq!(
+            found.addresses,
+            [("Hostname", "lb.test".to_owned()), ("IPAddress", "192.0.2.7".to_owned())]
+        );
+        assert_eq!(
+            reached(Some(&service), &["192.0.2.1".parse().unwrap()], at("2026-01-02T00:00:00Z")).addresses,
+            []
+        );
     }
 }

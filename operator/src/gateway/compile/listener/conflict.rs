@@ -52,7 +52,8 @@ pub(super) fn settle(listeners: &mut [Listener]) {
         };
         match ports.get_mut(&place) {
             None if count == MOST_PORTS => {
-                let message = format!("a gateway listens at {MOST_PORTS} ports at most: make another Gateway");
+                let message =
+                    format!("a gateway listens at {MOST_PORTS} ports at most: make another Gateway");
                 listener.rejected = Some(Fault::new("PortUnavailable", message));
             }
             None => {

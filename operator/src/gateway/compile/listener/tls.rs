@@ -1,10 +1,12 @@
 //! How a listener ends TLS, with which certificates, and what it asks of clients (GEP-91).
 
 use flotilla_crds::gateway_api::{
-    self as api, FrontendTlsValidation, FrontendValidationMode, Gateway, ObjectReference, SecretObjectReference,
-    TlsMode,
+    self as api, FrontendTlsValidation, FrontendValidationMode, Gateway, ObjectReference,
+    SecretObjectReference, TlsMode,
 };
-use flotilla_gateway_config::{Certificate, ClientValidation, ClientValidationMode, ListenerProtocol, ListenerTls};
+use flotilla_gateway_config::{
+    Certificate, ClientValidation, ClientValidationMode, ListenerProtocol, ListenerTls,
+};
 use kube::ResourceExt;
 
 use super::{Fault, Listener, Owner};
@@ -27,8 +29,9 @@ pub(super) fn resolve(
     let mode = written.tls.as_ref().and_then(|tls| tls.mode.clone()).unwrap_or(TlsMode::Terminate);
     match (listener.protocol, &written.tls, mode) {
         (Some(ListenerProtocol::Https), Some(_), TlsMode::Passthrough) => {
-            listener.rejected =
-                unsupported("tls.mode: HTTPS is ended here: write Terminate, or protocol: TLS to let it through");
+            listener.rejected = unsupported(
+                "tls.mode: HTTPS is ended here: write Terminate, or protocol: TLS to let it through",
+            );
         }
         (Some(ListenerProtocol::Https | ListenerProtocol::Tls), Some(tls), TlsMode::Terminate) => {
             let mut ended = ListenerTls::default();
@@ -79,7 +82,9 @@ pub(super) fn client_certificate(objects: &Objects, gateway: &Gateway) -> Option
 
 /// Whether clients come in somewhere without a good certificate although one is asked for.
 pub(super) fn is_insecure(gateway: &Gateway) -> bool {
-    let Some(frontend) = gateway.spec.tls.as_ref().and_then(|tls| tls.frontend.as_ref()) else { return false };
+    let Some(frontend) = gateway.spec.tls.as_ref().and_then(|tls| tls.frontend.as_ref()) else {
+        return false;
+    };
     let ports = frontend.per_port.iter().flatten().map(|port| &port.tls);
     let mut validations =
         std::iter::once(&frontend.default).chain(ports).filter_map(|tls| tls.validation.as_ref());
@@ -110,7 +115,8 @@ fn secret(
 }
 
 fn not_permitted(kind: &str, namespace: &str, name: &str) -> Fault {
-    let message = format!("{kind} {namespace}/{name}: a ReferenceGrant in namespace {namespace:?} has to allow it");
+    let message =
+        format!("{kind} {namespace}/{name}: a ReferenceGrant in namespace {namespace:?} has to allow it");
     Fault::new("RefNotPermitted", message)
 }
 
@@ -133,7 +139,8 @@ fn validate_clients(objects: &Objects, gateway: &Gateway, listener: &mut Listene
     }
     if authorities.is_empty() {
         // Without them anybody would come in.
-        let message = "spec.tls.frontend: no certificate of an authority can be used, so nobody could be let in";
+        let message =
+            "spec.tls.frontend: no certificate of an authority can be used, so nobody could be let in";
         listener.rejected = Some(Fault::new("NoValidCACertificate", message));
         return;
     }
@@ -156,7 +163,10 @@ fn authority(objects: &Objects, own: &str, reference: &ObjectReference) -> Resul
         return Err(not_permitted(kind, namespace, name));
     }
     let Some(found) = objects.config_maps.get(namespace, name) else {
-        return Err(Fault::new("InvalidCACertificateRef", format!("there is no ConfigMap {namespace}/{name}")));
+        return Err(Fault::new(
+            "InvalidCACertificateRef",
+            format!("there is no ConfigMap {namespace}/{name}"),
+        ));
     };
     certificate::of_config_map(found).map_err(|why| Fault::new("InvalidCACertificateRef", why))
 }
