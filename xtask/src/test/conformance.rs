@@ -21,8 +21,12 @@ use crate::{cache, images, process, progress};
 /// The class that the chart makes.
 const CLASS: &str = "flotilla";
 
-/// An address that the test of chosen addresses asks for. It is late in the pool, since others are given from its
-/// beginning.
+/// The cluster has no load balancer, whose address each gateway would wait for, and this machine reaches its Services.
+const NO_BALANCER: &str = "--set=gateway.service=ClusterIP";
+/// Of a gateway's pods each does the same, and the suite has dozens of gateways.
+const ONE_POD: &str = "--set=gateway.replicas=1";
+
+/// The address of the pool that the test of chosen addresses asks for.
 const USABLE: Ipv4Addr = Ipv4Addr::new(10, 200, 64, 250);
 /// An address that no gateway can have: it is for documents alone (RFC 5737).
 const UNUSABLE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -65,7 +69,8 @@ pub(super) fn run(cluster: &Cluster) -> Result<()> {
         built.extend(images::build_conformance()?);
         images::load(cluster, &built)?;
     }
-    install_with(cluster, &["--set=gateway.enabled=true", &format!("--set=gateway.addresses={{{pool}}}")])?;
+    let addresses = format!("--set=gateway.addresses={{{pool}}}");
+    install_with(cluster, &[&addresses, NO_BALANCER, ONE_POD])?;
     await_class(cluster)?;
 
     let chosen = variable(CHOSEN);
