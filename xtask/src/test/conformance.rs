@@ -26,8 +26,7 @@ const NO_BALANCER: &str = "--set=gateway.service=ClusterIP";
 /// Of a gateway's pods each does the same, and the suite has dozens of gateways.
 const ONE_POD: &str = "--set=gateway.replicas=1";
 
-/// An address that the test of chosen addresses asks for. It is late in the pool, since others are given from its
-/// beginning.
+/// The address of the pool that the test of chosen addresses asks for.
 const USABLE: Ipv4Addr = Ipv4Addr::new(10, 200, 64, 250);
 /// An address that no gateway can have: it is for documents alone (RFC 5737).
 const UNUSABLE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
