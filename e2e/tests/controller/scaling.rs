@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use flotilla_e2e::{TestNamespace, eventually, in_namespace, kubectl};
+use flotilla_e2e::{PODINFO, TestNamespace, eventually, in_namespace, kubectl};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::{
-    apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, policy::v1::PodDisruptionBudget,
+    apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, core::v1::Pod,
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{
-    Api,
+    Api, ResourceExt,
+    api::EvictParams,
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
@@ -143,6 +145,50 @@ async fn a_budget_is_there_from_two_pods_on() -> Result<()> {
                 Ok(if seen == *wanted { Ok(()) } else { Err(seen) })
             })
             .await?;
+        }
+        operator.stop().await
+    })
+    .await
+}
+
+/// Evicts every pod of a service, one after the other, as a drain does; a refusal is tried again.
+async fn drain(namespace: &TestNamespace) -> Result<()> {
+    let pods: &Api<Pod> = &namespace.api();
+    for pod in namespace.pods("web").await? {
+        let name = &pod.name_any();
+        eventually(&format!("pod {name} is evicted"), || async move {
+            match pods.evict(name, &EvictParams::default()).await {
+                Err(kube::Error::Api(status)) if status.code == 429 => Ok(Err(status.message)),
+                answer => Ok(Ok(answer.map(drop)?)),
+            }
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Pain 6, by the eviction API: what `kubectl drain` asks for.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test operator"]
+async fn a_drain_gets_through_with_one_pod_with_two_and_with_broken_ones() -> Result<()> {
+    in_namespace("drain", |namespace| async move {
+        let operator = TestOperator::start(&namespace, &[]).await?;
+        let runs = json!({"image": PODINFO, "ports": [{"name": "http", "port": 9898, "protocol": "HTTP"}],
+            "lifecycle": {"drainSeconds": 0, "terminationGracePeriodSeconds": 1}});
+        for (count, is_good) in [(1, true), (2, true), (2, false)] {
+            let mut spec = service(if is_good { runs.clone() } else { json!({}) });
+            spec["replicas"] = json!(count);
+            namespace.apply("web", spec).await?;
+            if is_good {
+                namespace.until_ready("web").await?;
+            } else {
+                namespace
+                    .until("web", "the image cannot be pulled", |_, status| {
+                        status.problems.iter().any(|found| found.reason == "ImagePullFailed")
+                    })
+                    .await?;
+            }
+            drain(&namespace).await?;
         }
         operator.stop().await
     })
