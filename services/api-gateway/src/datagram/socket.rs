@@ -2,6 +2,7 @@
 //! only the one that it has asked.
 
 use std::{
+    cell::RefCell,
     io::{self, IoSlice, IoSliceMut},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::AsRawFd,
@@ -18,7 +19,11 @@ use tokio::{io::Interest, net::UdpSocket};
 
 /// A socket of a port.
 #[derive(Debug)]
-pub struct Socket(UdpSocket);
+pub struct Socket {
+    socket: UdpSocket,
+    /// Room for what the system says beside a datagram.
+    space: RefCell<Vec<u8>>,
+}
 
 /// One of our addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,21 +50,24 @@ impl Socket {
         } else {
             setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
         }
-        UdpSocket::from_std(socket).map(Self)
+        Ok(Self {
+            socket: UdpSocket::from_std(socket)?,
+            space: RefCell::new(nix::cmsg_space!(in_pktinfo, in6_pktinfo)),
+        })
     }
 
     /// Waits until there may be a datagram.
     pub async fn readable(&self) -> io::Result<()> {
-        self.0.readable().await
+        self.socket.readable().await
     }
 
     /// Takes a datagram: its length, whose it is, and to which of our addresses it came.
     pub(super) fn try_receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Local)> {
-        self.0.try_io(Interest::READABLE, || {
-            let mut space = nix::cmsg_space!(in6_pktinfo);
+        self.socket.try_io(Interest::READABLE, || {
+            let mut space = self.space.borrow_mut();
             let mut parts = [IoSliceMut::new(buffer)];
             let received = recvmsg::<SockaddrStorage>(
-                self.0.as_raw_fd(),
+                self.socket.as_raw_fd(),
                 &mut parts,
                 Some(&mut space),
                 MsgFlags::empty(),
@@ -87,7 +95,7 @@ impl Socket {
     pub(super) async fn send(&self, bytes: &[u8], to: SocketAddr, from: Local) -> io::Result<()> {
         loop {
             match self.try_send(bytes, to, from) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.0.writable().await?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.socket.writable().await?,
                 sent => return sent,
             }
         }
@@ -97,8 +105,8 @@ impl Socket {
         let parts = [IoSlice::new(bytes)];
         let to = SockaddrStorage::from(to);
         let send = |message| {
-            self.0.try_io(Interest::WRITABLE, || {
-                Ok(sendmsg(self.0.as_raw_fd(), &parts, &[message], MsgFlags::empty(), Some(&to))?)
+            self.socket.try_io(Interest::WRITABLE, || {
+                Ok(sendmsg(self.socket.as_raw_fd(), &parts, &[message], MsgFlags::empty(), Some(&to))?)
             })
         };
         match from {

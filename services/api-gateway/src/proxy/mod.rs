@@ -125,6 +125,9 @@ impl Exchange<'_> {
         let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
         strip_hop_by_hop(&mut parts.headers);
         outgoing::tidy(&mut parts.headers, parts.version);
+        if extended.is_some() {
+            outgoing::add_key(&mut parts.headers)?;
+        }
         forwarded::set(&mut parts.headers, self.connection, target, &settings.trusted);
         let mut towards = Outgoing { host: None, path_and_query: target.path_and_query.clone() };
         rule.filters.on_request(&mut parts.headers, matched.prefix, &mut towards)?;

@@ -2,8 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Uri, Version,
-    header::{self, Entry},
+    HeaderMap, HeaderValue, Method, Request, Uri, Version, header,
     request::Parts,
     uri::{Authority, PathAndQuery, Scheme},
 };
@@ -30,11 +29,12 @@ pub(super) fn tidy(headers: &mut HeaderMap, version: Version) {
     }
 }
 
-/// What a client of HTTP/1.1 sends, and one of HTTP/2 does not (RFC 6455 section 4.1): 16 bytes that nobody guesses, so that
-/// no cache has the answer.
-fn nonce() -> Result<HeaderValue, http::Error> {
-    let text = STANDARD.encode(fastrand::u128(..).to_ne_bytes());
-    Ok(HeaderValue::from_str(&text)?)
+/// Adds the key that a WebSocket of HTTP/1.1 has, and one of HTTP/2 has not (RFC 6455 section 4.1): 16 bytes that nobody
+/// guesses, so that no cache has the answer.
+pub(super) fn add_key(headers: &mut HeaderMap) -> Result<(), http::Error> {
+    let key = STANDARD.encode(fastrand::u128(..).to_ne_bytes());
+    headers.insert(header::SEC_WEBSOCKET_KEY, HeaderValue::from_str(&key)?);
+    Ok(())
 }
 
 /// Everything of a request but its body, which may be sent more than once.
@@ -67,9 +67,6 @@ impl Head {
         if let Some(upgrade) = upgrade {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, upgrade.token());
-            if let Entry::Vacant(key) = headers.entry(header::SEC_WEBSOCKET_KEY) {
-                key.insert(nonce()?);
-            }
         }
         Ok(Self { method: parts.method.clone(), headers, path_and_query: towards.path_and_query, host })
     }

@@ -97,6 +97,8 @@ pub struct Snapshot {
     pub routes: HashMap<Arc<str>, Arc<RouteMetrics>>,
     /// The metrics of requests that no route takes.
     pub no_route: Arc<RouteMetrics>,
+    /// The streams. One that no listener takes is still measured.
+    pub streams: Vec<Arc<Stream>>,
     /// Where it takes connections.
     pub ports: BTreeMap<u16, Port>,
     /// Where it takes datagrams.
@@ -113,6 +115,7 @@ impl Snapshot {
             followers: Followers::new(),
             routes: HashMap::new(),
             no_route: metrics.no_route(),
+            streams: Vec::new(),
             ports: BTreeMap::new(),
             datagrams: BTreeMap::new(),
         }
@@ -121,15 +124,15 @@ impl Snapshot {
     /// From a checked configuration, holding over from the one before.
     pub fn compile(config: GatewayConfig, before: Option<&Self>, metrics: &Metrics) -> Result<Self, Error> {
         let upstreams = upstreams::compile(&config, before)?;
-        let all: Vec<Arc<Stream>> = config
+        let streams: Vec<Arc<Stream>> = config
             .streams
             .iter()
             .map(|written| Arc::new(Stream::new(written, metrics.stream(&written.name))))
             .collect();
         let (mut ports, mut datagrams) = (BTreeMap::new(), BTreeMap::new());
         for listener in &config.listeners {
-            let streams = || Streams::compile(listener, config.streams.iter().zip(&all));
-            let bare = || Bare { listener: listener.name.as_str().into(), streams: streams() };
+            let attached = || Streams::compile(listener, config.streams.iter().zip(&streams));
+            let bare = || Bare { listener: listener.name.as_str().into(), streams: attached() };
             let socket = listener.socket_port();
             if listener.protocol == ListenerProtocol::Udp {
                 datagrams.insert(listener.port, DatagramPort { socket, bare: bare() });
@@ -146,7 +149,7 @@ impl Snapshot {
             });
             if let Takes::Secure(port) = &mut port.takes {
                 let known = before.and_then(|before| before.ports.get(&listener.port)?.secure());
-                port.add(&config, listener, streams, known)
+                port.add(&config, listener, attached, known)
                     .map_err(|source| Error::Listener { listener: listener.name.clone(), source })?;
             }
         }
@@ -162,6 +165,7 @@ impl Snapshot {
             table,
             followers: upstreams::followers(&upstreams),
             upstreams,
+            streams,
             ports,
             datagrams,
         })
