@@ -27,5 +27,6 @@ pub mod route;
 pub mod snapshot;
 pub mod source;
 pub mod telemetry;
+pub mod trace;
 pub mod upstream;
 pub mod worker;

@@ -17,4 +17,5 @@ mod reloading;
 mod securely;
 mod sessions;
 mod slow;
+mod tracing;
 mod upgrades;
