@@ -5,8 +5,8 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    task::{JoinError, spawn_blocking},
-    time::sleep,
+    task::{JoinError, JoinHandle, spawn_blocking},
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -19,8 +19,13 @@ use crate::{
     drain::Phase,
     metrics::Metrics,
     source::{File, Secret, file},
+    trace::{self, Exporter, Traces},
     upstream::check,
+    worker::Common,
 };
+
+/// How long the last traces have to be sent.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Why the gateway ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +33,9 @@ pub enum Error {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] file::Error),
+    /// Traces cannot be sent.
+    #[error(transparent)]
+    Traces(#[from] trace::Error),
     /// There is no cluster to read the configuration from.
     #[error("GATEWAY_CONFIG_SECRET")]
     Cluster(#[from] cluster::Error),
@@ -67,6 +75,7 @@ pub struct Gateway {
     admin: TcpListener,
     source: Source,
     following: Option<(Arc<Discovery>, Access)>,
+    exports: Option<JoinHandle<()>>,
     leaving: Duration,
     can_explain: bool,
 }
@@ -81,12 +90,18 @@ impl Gateway {
         };
         let discovery = access.as_ref().map(|_| Arc::new(Discovery::new(config.zone())));
         let log = AccessLog::start(config.access_log, Arc::clone(&metrics)).map_err(Error::Thread)?;
+        let (traces, exports) = match &config.otlp_endpoint {
+            None => (None, None),
+            Some(endpoint) => {
+                let exporter = Exporter::new(endpoint, &config.otlp_service, Arc::clone(&metrics))?;
+                let (traces, ended) = Traces::new(config.traces, Arc::clone(&metrics));
+                (Some(Arc::new(traces)), Some(tokio::spawn(exporter.run(ended))))
+            }
+        };
         let control = Control::start(
             config.bind,
             config.workers(),
-            &config.settings(),
-            &metrics,
-            &Arc::new(log),
+            Common { settings: config.settings(), metrics: Arc::clone(&metrics), log: Arc::new(log), traces },
             discovery.clone(),
         )
         .map_err(Error::Thread)?;
@@ -111,6 +126,7 @@ impl Gateway {
             admin,
             source,
             following: discovery.zip(access),
+            exports,
             leaving: Duration::from_secs(config.leaving_seconds.into()),
             can_explain: config.explain,
         })
@@ -149,6 +165,10 @@ impl Gateway {
         // What still ran had to know where backends are, and how they are.
         discovery.abort();
         checks.abort();
+        if let Some(exports) = self.exports {
+            // Nobody is left who records: what is there is the last.
+            timeout(FAREWELL, exports).await.ok().transpose()?;
+        }
         admin.abort();
         Ok(())
     }

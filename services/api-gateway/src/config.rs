@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::{ArgAction, Parser, ValueEnum};
+use http::Uri;
 use ipnet::IpNet;
 
 use crate::{connection::Patience, edge::Limits, source::secret::SecretName, stream, worker::Settings};
@@ -107,6 +108,19 @@ pub struct Config {
     /// The share of requests that the access log has, from 0 to 1. Those that fail are all in it
     #[arg(long, env = "GATEWAY_ACCESS_LOG", default_value_t = 0.01)]
     pub access_log: f64,
+
+    /// Where traces are sent, by OTLP in HTTP with protobuf: the URL of a collector, with its path, which mostly is /v1/traces.
+    /// Left out: nowhere
+    #[arg(long, env = "GATEWAY_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<Uri>,
+
+    /// The name of this gateway in traces
+    #[arg(long, env = "GATEWAY_OTLP_SERVICE", default_value = "api-gateway")]
+    pub otlp_service: String,
+
+    /// The share of requests that begin a trace, from 0 to 1. Those in a trace that others record are all recorded
+    #[arg(long, env = "GATEWAY_TRACES", default_value_t = 0.01)]
+    pub traces: f64,
 
     /// Whether routes may be asked for at /explain and /config
     #[arg(long, env = "GATEWAY_EXPLAIN", default_value_t = true, action = ArgAction::Set)]

@@ -13,13 +13,12 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    access_log::AccessLog,
     discovery::Discovery,
     drain::{Announcement, Phase},
     listen,
     metrics::Metrics,
     snapshot::{self, Snapshot},
-    worker::{self, Order, Settings, Shared},
+    worker::{self, Common, Order, Shared},
 };
 
 /// Why a configuration is not taken.
@@ -64,29 +63,21 @@ impl Control {
     pub fn start(
         bind: Option<IpAddr>,
         workers: usize,
-        settings: &Settings,
-        metrics: &Arc<Metrics>,
-        log: &Arc<AccessLog>,
+        common: Common,
         discovery: Option<Arc<Discovery>>,
     ) -> io::Result<Self> {
-        let nothing = Snapshot::nothing(metrics);
+        let nothing = Snapshot::nothing(&common.metrics);
         let (snapshots, hears) = watch::channel(Arc::new(nothing));
         let drain = Announcement::default();
         let (mut orders, mut threads) = (Vec::new(), Vec::new());
         for number in 0..workers {
             let (sender, receiver) = mpsc::unbounded_channel();
-            let shared = Shared {
-                settings: settings.clone(),
-                metrics: Arc::clone(metrics),
-                log: Arc::clone(log),
-                drain: drain.hear(),
-                snapshots: hears.clone(),
-            };
+            let shared = Shared { common: common.clone(), drain: drain.hear(), snapshots: hears.clone() };
             threads.push(worker::start(format!("worker-{number}"), shared, receiver)?);
             orders.push(sender);
         }
         let threads = Mutex::new(threads);
-        let (metrics, status) = (Arc::clone(metrics), Mutex::default());
+        let (metrics, status) = (common.metrics, Mutex::default());
         Ok(Self { bind, metrics, discovery, snapshots, status, orders, drain, threads })
     }
 

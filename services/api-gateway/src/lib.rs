@@ -31,5 +31,6 @@ pub mod snapshot;
 pub mod source;
 pub mod stream;
 pub mod telemetry;
+pub mod trace;
 pub mod upstream;
 pub mod worker;

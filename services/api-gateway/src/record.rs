@@ -13,6 +13,7 @@ use crate::{
     connection::Activity,
     edge::Target,
     metrics::RouteMetrics,
+    trace::{Span, Started},
 };
 
 /// A request and its answer. It is counted and logged when it goes.
@@ -34,6 +35,8 @@ pub struct Record {
     pub correlation_id: HeaderValue,
     /// Its `traceparent`, when there is a good one.
     pub trace: Option<HeaderValue>,
+    /// Its span, when it is recorded.
+    pub recorded: Option<Started>,
     /// The metrics of its route.
     pub metrics: Arc<RouteMetrics>,
     /// The name of the rule that took it.
@@ -78,6 +81,7 @@ impl Record {
             target: None,
             correlation_id: HeaderValue::from_static(""),
             trace: None,
+            recorded: None,
             metrics,
             rule: None,
             backend: None,
@@ -127,6 +131,9 @@ impl Drop for Record {
         self.metrics.ended(self.status, self.was_aborted(), time);
         if self.log.wants(self.status, self.was_aborted()) {
             self.log.write(&Line::new(self, time));
+        }
+        if let Some(recorded) = self.recorded.take() {
+            recorded.end(|recorded| Span::new(recorded, self, time));
         }
         self.activity.end();
     }

@@ -30,6 +30,7 @@ use crate::{
     metrics::Metrics,
     snapshot::Snapshot,
     stream::{self, Buffers},
+    trace::Traces,
     upstream::Pools,
 };
 
@@ -77,15 +78,24 @@ pub enum Order {
     Close(Place),
 }
 
-/// What all workers share.
+/// What all workers have, of which each has its own handle.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub struct Common {
     /// What holds for every request.
     pub settings: Settings,
     /// What is measured.
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub log: Arc<AccessLog>,
+    /// What is recorded, when something is.
+    pub traces: Option<Arc<Traces>>,
+}
+
+/// What a worker is told by others.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// What all have.
+    pub common: Common,
     /// How near the end is.
     pub drain: Drain,
     /// What to go by.
@@ -101,6 +111,8 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub log: Arc<AccessLog>,
+    /// What is recorded, when something is.
+    pub traces: Option<Arc<Traces>>,
     /// How near the end is.
     pub drain: Drain,
     /// Connections to backends.
@@ -141,7 +153,7 @@ pub fn start(
 }
 
 async fn run(shared: Shared, mut orders: mpsc::UnboundedReceiver<Order>) {
-    let Shared { settings, metrics, log, drain, mut snapshots } = shared;
+    let Shared { common: Common { settings, metrics, log, traces }, drain, mut snapshots } = shared;
     let snapshot = Rc::new(Arc::clone(&snapshots.borrow_and_update()));
     let connections = settings.connections;
     let worker = Rc::new(Worker {
@@ -154,6 +166,7 @@ async fn run(shared: Shared, mut orders: mpsc::UnboundedReceiver<Order>) {
         settings,
         metrics,
         log,
+        traces,
         drain,
     });
     spawn_local(Rc::clone(&worker.pools).sweep());

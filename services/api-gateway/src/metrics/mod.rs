@@ -87,6 +87,10 @@ pub struct Metrics {
     health_checks: Family<OutcomeLabels, Counter>,
     /// Whether the API server answered last, when it is asked at all.
     pub api_server_up: Gauge,
+    /// Spans that a collector has taken.
+    pub sent_spans: Counter,
+    /// Spans that could not be sent.
+    pub lost_spans: Counter,
     /// Lines that the access log had no room for.
     pub lost_lines: Counter<u64, AtomicU64>,
     of_streams: StreamFamilies,
@@ -109,6 +113,8 @@ impl Default for Metrics {
             watch_failures: Family::default(),
             health_checks: Family::default(),
             api_server_up: Gauge::default(),
+            sent_spans: Counter::default(),
+            lost_spans: Counter::default(),
             lost_lines: Counter::default(),
             of_streams: StreamFamilies::default(),
             routes: Mutex::default(),
@@ -166,6 +172,16 @@ impl Default for Metrics {
             "api_server_up",
             "Whether the API server answered the last request to it",
             metrics.api_server_up.clone(),
+        );
+        registry.register(
+            "sent_spans",
+            "Spans of traces that a collector has taken",
+            metrics.sent_spans.clone(),
+        );
+        registry.register(
+            "lost_spans",
+            "Spans of traces that could not be sent, or not in time",
+            metrics.lost_spans.clone(),
         );
         registry.register(
             "access_log_lost_lines",

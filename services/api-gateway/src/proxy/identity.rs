@@ -2,8 +2,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::trace::TRACEPARENT;
+
 pub(super) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Longer ids are not taken over.

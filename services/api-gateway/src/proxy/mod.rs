@@ -44,6 +44,12 @@ pub async fn answer(
     );
     record.correlation_id = identity::correlation_id(&mut parts.headers);
     record.trace = identity::trace(&mut parts.headers);
+    if let Some(traces) = &worker.traces {
+        record.recorded = traces.begin(&mut parts.headers, record.trace.as_ref());
+        if let Some(recorded) = &record.recorded {
+            record.trace = recorded.header();
+        }
+    }
     let is_grpc = is_grpc(&parts);
     let is_http1 = parts.version < Version::HTTP_2;
     let exchange = Exchange { worker: &worker, connection: &connection, snapshot: &snapshot, is_grpc };

@@ -23,4 +23,5 @@ mod server_names;
 mod sessions;
 mod slow;
 mod streams;
+mod tracing;
 mod upgrades;
