@@ -8,11 +8,11 @@ use arbitrary::Arbitrary;
 use flotilla_api_gateway::edge::normalise;
 use flotilla_api_gateway::route::{Found, Table};
 use flotilla_gateway_config::{
-    GatewayConfig, HeaderMatch, HostPattern, Listener, ListenerProtocol, Match, PathMatch, QueryMatch, Route,
-    Rule, ValueMatch,
+    GatewayConfig, HeaderMatch, HostPattern, Listener, Match, PathMatch, QueryMatch, Route, Rule, ValueMatch,
 };
 use http::{Request, request::Parts};
 use libfuzzer_sys::fuzz_target;
+use serde_json::json;
 
 const PORT: u16 = 80;
 
@@ -101,13 +101,11 @@ fn config(input: &Input) -> GatewayConfig {
             hosts.push(host);
         }
     }
-    let listener = |(number, hostname): (usize, Option<HostPattern>)| Listener {
-        name: number.to_string(),
-        port: PORT,
-        protocol: ListenerProtocol::Http,
-        hostname,
-        tls: None,
-        routes: None,
+    // As a file has it: most of what a listener may say makes no difference here.
+    let listener = |(number, hostname): (usize, Option<HostPattern>)| -> Listener {
+        let written =
+            json!({"name": number.to_string(), "port": PORT, "protocol": "HTTP", "hostname": hostname});
+        serde_json::from_value(written).expect("a listener")
     };
     let route = |(number, written): (usize, &InputRoute)| Route {
         name: number.to_string(),
