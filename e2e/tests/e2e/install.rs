@@ -43,21 +43,29 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> Result<()> {
         ("patch", "deployments.apps"),
         ("delete", "services"),
         ("watch", "pods"),
-        // Of their metadata, which Kubernetes has no right of its own for.
+        // Of their metadata, which Kubernetes has no right of its own for; and of the certificates of gateways.
         ("watch", "secrets"),
+        // What gateways take: their configurations, certificates of authorities, what runs them and may read them.
+        ("create", "secrets"),
+        ("get", "configmaps"),
+        ("create", "microservices.flotilla.dev"),
+        ("patch", "gateways.gateway.networking.k8s.io/status"),
+        ("create", "roles.rbac.authorization.k8s.io"),
     ] {
         ensure!(may(verb, resource).await, "it must be able to {verb} {resource}");
     }
     for (verb, resource) in [
-        ("get", "secrets"),
-        ("create", "secrets"),
-        ("get", "configmaps"),
+        ("update", "secrets"),
         ("create", "pods"),
         ("create", "pods/exec"),
         ("create", "serviceaccounts/token"),
-        ("patch", "microservices.flotilla.dev"),
-        ("delete", "microservices.flotilla.dev"),
+        ("patch", "gateways.gateway.networking.k8s.io"),
+        ("patch", "namespaces"),
         ("create", "clusterroles.rbac.authorization.k8s.io"),
+        ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
+        ("patch", "clusterrolebindings.rbac.authorization.k8s.io"),
+        ("escalate", "roles.rbac.authorization.k8s.io"),
+        ("bind", "clusterroles.rbac.authorization.k8s.io"),
         ("impersonate", "users"),
         ("delete", "nodes"),
     ] {
