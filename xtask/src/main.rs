@@ -6,6 +6,7 @@
 mod bench;
 mod cache;
 mod cluster;
+mod debian;
 mod demo;
 mod r#gen;
 mod host;
