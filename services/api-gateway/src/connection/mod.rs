@@ -8,7 +8,7 @@ mod watched;
 
 pub use self::activity::{Activity, Patience};
 
-use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{cell::OnceCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
 use hyper::{
     rt::{Read, Write},
@@ -50,6 +50,8 @@ pub struct Connection {
     pub listener: Option<Arc<str>>,
     /// What happens on it.
     pub activity: Arc<Activity>,
+    /// What backends are told of it, written once and for its first request.
+    pub told: OnceCell<proxy::Told>,
 }
 
 /// Serves a connection to its end.
@@ -62,7 +64,8 @@ pub async fn serve(worker: Rc<Worker>, port: u16, stream: TcpStream, peer: Socke
     let Some(listening) = snapshot.ports.get(&port) else { return };
     let activity = Arc::new(Activity::default());
     let connection = |listener, is_secure| {
-        Rc::new(Connection { port, peer, is_secure, listener, activity: Arc::clone(&activity) })
+        let activity = Arc::clone(&activity);
+        Rc::new(Connection { port, peer, is_secure, listener, activity, told: OnceCell::new() })
     };
     if let Some(tls) = &listening.tls {
         match tls::accept(tls, stream, worker.settings.patience.head).await {

@@ -32,9 +32,9 @@ pub(super) fn tidy(headers: &mut HeaderMap, version: Version) {
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub(super) method: Method,
+    /// With `Host` among them.
     headers: HeaderMap,
     path_and_query: PathAndQuery,
-    host: HeaderValue,
 }
 
 impl Head {
@@ -46,20 +46,19 @@ impl Head {
         upgrade: Option<Upgrade>,
     ) -> Result<Self, Failure> {
         let mut headers = std::mem::take(&mut parts.headers);
-        let host = match (towards.host, headers.remove(header::HOST)) {
-            (Some(host), _) | (None, Some(host)) => host,
-            (None, None) => match (&parts.uri.authority(), target.port) {
-                (Some(authority), _) => HeaderValue::from_str(authority.as_str()),
-                (None, Some(port)) => HeaderValue::from_str(&format!("{}:{port}", target.host)),
-                (None, None) => HeaderValue::from_str(&target.host),
-            }
-            .map_err(http::Error::from)?,
+        let host = match towards.host {
+            None if headers.contains_key(header::HOST) => None,
+            None => Some(host_of(parts, target)?),
+            other => other,
         };
+        if let Some(host) = host {
+            headers.insert(header::HOST, host);
+        }
         if let Some(upgrade) = upgrade {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, upgrade.token());
         }
-        Ok(Self { method: parts.method.clone(), headers, path_and_query: towards.path_and_query, host })
+        Ok(Self { method: parts.method.clone(), headers, path_and_query: towards.path_and_query })
     }
 
     /// Whether doing it twice is like doing it once (RFC 9110 section 9.2.2).
@@ -76,7 +75,6 @@ impl Head {
         let mut request = Request::new(body);
         match endpoint.protocol {
             Protocol::Http1 => {
-                self.headers.insert(header::HOST, self.host);
                 *request.uri_mut() = Uri::from(self.path_and_query);
                 *request.version_mut() = Version::HTTP_11;
             }
@@ -84,7 +82,8 @@ impl Head {
                 let mut parts = http::uri::Parts::default();
                 let scheme = if endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
                 parts.scheme = Some(scheme);
-                parts.authority = Some(Authority::try_from(self.host.as_bytes())?);
+                let host = self.headers.remove(header::HOST);
+                parts.authority = host.map(|host| Authority::try_from(host.as_bytes())).transpose()?;
                 parts.path_and_query = Some(self.path_and_query);
                 *request.uri_mut() = Uri::from_parts(parts)?;
                 *request.version_mut() = Version::HTTP_2;
@@ -94,4 +93,14 @@ impl Head {
         *request.headers_mut() = self.headers;
         Ok(request)
     }
+}
+
+/// The host of a request of HTTP/2, which has no header for it (RFC 9113 section 8.3.1).
+fn host_of(parts: &Parts, target: &Target) -> Result<HeaderValue, http::Error> {
+    let written = match (parts.uri.authority(), target.port) {
+        (Some(authority), _) => HeaderValue::from_str(authority.as_str()),
+        (None, Some(port)) => HeaderValue::from_str(&format!("{}:{port}", target.host)),
+        (None, None) => HeaderValue::from_str(&target.host),
+    };
+    Ok(written?)
 }
