@@ -6,7 +6,6 @@ use std::{
 };
 
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use smallvec::SmallVec;
 use tokio::time::{sleep, timeout};
 
@@ -15,7 +14,7 @@ use crate::{
     body::RequestBody,
     record::Record,
     route::Rule,
-    upstream::{Cause, Endpoint, Lease, SendError, Upstream},
+    upstream::{Answered, Cause, Endpoint, Lease, SendError, Upstream},
 };
 
 /// How often another endpoint is asked when not a byte of the request has been sent, which is always safe.
@@ -23,7 +22,7 @@ const UNSENT: u32 = 2;
 
 /// What came of one attempt.
 enum Outcome {
-    Answer(Response<Incoming>, Lease),
+    Answer(Response<Answered>, Lease),
     Failure {
         failure: Failure,
         /// The request, when not a byte of it has been sent.
@@ -49,7 +48,7 @@ impl Exchange<'_> {
         head: Head,
         body: RequestBody,
         record: &mut Record,
-    ) -> Result<(Response<Incoming>, Lease), Failure> {
+    ) -> Result<(Response<Answered>, Lease), Failure> {
         let limit = rule.limit(self.is_grpc);
         let all = self.all_attempts(rule, upstream, head, body, record);
         match limit {
@@ -65,7 +64,7 @@ impl Exchange<'_> {
         head: Head,
         body: RequestBody,
         record: &mut Record,
-    ) -> Result<(Response<Incoming>, Lease), Failure> {
+    ) -> Result<(Response<Answered>, Lease), Failure> {
         let mut tried: SmallVec<[u64; 4]> = SmallVec::new();
         let retry = rule.retry.as_ref();
         let mut chances =
@@ -153,7 +152,7 @@ impl Exchange<'_> {
                 Err(SendError { cause, unsent, was_reused }) => {
                     let reason = match cause {
                         Cause::Connect(_) => "connect",
-                        Cause::Http(_) => "connection",
+                        Cause::Http1(_) | Cause::Http2(_) => "connection",
                     };
                     tracing::debug!(backend = %upstream.name, error = %cause, "a backend gave no answer");
                     (Failure::Unreachable(Box::new(cause)), reason, unsent, was_reused)

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-
-use super::connect::{Stream, keep};
-use crate::body::RequestBody;
+use super::{connect::Stream, wire::Io};
 
 /// Connections that rest and are kept, for each endpoint and worker.
 const MOST: usize = 1_024;
@@ -14,7 +11,7 @@ const MOST: usize = 1_024;
 /// connection fails, and not all may be sent again.
 pub(super) const REST: Duration = Duration::from_secs(4);
 
-pub(super) type Sender = SendRequest<RequestBody>;
+pub(super) use super::wire::Sender;
 
 /// Connections that rest.
 #[derive(Default)]
@@ -30,30 +27,21 @@ impl Resting {
     }
 
     pub(super) fn put(&mut self, sender: Sender, now: Instant) {
-        if self.0.len() < MOST && !sender.is_closed() {
+        if self.0.len() < MOST && sender.is_ready() {
             self.0.push((sender, now));
         }
     }
 
     /// Lets go of what has rested too long; returns whether nothing is left.
     pub(super) fn sweep(&mut self, now: Instant) -> bool {
-        self.0.retain(|(sender, since)| now.duration_since(*since) < REST && !sender.is_closed());
+        self.0.retain(|(sender, since)| now.duration_since(*since) < REST && sender.is_ready());
         self.0.is_empty()
     }
 }
 
-pub(super) async fn open(stream: Stream) -> Result<Sender, hyper::Error> {
-    match stream {
-        Stream::Plain(io) => run(io).await,
-        Stream::Tls(io) => run(io).await,
-    }
-}
-
-async fn run<T>(io: T) -> Result<Sender, hyper::Error>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = Builder::new().handshake(io).await?;
-    keep(connection.with_upgrades());
-    Ok(sender)
+pub(super) fn open(stream: Stream) -> Sender {
+    Sender::new(match stream {
+        Stream::Plain(io) => Io::Plain(io.into_inner()),
+        Stream::Tls(io) => Io::Boxed(io.into_inner()),
+    })
 }

@@ -1,5 +1,6 @@
 //! To whom requests go: endpoints, which of them is taken, and the connections to them.
 
+mod answer;
 mod balance;
 mod connect;
 mod endpoint;
@@ -9,14 +10,17 @@ mod http2;
 mod lease;
 mod pool;
 mod tls;
+mod wire;
 
 pub(crate) use self::tls::{authorities, certificates};
 pub use self::{
+    answer::{Answered, Broken},
     connect::Error as ConnectError,
     endpoint::{Endpoint, InFlight},
     lease::Lease,
     pool::{Cause, Pools, SendError},
     tls::{Error as TlsError, Tls},
+    wire::{Error as WireError, Tunnel},
 };
 
 use std::sync::{

@@ -10,15 +10,15 @@ use std::{
 
 use flotilla_gateway_config::Protocol;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::{sync::Mutex, time::interval};
 
 use super::{
-    ConnectError, Endpoint, Lease,
+    Answered, ConnectError, Endpoint, Lease, WireError,
     connect::connect,
     http1::{self, Resting},
     http2::{self, Connections},
     lease::Connection,
+    wire::Unanswered,
 };
 use crate::body::{self, RequestBody};
 
@@ -51,9 +51,12 @@ pub enum Cause {
     /// There is no connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The connection failed.
+    /// The connection in HTTP/1.1 failed.
     #[error(transparent)]
-    Http(#[from] hyper::Error),
+    Http1(#[from] WireError),
+    /// The connection in HTTP/2 failed.
+    #[error(transparent)]
+    Http2(#[from] hyper::Error),
 }
 
 /// A request without an answer.
@@ -70,7 +73,11 @@ pub struct SendError {
 impl SendError {
     /// What is wrong with the body that the client sends, when it is that; otherwise the error itself.
     pub fn of_client(self) -> Result<body::Error, Self> {
-        let Cause::Http(error) = &self.cause else { return Err(self) };
+        let error = match &self.cause {
+            Cause::Http1(WireError::Client(error)) => return Ok(error.clone()),
+            Cause::Http2(error) => error,
+            _ => return Err(self),
+        };
         let mut source = std::error::Error::source(error);
         while let Some(error) = source {
             if let Some(found) = error.downcast_ref::<body::Error>() {
@@ -92,7 +99,7 @@ impl Pools {
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
         request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Answered>, Lease), SendError> {
         match endpoint.protocol {
             Protocol::Http1 => self.send_http1(endpoint, request).await,
             Protocol::Http2 => self.send_http2(endpoint, request).await,
@@ -103,20 +110,21 @@ impl Pools {
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
         mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Answered>, Lease), SendError> {
         let in_flight = endpoint.begin();
         loop {
             let resting = self.take(endpoint.id);
             let was_reused = resting.is_some();
-            let mut sender = match resting {
+            let sender = match resting {
                 Some(sender) => sender,
                 None => match open_http1(endpoint).await {
                     Ok(sender) => sender,
                     Err(cause) => return Err(SendError::unsent(cause, request)),
                 },
             };
-            match sender.try_send_request(request).await {
+            match sender.send(request).await {
                 Ok(response) => {
+                    let response = response.map(Answered::Http1);
                     // After 101 the connection is no longer one of HTTP.
                     let connection = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                         Connection::None
@@ -125,11 +133,11 @@ impl Pools {
                     };
                     return Ok((response, Lease::new(connection, in_flight)));
                 }
-                Err(mut error) => match (error.take_message(), was_reused) {
+                Err(Unanswered { error, unsent }) => match (unsent, was_reused) {
                     // It had ended while it rested.
                     (Some(unsent), true) => request = unsent,
                     (unsent, was_reused) => {
-                        let cause = Cause::Http(error.into_error());
+                        let cause = Cause::Http1(error);
                         return Err(SendError { cause, unsent: unsent.map(Box::new), was_reused });
                     }
                 },
@@ -141,7 +149,7 @@ impl Pools {
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
         mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Answered>, Lease), SendError> {
         let in_flight = endpoint.begin();
         let pool = Rc::clone(self.http2.borrow_mut().entry(endpoint.id).or_default());
         loop {
@@ -152,6 +160,7 @@ impl Pools {
             let counted = shared.begin();
             match shared.sender.try_send_request(request).await {
                 Ok(response) => {
+                    let response = response.map(Answered::Http2);
                     return Ok((response, Lease::new(Connection::Http2(counted), in_flight)));
                 }
                 Err(mut error) => match (error.take_message(), was_reused) {
@@ -160,7 +169,7 @@ impl Pools {
                         request = unsent;
                     }
                     (unsent, was_reused) => {
-                        let cause = Cause::Http(error.into_error());
+                        let cause = Cause::Http2(error.into_error());
                         return Err(SendError { cause, unsent: unsent.map(Box::new), was_reused });
                     }
                 },
@@ -207,5 +216,5 @@ impl Http2 {
 }
 
 async fn open_http1(endpoint: &Endpoint) -> Result<http1::Sender, Cause> {
-    Ok(http1::open(connect(endpoint).await?).await?)
+    Ok(http1::open(connect(endpoint).await?))
 }
