@@ -3,6 +3,7 @@
 mod activity;
 mod lines;
 mod preface;
+mod seldom;
 mod tls;
 mod watched;
 
@@ -22,7 +23,7 @@ use tokio::{
     time::timeout,
 };
 
-use self::{preface::Spoken, watched::Watched};
+use self::{preface::Spoken, seldom::Seldom, watched::Watched};
 use crate::{drain::Phase, local::LocalExecutor, proxy, worker::Worker};
 
 /// Streams of HTTP/2 that a client may have open at a time.
@@ -112,15 +113,16 @@ where
             .serve_connection(io, service)
             .with_upgrades()
     );
-    let mut expired = pin!(activity.expired(worker.settings.patience));
-    let mut drain = pin!(worker.drain.at_least(Phase::Ending));
+    let (expired, drain) =
+        (pin!(activity.expired(worker.settings.patience)), pin!(worker.drain.at_least(Phase::Ending)));
+    let (mut expired, mut drain) = (Seldom::new(expired), Seldom::new(drain));
     let mut is_draining = false;
     loop {
         tokio::select! {
             biased;
             result = served.as_mut() => return ended(&connection, result),
-            () = expired.as_mut() => return worker.metrics.refused("slow-client"),
-            () = drain.as_mut(), if !is_draining => {
+            () = &mut expired => return worker.metrics.refused("slow-client"),
+            () = &mut drain, if !is_draining => {
                 is_draining = true;
                 served.as_mut().graceful_shutdown();
             }
@@ -150,15 +152,16 @@ where
             .keep_alive_timeout(settings.patience.head)
             .serve_connection(io, service)
     );
-    let mut expired = pin!(activity.expired(settings.patience));
+    let expired = pin!(activity.expired(settings.patience));
     // GOAWAY says which requests are still taken, so nothing is lost when it is sent early.
-    let mut drain = pin!(worker.drain.at_least(Phase::Leaving));
+    let drain = pin!(worker.drain.at_least(Phase::Leaving));
+    let (mut expired, mut drain) = (Seldom::new(expired), Seldom::new(drain));
     let mut is_draining = false;
     loop {
         tokio::select! {
             biased;
             result = served.as_mut() => return ended(&connection, result),
-            () = expired.as_mut() => {
+            () = &mut expired => {
                 served.as_mut().graceful_shutdown();
                 // Nothing runs; a client that has not even begun does not hear the goodbye.
                 match timeout(settings.patience.head, served.as_mut()).await {
@@ -166,7 +169,7 @@ where
                     Err(_) => return worker.metrics.refused("slow-client"),
                 }
             }
-            () = drain.as_mut(), if !is_draining => {
+            () = &mut drain, if !is_draining => {
                 is_draining = true;
                 served.as_mut().graceful_shutdown();
             }
