@@ -18,6 +18,7 @@ pub mod edge;
 pub mod filter;
 pub mod listen;
 pub mod local;
+pub mod map;
 pub mod metrics;
 pub mod proxy;
 pub mod record;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use smallvec::SmallVec;
 use tokio::time::{sleep, timeout};
 
@@ -14,7 +14,7 @@ use crate::{
     body::RequestBody,
     record::Record,
     route::Rule,
-    upstream::{Answered, Cause, Endpoint, Lease, SendError, Upstream},
+    upstream::{Answered, Cause, Endpoint, Lease, Outbound, SendError, Upstream},
 };
 
 /// How often another endpoint is asked when not a byte of the request has been sent, which is always safe.
@@ -26,7 +26,7 @@ enum Outcome {
     Failure {
         failure: Failure,
         /// The request, when not a byte of it has been sent.
-        unsent: Option<Box<Request<RequestBody>>>,
+        unsent: Option<Box<Outbound>>,
         /// Whether the end of a used connection may have met the request.
         was_reused: bool,
     },
@@ -125,7 +125,7 @@ impl Exchange<'_> {
         rule: &Rule,
         upstream: &Upstream,
         endpoint: &Arc<Endpoint>,
-        request: Request<RequestBody>,
+        request: Outbound,
         record: &mut Record,
     ) -> Outcome {
         let begun = Instant::now();

@@ -1,9 +1,11 @@
 //! The head of a request as a backend gets it.
 
+use std::rc::Rc;
+
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri, Version, header,
     request::Parts,
-    uri::{Authority, PathAndQuery, Scheme},
+    uri::{Authority, Scheme},
 };
 
 use super::failure::Failure;
@@ -11,7 +13,7 @@ use crate::{
     body::RequestBody,
     edge::{Target, Upgrade},
     filter::Outgoing,
-    upstream::Endpoint,
+    upstream::{self, Endpoint, Outbound},
 };
 use flotilla_gateway_config::Protocol;
 
@@ -30,12 +32,7 @@ pub(super) fn tidy(headers: &mut HeaderMap, version: Version) {
 
 /// Everything of a request but its body, which may be sent more than once.
 #[derive(Clone, Debug)]
-pub(super) struct Head {
-    pub(super) method: Method,
-    /// With `Host` among them.
-    headers: HeaderMap,
-    path_and_query: PathAndQuery,
-}
+pub(super) struct Head(Rc<upstream::Head>);
 
 impl Head {
     /// Takes the headers, and leaves none.
@@ -58,40 +55,35 @@ impl Head {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, upgrade.token());
         }
-        Ok(Self { method: parts.method.clone(), headers, path_and_query: towards.path_and_query })
+        let head = upstream::Head { method: parts.method.clone(), target: towards.path_and_query, headers };
+        Ok(Self(Rc::new(head)))
     }
 
     /// Whether doing it twice is like doing it once (RFC 9110 section 9.2.2).
     pub(super) fn is_idempotent(&self) -> bool {
-        matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+        matches!(self.0.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
     }
 
     /// As an endpoint gets it.
-    pub(super) fn request(
-        mut self,
-        endpoint: &Endpoint,
-        body: RequestBody,
-    ) -> Result<Request<RequestBody>, http::Error> {
-        let mut request = Request::new(body);
+    pub(super) fn request(self, endpoint: &Endpoint, body: RequestBody) -> Result<Outbound, http::Error> {
         match endpoint.protocol {
-            Protocol::Http1 => {
-                *request.uri_mut() = Uri::from(self.path_and_query);
-                *request.version_mut() = Version::HTTP_11;
-            }
+            Protocol::Http1 => Ok(Outbound::Http1(self.0, body)),
             Protocol::Http2 => {
+                let mut head = Rc::unwrap_or_clone(self.0);
                 let mut parts = http::uri::Parts::default();
                 let scheme = if endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
                 parts.scheme = Some(scheme);
-                let host = self.headers.remove(header::HOST);
+                let host = head.headers.remove(header::HOST);
                 parts.authority = host.map(|host| Authority::try_from(host.as_bytes())).transpose()?;
-                parts.path_and_query = Some(self.path_and_query);
+                parts.path_and_query = Some(head.target);
+                let mut request = Request::new(body);
                 *request.uri_mut() = Uri::from_parts(parts)?;
                 *request.version_mut() = Version::HTTP_2;
+                *request.method_mut() = head.method;
+                *request.headers_mut() = head.headers;
+                Ok(Outbound::Http2(Box::new(request)))
             }
         }
-        *request.method_mut() = self.method;
-        *request.headers_mut() = self.headers;
-        Ok(request)
     }
 }
 

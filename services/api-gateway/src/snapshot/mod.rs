@@ -6,14 +6,12 @@ mod upstreams;
 
 pub use self::tls::PortTls;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use flotilla_gateway_config::{GatewayConfig, ListenerProtocol};
 
 use crate::{
+    map::Map,
     metrics::{Metrics, RouteMetrics},
     route::Table,
     upstream::{self, Upstream},
@@ -58,9 +56,9 @@ pub struct Snapshot {
     /// Which rule takes a request.
     pub table: Table,
     /// The backends by name.
-    pub upstreams: HashMap<Arc<str>, Arc<Upstream>>,
+    pub upstreams: Map<Arc<str>, Arc<Upstream>>,
     /// The metrics of routes by their names.
-    pub routes: HashMap<Arc<str>, Arc<RouteMetrics>>,
+    pub routes: Map<Arc<str>, Arc<RouteMetrics>>,
     /// The metrics of requests that no route takes.
     pub no_route: Arc<RouteMetrics>,
     /// Where it listens.
@@ -73,8 +71,8 @@ impl Snapshot {
         Self {
             config: Arc::default(),
             table: Table::default(),
-            upstreams: HashMap::new(),
-            routes: HashMap::new(),
+            upstreams: Map::default(),
+            routes: Map::default(),
             no_route: metrics.no_route(),
             ports: BTreeMap::new(),
         }

@@ -1,17 +1,20 @@
 //! Backends with their endpoints.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use flotilla_gateway_config::{self as config, GatewayConfig};
 
 use super::{Error, Snapshot};
-use crate::upstream::{Endpoint, Tls, Upstream};
+use crate::{
+    map::Map,
+    upstream::{Endpoint, Tls, Upstream},
+};
 
 pub(super) fn compile(
     config: &GatewayConfig,
     before: Option<&Snapshot>,
-) -> Result<HashMap<Arc<str>, Arc<Upstream>>, Error> {
-    let mut upstreams = HashMap::new();
+) -> Result<Map<Arc<str>, Arc<Upstream>>, Error> {
+    let mut upstreams = Map::default();
     for (name, written) in &config.backends {
         if written.service.is_some() {
             return Err(Error::Service(name.clone()));

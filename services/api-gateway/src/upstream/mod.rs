@@ -8,6 +8,7 @@ mod health;
 mod http1;
 mod http2;
 mod lease;
+mod outbound;
 mod pool;
 mod tls;
 mod wire;
@@ -18,6 +19,7 @@ pub use self::{
     connect::Error as ConnectError,
     endpoint::{Endpoint, InFlight},
     lease::Lease,
+    outbound::{Head, Outbound},
     pool::{Cause, Pools, SendError},
     tls::{Error as TlsError, Tls},
     wire::{Error as WireError, Tunnel},

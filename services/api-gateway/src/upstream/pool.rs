@@ -2,25 +2,26 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use flotilla_gateway_config::Protocol;
 use http::{Request, Response, StatusCode};
 use tokio::{sync::Mutex, time::interval};
 
 use super::{
-    Answered, ConnectError, Endpoint, Lease, WireError,
+    Answered, ConnectError, Endpoint, Head, Lease, Outbound, WireError,
     connect::connect,
     http1::{self, Resting},
     http2::{self, Connections},
     lease::Connection,
     wire::Unanswered,
 };
-use crate::body::{self, RequestBody};
+use crate::{
+    body::{self, RequestBody},
+    map::Map,
+};
 
 /// How often connections that have rested too long are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -28,8 +29,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// The connections of one worker.
 #[derive(Default)]
 pub struct Pools {
-    http1: RefCell<HashMap<u64, Resting>>,
-    http2: RefCell<HashMap<u64, Rc<Http2>>>,
+    http1: RefCell<Map<u64, Resting>>,
+    http2: RefCell<Map<u64, Rc<Http2>>>,
 }
 
 impl std::fmt::Debug for Pools {
@@ -65,7 +66,7 @@ pub struct SendError {
     /// Why.
     pub cause: Cause,
     /// The request, when not a byte of it has been sent.
-    pub unsent: Option<Box<Request<RequestBody>>>,
+    pub unsent: Option<Box<Outbound>>,
     /// Whether the connection had been used before: its end may have met the request.
     pub was_reused: bool,
 }
@@ -88,7 +89,7 @@ impl SendError {
         Err(self)
     }
 
-    fn unsent(cause: impl Into<Cause>, request: Request<RequestBody>) -> Self {
+    fn unsent(cause: impl Into<Cause>, request: Outbound) -> Self {
         Self { cause: cause.into(), unsent: Some(Box::new(request)), was_reused: false }
     }
 }
@@ -98,18 +99,19 @@ impl Pools {
     pub async fn send(
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
-        request: Request<RequestBody>,
+        request: Outbound,
     ) -> Result<(Response<Answered>, Lease), SendError> {
-        match endpoint.protocol {
-            Protocol::Http1 => self.send_http1(endpoint, request).await,
-            Protocol::Http2 => self.send_http2(endpoint, request).await,
+        match request {
+            Outbound::Http1(head, body) => self.send_http1(endpoint, head, body).await,
+            Outbound::Http2(request) => self.send_http2(endpoint, request).await,
         }
     }
 
     async fn send_http1(
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
-        mut request: Request<RequestBody>,
+        head: Rc<Head>,
+        mut body: RequestBody,
     ) -> Result<(Response<Answered>, Lease), SendError> {
         let in_flight = endpoint.begin();
         loop {
@@ -119,10 +121,10 @@ impl Pools {
                 Some(sender) => sender,
                 None => match open_http1(endpoint).await {
                     Ok(sender) => sender,
-                    Err(cause) => return Err(SendError::unsent(cause, request)),
+                    Err(cause) => return Err(SendError::unsent(cause, Outbound::Http1(head, body))),
                 },
             };
-            match sender.send(request).await {
+            match sender.send(&head, body).await {
                 Ok(response) => {
                     let response = response.map(Answered::Http1);
                     // After 101 the connection is no longer one of HTTP.
@@ -135,10 +137,11 @@ impl Pools {
                 }
                 Err(Unanswered { error, unsent }) => match (unsent, was_reused) {
                     // It had ended while it rested.
-                    (Some(unsent), true) => request = unsent,
+                    (Some(unsent), true) => body = unsent,
                     (unsent, was_reused) => {
                         let cause = Cause::Http1(error);
-                        return Err(SendError { cause, unsent: unsent.map(Box::new), was_reused });
+                        let unsent = unsent.map(|body| Box::new(Outbound::Http1(head, body)));
+                        return Err(SendError { cause, unsent, was_reused });
                     }
                 },
             }
@@ -148,17 +151,17 @@ impl Pools {
     async fn send_http2(
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
     ) -> Result<(Response<Answered>, Lease), SendError> {
         let in_flight = endpoint.begin();
         let pool = Rc::clone(self.http2.borrow_mut().entry(endpoint.id).or_default());
         loop {
             let (mut shared, was_reused) = match pool.get(endpoint).await {
                 Ok(shared) => shared,
-                Err(cause) => return Err(SendError::unsent(cause, request)),
+                Err(cause) => return Err(SendError::unsent(cause, Outbound::Http2(request))),
             };
             let counted = shared.begin();
-            match shared.sender.try_send_request(request).await {
+            match shared.sender.try_send_request(*request).await {
                 Ok(response) => {
                     let response = response.map(Answered::Http2);
                     return Ok((response, Lease::new(Connection::Http2(counted), in_flight)));
@@ -166,11 +169,12 @@ impl Pools {
                 Err(mut error) => match (error.take_message(), was_reused) {
                     (Some(unsent), true) => {
                         pool.connections.borrow_mut().remove(&shared);
-                        request = unsent;
+                        request = Box::new(unsent);
                     }
                     (unsent, was_reused) => {
                         let cause = Cause::Http2(error.into_error());
-                        return Err(SendError { cause, unsent: unsent.map(Box::new), was_reused });
+                        let unsent = unsent.map(|request| Box::new(Outbound::Http2(Box::new(request))));
+                        return Err(SendError { cause, unsent, was_reused });
                     }
                 },
             }

@@ -1,10 +1,10 @@
 //! How the head of a request is written. Pure.
 
 use bytes::{BufMut as _, BytesMut};
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, header};
 use http_body::Body as _;
 
-use crate::body::RequestBody;
+use crate::{body::RequestBody, upstream::Head};
 
 /// How the end of a body is told (RFC 9112 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,22 +16,21 @@ pub(super) enum Framing {
 }
 
 /// Writes the head of a request, and says how its body has to be framed.
-pub(super) fn write(parts: &Parts, body: &RequestBody, out: &mut BytesMut) -> Framing {
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let headers: usize =
-        parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    out.reserve(parts.method.as_str().len() + target.len() + headers + 64);
-    out.put_slice(parts.method.as_str().as_bytes());
+pub(super) fn write(head: &Head, body: &RequestBody, out: &mut BytesMut) -> Framing {
+    let target = head.target.as_str();
+    let headers: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    out.reserve(head.method.as_str().len() + target.len() + headers + 64);
+    out.put_slice(head.method.as_str().as_bytes());
     out.put_u8(b' ');
     out.put_slice(target.as_bytes());
     out.put_slice(b" HTTP/1.1\r\n");
-    for (name, value) in &parts.headers {
+    for (name, value) in &head.headers {
         out.put_slice(name.as_str().as_bytes());
         out.put_slice(b": ");
         out.put_slice(value.as_bytes());
         out.put_slice(b"\r\n");
     }
-    let framing = framing(&parts.headers, body);
+    let framing = framing(&head.headers, body);
     if framing == Framing::Chunked {
         out.put_slice(b"transfer-encoding: chunked\r\n");
     }
@@ -53,16 +52,19 @@ fn framing(headers: &HeaderMap, body: &RequestBody) -> Framing {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{HeaderValue, Method, uri::PathAndQuery};
 
     use super::*;
 
     #[test]
     fn a_head_is_written_in_the_order_of_its_headers() {
-        let request =
-            Request::put("/a?b").header("host", "c").header("x", "1").header("x", "2").body(()).unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("host", "c"), ("x", "1"), ("x", "2")] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let head = Head { method: Method::PUT, target: PathAndQuery::from_static("/a?b"), headers };
         let mut out = BytesMut::new();
-        let framing = write(&request.into_parts().0, &RequestBody::Empty, &mut out);
+        let framing = write(&head, &RequestBody::Empty, &mut out);
         assert_eq!(framing, Framing::Length(0));
         assert_eq!(out, "PUT /a?b HTTP/1.1\r\nhost: c\r\nx: 1\r\nx: 2\r\n\r\n");
     }

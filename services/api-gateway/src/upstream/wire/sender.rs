@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use super::{
     Error,
@@ -17,7 +17,7 @@ use super::{
     request,
     sending::Sending,
 };
-use crate::body::RequestBody;
+use crate::{body::RequestBody, upstream::Head as Outgoing};
 
 /// Interim answers to a request: a backend has no use for more.
 const INTERIM: u32 = 16;
@@ -29,8 +29,8 @@ pub(in crate::upstream) struct Sender(Rc<RefCell<Connection>>);
 #[derive(Debug)]
 pub(in crate::upstream) struct Unanswered {
     pub(in crate::upstream) error: Error,
-    /// The request, when nothing of it has been sent.
-    pub(in crate::upstream) unsent: Option<Request<RequestBody>>,
+    /// Its body, when nothing of it has been sent.
+    pub(in crate::upstream) unsent: Option<RequestBody>,
 }
 
 impl Sender {
@@ -47,26 +47,26 @@ impl Sender {
     /// Sends a request, and waits for the head of its answer.
     pub(in crate::upstream) async fn send(
         &self,
-        request: Request<RequestBody>,
+        head: &Outgoing,
+        body: RequestBody,
     ) -> Result<Response<Body>, Unanswered> {
         if !self.is_ready() {
-            return Err(Unanswered { error: Error::Ended, unsent: Some(request) });
+            return Err(Unanswered { error: Error::Ended, unsent: Some(body) });
         }
-        let (parts, body) = request.into_parts();
         let mut exchange = {
             let mut connection = self.0.borrow_mut();
             connection.is_busy = true;
-            let framing = request::write(&parts, &body, &mut connection.output);
+            let framing = request::write(head, &body, &mut connection.output);
             Exchange {
-                method: parts.method,
+                method: head.method.clone(),
                 sending: Some(Sending::new(body, framing)),
                 broken: None,
                 looked: 0,
                 interim: 0,
             }
         };
-        let head = poll_fn(|context| exchange.poll(&mut self.0.borrow_mut(), context)).await;
-        let head = head.map_err(|error| Unanswered { error, unsent: None })?;
+        let answer = poll_fn(|context| exchange.poll(&mut self.0.borrow_mut(), context)).await;
+        let head = answer.map_err(|error| Unanswered { error, unsent: None })?;
         let body = Body::new(Rc::clone(&self.0), head.framing, head.keeps, exchange.sending);
         let mut response = Response::new(body);
         *response.status_mut() = head.status;
