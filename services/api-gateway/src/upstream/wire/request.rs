@@ -40,12 +40,11 @@ pub(super) fn write(head: &Head, body: &RequestBody, out: &mut BytesMut) -> Fram
 
 /// What the client has said of its body has been checked; it stands in the headers.
 fn framing(headers: &HeaderMap, body: &RequestBody) -> Framing {
-    if body.is_end_stream() {
-        return Framing::Length(0);
-    }
     let length = headers.get(header::CONTENT_LENGTH);
     match length.and_then(|length| length.to_str().ok()?.parse().ok()) {
+        // Also of a body that has ended already: a backend would take the next request for the rest of this.
         Some(length) => Framing::Length(length),
+        None if body.is_end_stream() => Framing::Length(0),
         None => Framing::Chunked,
     }
 }
@@ -67,5 +66,13 @@ mod tests {
         let framing = write(&head, &RequestBody::Empty, &mut out);
         assert_eq!(framing, Framing::Length(0));
         assert_eq!(out, "PUT /a?b HTTP/1.1\r\nhost: c\r\nx: 1\r\nx: 2\r\n\r\n");
+    }
+
+    #[test]
+    fn a_body_is_as_long_as_its_head_says() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(framing(&headers, &RequestBody::Empty), Framing::Length(0));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("5"));
+        assert_eq!(framing(&headers, &RequestBody::Empty), Framing::Length(5));
     }
 }

@@ -116,8 +116,8 @@ impl Exchange {
         match sending.poll(connection, context) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => self.sending = None,
-            // The client has no end of its request: nobody needs the answer.
-            Poll::Ready(Err(error @ Error::Client(_))) => return Err(error),
+            // The request has no end, or not that which its head tells of: there is no answer to it.
+            Poll::Ready(Err(error @ (Error::Client(_) | Error::Malformed(_)))) => return Err(error),
             Poll::Ready(Err(error)) => {
                 self.sending = None;
                 self.broken = Some(error);
