@@ -78,11 +78,12 @@ fn read(head: &Bytes, method: &Method) -> Result<Head, Error> {
         };
         headers.append(name, value);
     }
-    let asks = |wanted: &str| {
-        let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(wanted))
+    let asks = |wanted: &[u8]| {
+        let values = headers.get_all(header::CONNECTION).iter().map(HeaderValue::as_bytes);
+        let mut tokens = values.flat_map(|value| value.split(|byte| *byte == b','));
+        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(wanted))
     };
-    let mut keeps = if is_http11 { !asks("close") } else { asks("keep-alive") };
+    let mut keeps = !asks(b"close") && (is_http11 || asks(b"keep-alive"));
     let framing = framing(status, &mut headers, is_http11, method)?;
     keeps &= !matches!(framing, Framing::Close);
     Ok(Head { status, headers, framing, keeps })
@@ -94,9 +95,8 @@ fn framing(
     is_http11: bool,
     method: &Method,
 ) -> Result<Framing, Error> {
-    let is_chunked = is_chunked(headers);
     let length = length(headers)?;
-    if is_chunked.is_some() {
+    if headers.contains_key(header::TRANSFER_ENCODING) || status == StatusCode::NO_CONTENT {
         // Whoever comes next must not believe it instead (RFC 9112 section 6.3, rule 3).
         headers.remove(header::CONTENT_LENGTH);
     } else if let Some(length) = length {
@@ -106,22 +106,28 @@ fn framing(
     let has_none = *method == Method::HEAD
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    Ok(match (is_chunked, length) {
-        _ if has_none => Framing::Length(0),
+    if has_none {
+        return Ok(Framing::Length(0));
+    }
+    Ok(match (is_chunked(headers)?, length) {
         // An encoding beside a length, or in a version that has none, is an attempt at something.
-        (Some(_), Some(_)) => return Err(Error::Malformed("it has a length and an encoding")),
-        (Some(_), None) if !is_http11 => return Err(Error::Malformed("HTTP/1.0 has no encodings")),
-        (Some(true), None) => Framing::Chunked(Chunks::default()),
-        (Some(false) | None, None) => Framing::Close,
-        (None, Some(length)) => Framing::Length(length),
+        (true, Some(_)) => return Err(Error::Malformed("it has a length and an encoding")),
+        (true, None) if !is_http11 => return Err(Error::Malformed("HTTP/1.0 has no encodings")),
+        (true, None) => Framing::Chunked(Chunks::default()),
+        (false, None) => Framing::Close,
+        (false, Some(length)) => Framing::Length(length),
     })
 }
 
-/// Whether the last encoding is `chunked`; `None` without any.
-fn is_chunked(headers: &HeaderMap) -> Option<bool> {
-    let last = headers.get_all(header::TRANSFER_ENCODING).iter().next_back()?;
-    let last = last.to_str().unwrap_or_default().rsplit(',').next().unwrap_or_default();
-    Some(last.trim().eq_ignore_ascii_case("chunked"))
+/// Whether it is in chunks. No other encoding has been asked for by `TE` (RFC 9112 section 7.4), and nobody could undo it
+/// who does not hear of it.
+fn is_chunked(headers: &HeaderMap) -> Result<bool, Error> {
+    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (encodings.next(), encodings.next()) {
+        (None, _) => Ok(false),
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
+        _ => Err(Error::Malformed("it has an encoding that nobody asked for")),
+    }
 }
 
 fn length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
@@ -177,8 +183,9 @@ mod tests {
             ("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\n", "5"),
             ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\n", "5, keeps"),
             ("HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n", "chunked, keeps"),
-            ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n", "chunked, keeps"),
-            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip\r\n\r\n", "close"),
+            ("HTTP/1.1 304 No\r\ntransfer-encoding: gzip, chunked\r\n\r\n", "0, keeps"),
+            ("HTTP/1.1 200 OK\r\nconnection: \u{e9}, close\r\ncontent-length: 5\r\n\r\n", "5"),
+            ("HTTP/1.0 200 OK\r\nconnection: keep-alive, close\r\ncontent-length: 5\r\n\r\n", "5"),
             ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\n", "5, keeps"),
             ("HTTP/1.1 200 OK\r\ncontent-length: 5", "more"),
             ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n", "more"),
@@ -199,6 +206,19 @@ mod tests {
             "HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551616\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
             "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: \u{e9}chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding:\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nx: a\rb\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nx\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: 1\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.2 200 OK\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length : 5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nx: 1\r\n y\r\n\r\n",
             "HTTP/2 200 OK\r\n\r\n",
@@ -206,6 +226,17 @@ mod tests {
             "hello\r\n\r\n",
         ] {
             assert!(of(head, &Method::GET).is_err(), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_hears_of_a_length_that_is_none() {
+        for head in [
+            "HTTP/1.1 204 No\r\ncontent-length: 5\r\n\r\n",
+            "HTTP/1.1 304 No\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+        ] {
+            let head = of(head, &Method::GET).unwrap().unwrap();
+            assert!(!head.headers.contains_key(header::CONTENT_LENGTH), "{head:?}");
         }
     }
 

@@ -1,9 +1,10 @@
 //! Bodies in chunks (RFC 9112 section 7.1). Pure.
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::Error;
+use crate::edge::strip_hop_by_hop;
 
 /// Bytes of a chunk's first line: its size, and extensions that nobody reads.
 const LINE: usize = 4 * 1024;
@@ -101,9 +102,9 @@ fn size(line: &[u8]) -> Result<u64, Error> {
     let digits = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
     let (digits, rest) = line.split_at(digits);
     // Blanks are allowed only before an extension, where older software writes them.
-    let is_good = match rest.trim_ascii_start() {
-        [] => rest.is_empty(),
-        [first, ..] => *first == b';' && !rest.contains(&b'\r'),
+    let is_good = match rest.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
+        None => rest.is_empty(),
+        Some(first) => *first == b';' && !rest.contains(&b'\r'),
     };
     let size = std::str::from_utf8(digits).ok().filter(|digits| is_good && digits.len() <= 16);
     size.and_then(|digits| u64::from_str_radix(digits, 16).ok())
@@ -127,9 +128,13 @@ fn trailers(block: &Bytes) -> Result<Piece, Error> {
         return Ok(Piece::End);
     }
     let mut lines = [httparse::EMPTY_HEADER; HEADERS];
-    let httparse::Status::Complete((_, lines)) = httparse::parse_headers(block, &mut lines)? else {
+    let httparse::Status::Complete((end, lines)) = httparse::parse_headers(block, &mut lines)? else {
         return Err(Error::Malformed("its trailers have no end"));
     };
+    // An empty line without CR is an end for some, and what is behind it another answer.
+    if end != block.len() {
+        return Err(Error::Malformed("its trailers have two ends"));
+    }
     let mut trailers = HeaderMap::with_capacity(lines.len());
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes());
@@ -139,7 +144,10 @@ fn trailers(block: &Bytes) -> Result<Piece, Error> {
         };
         trailers.append(name, value);
     }
-    Ok(Piece::Trailers(trailers))
+    // What frames a message or speaks of one connection is no trailer (RFC 9110 section 6.5.1).
+    strip_hop_by_hop(&mut trailers);
+    trailers.remove(header::CONTENT_LENGTH);
+    Ok(if trailers.is_empty() { Piece::End } else { Piece::Trailers(trailers) })
 }
 
 #[cfg(test)]
@@ -178,6 +186,8 @@ mod tests {
             ("A;x=y\r\n0123456789\r\n0;z\r\n\r\n", ("0123456789", 0, 0)),
             ("1 ;x\r\na\r\n0\r\n\r\n", ("a", 0, 0)),
             ("1\r\na\r\n0\r\nx: 1\r\ny: 2\r\n\r\n", ("a", 2, 0)),
+            ("1\r\na\r\n0\r\nx: 1\r\nconnection: close\r\ncontent-length: 9\r\n\r\n", ("a", 1, 0)),
+            ("1\r\na\r\n0\r\ntransfer-encoding: chunked\r\n\r\n", ("a", 0, 0)),
         ] {
             let (data, trailers, left) = read(text, &[]).unwrap();
             assert_eq!((data.as_str(), trailers, left), expected, "{text:?}");
@@ -199,7 +209,11 @@ mod tests {
             "3 \r\nabc\r\n0\r\n\r\n",
             "3;\r\r\nabc\r\n0\r\n\r\n",
             "00000000000000003\r\nabc\r\n0\r\n\r\n",
+            "3\u{c};x\r\nabc\r\n0\r\n\r\n",
             "1\r\na\r\n0\r\nx y: 1\r\n\r\n",
+            "1\r\na\r\n0\r\nx: 1\r\n y\r\n\r\n",
+            "1\r\na\r\n0\r\nx: 1\n\nHTTP/1.1 200 OK\r\n\r\n",
+            "1\r\na\r\n0\r\n\nHTTP/1.1 200 OK\r\n\r\n",
             "3\r\nab",
         ] {
             assert!(read(text, &[]).is_err(), "{text:?}");

@@ -1,6 +1,7 @@
 //! The bytes of a connection: what has come and not been read, what waits to be written, and whether it can be used again.
 
 use std::{
+    future::poll_fn,
     io,
     pin::{Pin, pin},
     task::{Context, Poll, Waker, ready},
@@ -10,6 +11,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     net::TcpStream,
+    task::coop::unconstrained,
 };
 
 use super::Error;
@@ -33,7 +35,7 @@ pub(super) struct Connection {
     pub(super) output: BytesMut,
     /// What is to be written then; too much to be copied.
     pub(super) large: Bytes,
-    /// Whether a request is on it, or has been left on it.
+    /// Whether a request is on it or has been left on it, or something that nobody has asked for.
     pub(super) is_busy: bool,
 }
 
@@ -42,15 +44,21 @@ impl Connection {
         Self { io, input: BytesMut::new(), output: BytesMut::new(), large: Bytes::new(), is_busy: false }
     }
 
-    /// Whether the next request can use it. A backend says nothing that it is not asked for: what comes then is the end.
+    /// Whether the next request can use it. A backend says nothing that it is not asked for: what comes then is the end, and
+    /// would be taken for the answer to the next request.
     pub(super) fn is_ready(&mut self) -> bool {
         if self.is_busy || !self.input.is_empty() {
             return false;
         }
-        // Without readiness this asks nobody, and TLS reads what is of its own.
+        // Without readiness this asks nobody, and TLS reads what is of its own. A task that has done a lot would be told that
+        // nothing is there.
         let mut byte = [0];
-        let mut context = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.io).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
+        let reading =
+            poll_fn(|context| Pin::new(&mut self.io).poll_read(context, &mut ReadBuf::new(&mut byte)));
+        let read = pin!(unconstrained(reading)).poll(&mut Context::from_waker(Waker::noop()));
+        // What has been read is gone, and may have been all there was: nobody asks again.
+        self.is_busy = read.is_ready();
+        !self.is_busy
     }
 
     /// Reads more. `left` is how much of a body is known to come. Nothing more is no error.
