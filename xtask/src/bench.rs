@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the benchmarks. They compare within one run; absolute times differ from machine to machine.
 
 mod document;
+mod gateway;
 mod kro;
 mod operator;
 mod plot;
@@ -25,6 +26,8 @@ enum What {
     Reconcile,
     /// The installed operator with many services; writes docs/benchmarks.md
     Operator(operator::Args),
+    /// The gateway beside NGINX, HAProxy and Envoy; writes docs/benchmarks-gateway.md
+    Gateway(gateway::Args),
 }
 
 /// Runs the verb.
@@ -32,6 +35,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     match args.what.unwrap_or(What::Reconcile) {
         What::Reconcile => reconcile(),
         What::Operator(args) => operator::run(&args),
+        What::Gateway(args) => gateway::run(&args),
     }
 }
 

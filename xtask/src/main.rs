@@ -7,6 +7,7 @@ mod bench;
 mod cache;
 mod cargo_tool;
 mod cluster;
+mod debian;
 mod demo;
 mod r#gen;
 mod host;

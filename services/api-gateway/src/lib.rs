@@ -22,6 +22,7 @@ pub mod edge;
 pub mod filter;
 pub mod listen;
 pub mod local;
+pub mod map;
 pub mod metrics;
 pub mod proxy;
 pub mod proxy_protocol;

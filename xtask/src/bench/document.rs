@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md`: what was measured, on what, and what it means.
+//! `docs/benchmarks.md`: what was measured of the operator, on what, and what it means.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::kro;
+use super::plot::{Bar, Panel};
 
 /// What the run was made on.
 pub(super) struct Machine {
-    processors: usize,
-    memory_gib: u64,
+    pub(super) processors: usize,
+    pub(super) memory_gib: u64,
 }
 
 impl Machine {
@@ -26,12 +27,12 @@ impl Machine {
 }
 
 /// A number of a result.
-pub(super) fn number(result: &Value, field: &str) -> f64 {
+fn number(result: &Value, field: &str) -> f64 {
     result[field].as_f64().unwrap_or_default()
 }
 
 /// How a column is called.
-pub(super) fn name(result: &Value) -> String {
+fn name(result: &Value) -> String {
     let subject = if result["subject"] == "kro" { "kro" } else { "Flotilla" };
     format!("{subject}, {}", number(result, "size"))
 }
@@ -137,6 +138,26 @@ pub(super) fn write(results: &[Value], machine: &Machine) -> Result<String> {
         peer(&mut text)?;
     }
     Ok(text)
+}
+
+/// What is in the plot: time and memory.
+pub(super) fn panels(results: &[Value]) -> [Panel; 2] {
+    let panel = |title: &str, of: fn(&Value) -> f64, unit| Panel {
+        title: title.to_owned(),
+        bars: results
+            .iter()
+            .map(|result| Bar {
+                name: name(result),
+                amount: of(result),
+                text: format!("{:.0} {unit}", of(result)),
+                is_ours: result["subject"] != "kro",
+            })
+            .collect(),
+    };
+    [
+        panel("Until all are Ready", |result| number(result, "seconds"), "s"),
+        panel("Memory of the operator at most", |result| number(result, "memory") / 1_048_576.0, "MiB"),
+    ]
 }
 
 /// What the largest run was limited by.

@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn publish(results: &[Value]) -> Result<()> {
     let docs = workspace_root().join("docs");
     fs::write(docs.join("benchmarks.md"), document::write(results, &document::Machine::of_this()?)?)?;
-    fs::write(docs.join("benchmarks.svg"), plot::draw(results))?;
+    fs::write(docs.join("benchmarks.svg"), plot::draw(&document::panels(results)))?;
     Ok(())
 }
 

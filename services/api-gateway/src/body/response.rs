@@ -7,10 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
-use crate::{record::Record, upstream::Lease};
+use crate::{
+    record::Record,
+    upstream::{Answered, Broken, Lease},
+};
 
 /// The body of an answer. What is recorded of its request is recorded when it goes.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ enum Source {
     /// Of the gateway itself.
     Own(Option<Bytes>),
     /// Of a backend.
-    Upstream(Incoming, Option<Lease>),
+    Upstream(Answered, Option<Lease>),
     /// None, as the connection becomes something else.
     Tunnel(Option<oneshot::Sender<Box<Record>>>),
 }
@@ -37,7 +39,7 @@ impl ResponseBody {
     }
 
     /// What a backend sends.
-    pub fn upstream(body: Incoming, lease: Lease) -> Self {
+    pub fn upstream(body: Answered, lease: Lease) -> Self {
         Self { source: Source::Upstream(body, Some(lease)), record: None }
     }
 
@@ -71,12 +73,12 @@ impl Source {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let frame = match &mut self.source {
             Source::Own(text) => text.take().map(|text| Ok(Frame::data(text))),
             Source::Upstream(body, _) => ready!(Pin::new(body).poll_frame(context)),

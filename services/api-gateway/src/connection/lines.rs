@@ -47,14 +47,25 @@ impl Lines {
     pub(super) fn see(&mut self, mut bytes: &[u8]) -> Option<&'static str> {
         let mut wrong = None;
         while self.part != Part::Body && !bytes.is_empty() {
-            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', bytes);
             let (part, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
-            if self.part == Part::Start && part.contains(&b'#') {
+            if self.part == Part::Start && memchr::memchr(b'#', part).is_some() {
                 wrong = wrong.or(Some("target-fragment"));
             }
-            self.keep(part);
-            let Some((_, rest)) = rest.split_first() else { break };
-            wrong = wrong.or(if self.after_cr { None } else { Some("bare-line") }).or(self.end_line());
+            let Some((_, rest)) = rest.split_first() else {
+                self.keep(part);
+                break;
+            };
+            // Most lines come whole and need not be kept.
+            let found = if self.length == 0 {
+                self.end_line(part, part.len(), part.last() == Some(&b'\r'))
+            } else {
+                self.keep(part);
+                let (line, length, after_cr) = (self.line, self.length, self.after_cr);
+                (self.length, self.after_cr) = (0, false);
+                self.end_line(line.get(..length).unwrap_or(&line), length, after_cr)
+            };
+            wrong = wrong.or(found);
             bytes = rest;
         }
         wrong
@@ -63,7 +74,7 @@ impl Lines {
     fn keep(&mut self, part: &[u8]) {
         let room = self.line.iter_mut().skip(self.length);
         for (place, byte) in room.zip(part) {
-            *place = byte.to_ascii_lowercase();
+            *place = *byte;
         }
         self.length = self.length.saturating_add(part.len());
         if let Some(last) = part.last() {
@@ -71,9 +82,10 @@ impl Lines {
         }
     }
 
-    fn end_line(&mut self) -> Option<&'static str> {
-        let is_empty = self.length == usize::from(self.after_cr);
-        let mut wrong = None;
+    /// A line has ended; its beginning is enough.
+    fn end_line(&mut self, line: &[u8], length: usize, after_cr: bool) -> Option<&'static str> {
+        let is_empty = length == usize::from(after_cr);
+        let wrong = if after_cr { None } else { Some("bare-line") };
         match self.part {
             Part::Start if is_empty => {}
             Part::Start => self.part = Part::Headers,
@@ -81,17 +93,17 @@ impl Lines {
                 let has_body = self.lengths > 0 || self.has_encoding;
                 *self = Self { part: if has_body { Part::Body } else { Part::Start }, ..Self::default() };
             }
-            _ => wrong = self.frame(),
+            _ => return wrong.or(self.frame(line)),
         }
-        (self.length, self.after_cr, self.line) = (0, false, [0; NAME]);
         wrong
     }
 
     /// A header has ended that may say where the message ends.
-    fn frame(&mut self) -> Option<&'static str> {
-        if self.line.starts_with(b"content-length:") {
+    fn frame(&mut self, line: &[u8]) -> Option<&'static str> {
+        let is = |name: &[u8]| line.get(..name.len()).is_some_and(|line| line.eq_ignore_ascii_case(name));
+        if is(b"content-length:") {
             self.lengths = self.lengths.saturating_add(1);
-        } else if self.line.starts_with(b"transfer-encoding:") {
+        } else if is(b"transfer-encoding:") {
             self.has_encoding = true;
         } else {
             return None;

@@ -5,12 +5,13 @@ mod hello;
 mod lines;
 mod preface;
 mod prefixed;
+mod seldom;
 mod tls;
 mod watched;
 
 pub use self::activity::{Activity, Patience};
 
-use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{cell::OnceCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
 use flotilla_gateway_config::ListenerProtocol;
 use hyper::{
@@ -25,7 +26,7 @@ use tokio::{
     time::timeout,
 };
 
-use self::{preface::Spoken, tls::Accepted, watched::Watched};
+use self::{preface::Spoken, seldom::Seldom, tls::Accepted, watched::Watched};
 use crate::{
     drain::Phase,
     local::LocalExecutor,
@@ -64,12 +65,15 @@ pub struct Connection {
     pub listener: Option<Arc<str>>,
     /// What happens on it.
     pub activity: Arc<Activity>,
+    /// What backends are told of it, written once and for its first request.
+    pub told: OnceCell<proxy::Told>,
 }
 
 impl Connection {
     /// At a port. In TLS it is for one listener.
     fn new(port: u16, peer: SocketAddr, listener: Option<Arc<str>>) -> Rc<Self> {
-        Rc::new(Self { port, peer, is_secure: listener.is_some(), listener, activity: Arc::default() })
+        let is_secure = listener.is_some();
+        Rc::new(Self { port, peer, is_secure, listener, activity: Arc::default(), told: OnceCell::new() })
     }
 }
 
@@ -190,15 +194,16 @@ where
             .serve_connection(io, service)
             .with_upgrades()
     );
-    let mut expired = pin!(activity.expired(worker.settings.patience));
-    let mut drain = pin!(worker.drain.at_least(Phase::Ending));
+    let (expired, drain) =
+        (pin!(activity.expired(worker.settings.patience)), pin!(worker.drain.at_least(Phase::Ending)));
+    let (mut expired, mut drain) = (Seldom::new(expired), Seldom::new(drain));
     let mut is_draining = false;
     loop {
         tokio::select! {
             biased;
             result = served.as_mut() => return ended(&connection, result),
-            () = expired.as_mut() => return worker.metrics.refused("slow-client"),
-            () = drain.as_mut(), if !is_draining => {
+            () = &mut expired => return worker.metrics.refused("slow-client"),
+            () = &mut drain, if !is_draining => {
                 is_draining = true;
                 served.as_mut().graceful_shutdown();
             }
@@ -230,15 +235,16 @@ where
             .keep_alive_timeout(settings.patience.head)
             .serve_connection(io, service)
     );
-    let mut expired = pin!(activity.expired(settings.patience));
+    let expired = pin!(activity.expired(settings.patience));
     // GOAWAY says which requests are still taken, so nothing is lost when it is sent early.
-    let mut drain = pin!(worker.drain.at_least(Phase::Leaving));
+    let drain = pin!(worker.drain.at_least(Phase::Leaving));
+    let (mut expired, mut drain) = (Seldom::new(expired), Seldom::new(drain));
     let mut is_draining = false;
     loop {
         tokio::select! {
             biased;
             result = served.as_mut() => return ended(&connection, result),
-            () = expired.as_mut() => {
+            () = &mut expired => {
                 served.as_mut().graceful_shutdown();
                 // Nothing runs; a client that has not even begun does not hear the goodbye.
                 match timeout(settings.patience.head, served.as_mut()).await {
@@ -246,7 +252,7 @@ where
                     Err(_) => return worker.metrics.refused("slow-client"),
                 }
             }
-            () = drain.as_mut(), if !is_draining => {
+            () = &mut drain, if !is_draining => {
                 is_draining = true;
                 served.as_mut().graceful_shutdown();
             }

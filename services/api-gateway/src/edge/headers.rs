@@ -5,15 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, head
 use super::{Limits, Refused};
 
 /// Headers that speak of one connection (RFC 9110 section 7.6.1), and some that never were standard.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+const HOP_BY_HOP: [&str; 7] =
+    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// Headers that a client may not have removed by naming them in `Connection`: what is behind the gateway relies on them.
 const NOT_NOMINATED: [HeaderName; 10] = [
@@ -67,14 +60,24 @@ pub fn check_headers(parts: &Parts, limits: Limits) -> Result<(), Refused> {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Err(Refused { status, reason: "headers-too-large" });
     }
-    check_framing(parts)?;
-    if headers.keys().any(|name| is_look_alike(name.as_str())) {
-        return Err(Refused::bad("header-look-alike"));
+    // One look at the few names that are there costs less than to look for each that mostly is not.
+    let (mut has_framing, mut has_connection, mut has_upgrade) = (false, false, false);
+    for name in headers.keys() {
+        match name.as_str() {
+            "content-length" | "transfer-encoding" => has_framing = true,
+            "connection" => has_connection = true,
+            "upgrade" => has_upgrade = true,
+            other if is_look_alike(other) => return Err(Refused::bad("header-look-alike")),
+            _ => {}
+        }
     }
-    if connection_tokens(headers).any(|token| is_nominated(token, headers)) {
+    if has_framing {
+        check_framing(parts)?;
+    }
+    if has_connection && connection_tokens(headers).any(|token| is_nominated(token, headers)) {
         return Err(Refused::bad("connection-nominates"));
     }
-    if parts.version < Version::HTTP_2 && headers.contains_key(header::UPGRADE) {
+    if has_upgrade && parts.version < Version::HTTP_2 {
         upgrade(parts)?;
     }
     Ok(())
@@ -109,7 +112,7 @@ fn is_number(value: &HeaderValue) -> bool {
 }
 
 fn is_look_alike(name: &str) -> bool {
-    name.contains('_')
+    name.as_bytes().contains(&b'_')
         && TRUSTED.iter().any(|trusted| {
             let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
             trusted.len() == name.len() && name.bytes().zip(trusted.bytes()).all(same)
@@ -170,6 +173,9 @@ pub fn extended_connect(parts: &mut Parts) -> Result<Option<Upgrade>, Refused> {
 
 /// Takes out what speaks of one connection, and what `Connection` names. `TE: trailers` stays, which gRPC needs.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(&name.as_str())) {
+        return;
+    }
     if headers.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> =
             connection_tokens(headers).filter_map(|token| token.parse().ok()).collect();
@@ -178,7 +184,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         }
     }
     let trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    for name in &HOP_BY_HOP {
+    for name in HOP_BY_HOP {
         headers.remove(name);
     }
     if trailers {

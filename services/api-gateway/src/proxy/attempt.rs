@@ -5,8 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Response, StatusCode};
 use smallvec::SmallVec;
 use tokio::time::{sleep, timeout};
 
@@ -15,19 +14,23 @@ use crate::{
     body::RequestBody,
     record::Record,
     route::Rule,
-    upstream::{Cause, Endpoint, Lease, SendError, Upstream, Wish},
+    upstream::{Answered, Cause, Endpoint, Lease, Outbound, SendError, Upstream, Wish},
 };
 
 /// How often another endpoint is asked when not a byte of the request has been sent, which is always safe.
 const UNSENT: u32 = 2;
 
 /// What came of one attempt.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are answers, and an allocation for each costs more than a move"
+)]
 enum Outcome {
-    Answer(Response<Incoming>, Lease),
+    Answer(Response<Answered>, Lease),
     Failure {
         failure: Failure,
         /// The request, when not a byte of it has been sent.
-        unsent: Option<Box<Request<RequestBody>>>,
+        unsent: Option<Box<Outbound>>,
         /// Whether the end of a used connection may have met the request.
         was_reused: bool,
     },
@@ -49,7 +52,7 @@ impl Exchange<'_> {
         head: Head,
         body: RequestBody,
         record: &mut Record,
-    ) -> Result<(Response<Incoming>, Lease), Failure> {
+    ) -> Result<(Response<Answered>, Lease), Failure> {
         let admitted = upstream.admit()?;
         let limit = rule.limit(self.is_grpc);
         let all = async {
@@ -70,7 +73,7 @@ impl Exchange<'_> {
         head: Head,
         body: RequestBody,
         record: &mut Record,
-    ) -> Result<(Response<Incoming>, Lease), Failure> {
+    ) -> Result<(Response<Answered>, Lease), Failure> {
         let mut tried: SmallVec<[u64; 4]> = SmallVec::new();
         let retry = rule.retry.as_ref();
         let mut chances =
@@ -133,7 +136,7 @@ impl Exchange<'_> {
         rule: &Rule,
         upstream: &Upstream,
         endpoint: &Arc<Endpoint>,
-        request: Request<RequestBody>,
+        request: Outbound,
     ) -> Outcome {
         let sending = self.worker.pools.send(upstream, endpoint, request);
         let sent = match rule.backend_timeout {
@@ -161,7 +164,7 @@ impl Exchange<'_> {
                 Err(SendError { cause, unsent, was_reused }) => {
                     let reason = match cause {
                         Cause::Connect(_) => "connect",
-                        Cause::Http(_) | Cause::Overloaded(_) => "connection",
+                        Cause::Http1(_) | Cause::Http2(_) | Cause::Overloaded(_) => "connection",
                     };
                     tracing::debug!(backend = %upstream.name, error = %cause, "a backend gave no answer");
                     (Failure::Unreachable(Box::new(cause)), reason, unsent, was_reused)

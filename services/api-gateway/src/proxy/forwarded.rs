@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use crate::{connection::Connection, edge::Target};
@@ -11,35 +11,56 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// What a client may say of itself only when it is trusted.
+const OF_PROXIES: [&str; 6] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+/// What is the same for all requests of a connection.
+#[derive(Debug)]
+pub struct Told {
+    peer: HeaderValue,
+    proto: HeaderValue,
+    port: HeaderValue,
+    is_trusted: bool,
+}
+
+impl Told {
+    fn new(connection: &Connection, trusted: &[IpNet]) -> Self {
+        // An address of IPv4 that came by a socket of IPv6 is written as what it is.
+        let peer = connection.peer.ip().to_canonical();
+        Self {
+            peer: text(&peer.to_string()),
+            proto: HeaderValue::from_static(if connection.is_secure { "https" } else { "http" }),
+            port: HeaderValue::from(connection.port),
+            is_trusted: trusted.iter().any(|network| network.contains(&peer)),
+        }
+    }
+}
 
 /// Sets `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`. What a client says of itself is thrown away, unless it is a
 /// proxy that is trusted: then what it says stays, and its own address is added.
 pub(super) fn set(headers: &mut HeaderMap, connection: &Connection, target: &Target, trusted: &[IpNet]) {
-    // An address of IPv4 that came by a socket of IPv6 is written as what it is.
-    let peer = connection.peer.ip().to_canonical();
-    let is_trusted = trusted.iter().any(|network| network.contains(&peer));
-    if !is_trusted {
-        for name in
-            [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, REAL_IP, header::FORWARDED]
-        {
+    let told = connection.told.get_or_init(|| Told::new(connection, trusted));
+    let is_said = headers.keys().any(|name| OF_PROXIES.contains(&name.as_str()));
+    if is_said && told.is_trusted {
+        return add(headers, told, target);
+    }
+    if is_said {
+        for name in OF_PROXIES {
             headers.remove(name);
         }
     }
-    let said: Vec<&str> =
-        headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
-    let chain = if said.is_empty() { peer.to_string() } else { format!("{}, {peer}", said.join(", ")) };
-    insert(headers, FORWARDED_FOR, &chain);
-    if !headers.contains_key(FORWARDED_PROTO) {
-        let scheme = if connection.is_secure { "https" } else { "http" };
-        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    }
-    if !headers.contains_key(FORWARDED_HOST) {
-        insert(headers, FORWARDED_HOST, &target.host);
-    }
-    if !headers.contains_key(FORWARDED_PORT) {
-        headers.insert(FORWARDED_PORT, HeaderValue::from(connection.port));
-    }
+    headers.insert(FORWARDED_FOR, told.peer.clone());
+    headers.insert(FORWARDED_PROTO, told.proto.clone());
+    headers.insert(FORWARDED_HOST, text(&target.host));
+    headers.insert(FORWARDED_PORT, told.port.clone());
 }
 
 /// The address of the client: of whoever connects, or of whom proxies that are trusted say that it connected to them.
@@ -58,16 +79,25 @@ pub(super) fn client(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpNet]) -
     client
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+/// Adds what is not said yet.
+fn add(headers: &mut HeaderMap, told: &Told, target: &Target) {
+    let said = headers.get_all(FORWARDED_FOR).iter().chain([&told.peer]);
+    let chain: Vec<&str> = said.filter_map(|value| value.to_str().ok()).collect();
+    let chain = text(&chain.join(", "));
+    headers.insert(FORWARDED_FOR, chain);
+    headers.entry(FORWARDED_PROTO).or_insert_with(|| told.proto.clone());
+    headers.entry(FORWARDED_HOST).or_insert_with(|| text(&target.host));
+    headers.entry(FORWARDED_PORT).or_insert_with(|| told.port.clone());
+}
+
+fn text(value: &str) -> HeaderValue {
     // Addresses and hosts that were admitted have nothing that a header may not have.
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
-    }
+    HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{cell::OnceCell, sync::Arc};
 
     use http::uri::PathAndQuery;
 
@@ -80,6 +110,7 @@ mod tests {
             is_secure: true,
             listener: None,
             activity: Arc::default(),
+            told: OnceCell::new(),
         };
         let target = Target {
             host: "shop.example.com".to_owned(),

@@ -8,6 +8,8 @@ mod mirror;
 mod outgoing;
 mod tunnel;
 
+pub use self::forwarded::Told;
+
 use std::{convert::Infallible, rc::Rc, sync::Arc};
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
@@ -201,7 +203,7 @@ impl Exchange<'_> {
 }
 
 fn is_grpc(parts: &Parts) -> bool {
-    let kind = parts.headers.get(header::CONTENT_TYPE);
+    let kind = || parts.headers.get(header::CONTENT_TYPE);
     parts.version == Version::HTTP_2
-        && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+        && kind().is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }

@@ -1,10 +1,12 @@
 //! The head of a request as a backend gets it.
 
+use std::rc::Rc;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri, Version, header,
     request::Parts,
-    uri::{Authority, PathAndQuery, Scheme},
+    uri::{Authority, Scheme},
 };
 
 use super::failure::Failure;
@@ -12,7 +14,7 @@ use crate::{
     body::RequestBody,
     edge::{Target, Upgrade},
     filter::Outgoing,
-    upstream::Endpoint,
+    upstream::{self, Endpoint, Outbound},
 };
 use flotilla_gateway_config::Protocol;
 
@@ -39,12 +41,7 @@ pub(super) fn add_key(headers: &mut HeaderMap) -> Result<(), http::Error> {
 
 /// Everything of a request but its body, which may be sent more than once.
 #[derive(Clone, Debug)]
-pub(super) struct Head {
-    pub(super) method: Method,
-    headers: HeaderMap,
-    path_and_query: PathAndQuery,
-    host: HeaderValue,
-}
+pub(super) struct Head(Rc<upstream::Head>);
 
 impl Head {
     /// Takes the headers, and leaves none.
@@ -55,52 +52,56 @@ impl Head {
         upgrade: Option<Upgrade>,
     ) -> Result<Self, Failure> {
         let mut headers = std::mem::take(&mut parts.headers);
-        let host = match (towards.host, headers.remove(header::HOST)) {
-            (Some(host), _) | (None, Some(host)) => host,
-            (None, None) => match (&parts.uri.authority(), target.port) {
-                (Some(authority), _) => HeaderValue::from_str(authority.as_str()),
-                (None, Some(port)) => HeaderValue::from_str(&format!("{}:{port}", target.host)),
-                (None, None) => HeaderValue::from_str(&target.host),
-            }
-            .map_err(http::Error::from)?,
+        let host = match towards.host {
+            None if headers.contains_key(header::HOST) => None,
+            None => Some(host_of(parts, target)?),
+            other => other,
         };
+        if let Some(host) = host {
+            headers.insert(header::HOST, host);
+        }
         if let Some(upgrade) = upgrade {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, upgrade.token());
         }
-        Ok(Self { method: parts.method.clone(), headers, path_and_query: towards.path_and_query, host })
+        let head = upstream::Head { method: parts.method.clone(), target: towards.path_and_query, headers };
+        Ok(Self(Rc::new(head)))
     }
 
     /// Whether doing it twice is like doing it once (RFC 9110 section 9.2.2).
     pub(super) fn is_idempotent(&self) -> bool {
-        matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+        matches!(self.0.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
     }
 
     /// As an endpoint gets it.
-    pub(super) fn request(
-        mut self,
-        endpoint: &Endpoint,
-        body: RequestBody,
-    ) -> Result<Request<RequestBody>, http::Error> {
-        let mut request = Request::new(body);
+    pub(super) fn request(self, endpoint: &Endpoint, body: RequestBody) -> Result<Outbound, http::Error> {
         match endpoint.protocol {
-            Protocol::Http1 => {
-                self.headers.insert(header::HOST, self.host);
-                *request.uri_mut() = Uri::from(self.path_and_query);
-                *request.version_mut() = Version::HTTP_11;
-            }
+            Protocol::Http1 => Ok(Outbound::Http1(self.0, body)),
             Protocol::Http2 => {
+                let mut head = Rc::unwrap_or_clone(self.0);
                 let mut parts = http::uri::Parts::default();
                 let scheme = if endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
                 parts.scheme = Some(scheme);
-                parts.authority = Some(Authority::try_from(self.host.as_bytes())?);
-                parts.path_and_query = Some(self.path_and_query);
+                let host = head.headers.remove(header::HOST);
+                parts.authority = host.map(|host| Authority::try_from(host.as_bytes())).transpose()?;
+                parts.path_and_query = Some(head.target);
+                let mut request = Request::new(body);
                 *request.uri_mut() = Uri::from_parts(parts)?;
                 *request.version_mut() = Version::HTTP_2;
+                *request.method_mut() = head.method;
+                *request.headers_mut() = head.headers;
+                Ok(Outbound::Http2(Box::new(request)))
             }
         }
-        *request.method_mut() = self.method;
-        *request.headers_mut() = self.headers;
-        Ok(request)
     }
+}
+
+/// The host of a request of HTTP/2, which has no header for it (RFC 9113 section 8.3.1).
+fn host_of(parts: &Parts, target: &Target) -> Result<HeaderValue, http::Error> {
+    let written = match (parts.uri.authority(), target.port) {
+        (Some(authority), _) => HeaderValue::from_str(authority.as_str()),
+        (None, Some(port)) => HeaderValue::from_str(&format!("{}:{port}", target.host)),
+        (None, None) => HeaderValue::from_str(&target.host),
+    };
+    Ok(written?)
 }

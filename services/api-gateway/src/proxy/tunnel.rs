@@ -1,10 +1,7 @@
 //! A connection that is no longer one of HTTP (RFC 9110 section 7.8): bytes go both ways until one side ends.
 
 use http::{Response, StatusCode, Version, header};
-use hyper::{
-    body::Incoming,
-    upgrade::{OnUpgrade, Upgraded},
-};
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::{io::copy_bidirectional, sync::oneshot, task::spawn_local};
 
@@ -13,13 +10,13 @@ use crate::{
     body::ResponseBody,
     edge::{Upgrade, strip_hop_by_hop},
     record::Record,
-    upstream::Lease,
+    upstream::{Answered, Lease, Tunnel},
 };
 
 /// Opens a tunnel between a client and a backend that has agreed to it. One that has asked by an extended CONNECT is told so
 /// by 200, and knows no key (RFC 8441 section 5).
 pub(super) fn open(
-    response: Response<Incoming>,
+    response: Response<Answered>,
     client: OnUpgrade,
     wanted: Upgrade,
     is_extended: bool,
@@ -30,10 +27,8 @@ pub(super) fn open(
         return Err(Failure::BadAnswer);
     }
     let (mut parts, body) = response.into_parts();
-    let Some(backend) = parts.extensions.remove::<OnUpgrade>() else {
-        return Err(Failure::BadAnswer);
-    };
-    drop(body);
+    let Answered::Http1(body) = body else { return Err(Failure::BadAnswer) };
+    let backend = body.tunnel().ok_or(Failure::BadAnswer)?;
     strip_hop_by_hop(&mut parts.headers);
     if is_extended {
         parts.status = StatusCode::OK;
@@ -68,9 +63,8 @@ enum Error {
     Io(#[from] std::io::Error),
 }
 
-async fn run(client: OnUpgrade, backend: OnUpgrade) -> Result<u64, Error> {
+async fn run(client: OnUpgrade, mut backend: Tunnel) -> Result<u64, Error> {
     let mut client: TokioIo<Upgraded> = TokioIo::new(client.await?);
-    let mut backend: TokioIo<Upgraded> = TokioIo::new(backend.await?);
     let (_received, sent) = copy_bidirectional(&mut client, &mut backend).await?;
     Ok(sent)
 }

@@ -1,21 +1,21 @@
 //! Things by host: exact names, and patterns for all names below one.
 
-use std::collections::HashMap;
-
 use flotilla_gateway_config::HostPattern;
+
+use crate::map::Map;
 
 /// Something for each host or pattern of hosts, and something for all others.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts<T> {
-    exact: HashMap<Box<str>, T>,
+    exact: Map<Box<str>, T>,
     /// By the name that the hosts are below.
-    below: HashMap<Box<str>, T>,
+    below: Map<Box<str>, T>,
     any: Option<T>,
 }
 
 impl<T> Default for Hosts<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), below: HashMap::new(), any: None }
+        Self { exact: Map::default(), below: Map::default(), any: None }
     }
 }
 

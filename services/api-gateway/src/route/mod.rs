@@ -6,7 +6,7 @@ mod paths;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use flotilla_gateway_config::{self as config, GatewayConfig, HostPattern, Listener, Match, Retry};
 use http::request::Parts;
@@ -14,12 +14,12 @@ use http::request::Parts;
 pub use self::backends::{Backends, Share};
 pub(crate) use self::hosts::{Hosts, intersection};
 use self::paths::Paths;
-use crate::filter::Filters;
+use crate::{filter::Filters, map::Map};
 
 /// Every port's listeners with their routes.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    ports: HashMap<u16, Hosts<Attached>>,
+    ports: Map<u16, Hosts<Attached>>,
 }
 
 /// A listener and the routes for its hosts.

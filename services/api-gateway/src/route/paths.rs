@@ -1,21 +1,21 @@
 //! The rules of one host by path, so that a request is held against the few that its path allows, however many there are.
 
-use std::{borrow::Cow, cmp::Reverse, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, cmp::Reverse, sync::Arc};
 
 use flotilla_gateway_config::{HeaderMatch, Match, Path, PathMatch, Pattern, QueryMatch, ValueMatch};
 use http::request::Parts;
 
 use super::{Matched, Rule};
-use crate::edge::normalise;
+use crate::{edge::normalise, map::Map};
 
 /// The matches of one host.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Paths {
-    exact: HashMap<Box<str>, Vec<Entry>>,
+    exact: Map<Box<str>, Vec<Entry>>,
     /// In the order of precedence.
     patterns: Vec<(Pattern, Entry)>,
     /// By prefix without its last slash.
-    prefixes: HashMap<Box<str>, Vec<Entry>>,
+    prefixes: Map<Box<str>, Vec<Entry>>,
     /// The most segments that a prefix has: no longer part of a path needs a look.
     depth: usize,
 }
@@ -78,7 +78,7 @@ impl Paths {
         if self.prefixes.is_empty() {
             return None;
         }
-        let ends = path.match_indices('/').map(|(at, _)| at).take(self.depth + 1);
+        let ends = memchr::memchr_iter(b'/', path.as_bytes()).take(self.depth + 1);
         let mut ends: smallvec::SmallVec<[usize; 16]> = ends.collect();
         // The whole path ends a segment too, unless a slash did.
         if ends.len() <= self.depth && !path.ends_with('/') {

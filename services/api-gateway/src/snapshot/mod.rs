@@ -8,7 +8,7 @@ pub use self::tls::{PortTls, Secure, TakesSecure};
 use self::upstreams::Followers;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -16,6 +16,7 @@ use flotilla_gateway_config::{GatewayConfig, ListenerProtocol};
 
 use crate::{
     listen::{Place, Transport},
+    map::Map,
     metrics::{Metrics, RouteMetrics},
     route::Table,
     stream::{Stream, Streams},
@@ -91,10 +92,10 @@ pub struct Snapshot {
     /// Which rule takes a request.
     pub table: Table,
     /// The backends by name.
-    pub upstreams: HashMap<Arc<str>, Arc<Upstream>>,
+    pub upstreams: Map<Arc<str>, Arc<Upstream>>,
     followers: Followers,
     /// The metrics of routes by their names.
-    pub routes: HashMap<Arc<str>, Arc<RouteMetrics>>,
+    pub routes: Map<Arc<str>, Arc<RouteMetrics>>,
     /// The metrics of requests that no route takes.
     pub no_route: Arc<RouteMetrics>,
     /// The streams. One that no listener takes is still measured.
@@ -111,9 +112,9 @@ impl Snapshot {
         Self {
             config: Arc::default(),
             table: Table::default(),
-            upstreams: HashMap::new(),
-            followers: Followers::new(),
-            routes: HashMap::new(),
+            upstreams: Map::default(),
+            followers: Followers::default(),
+            routes: Map::default(),
             no_route: metrics.no_route(),
             streams: Vec::new(),
             ports: BTreeMap::new(),

@@ -1,23 +1,24 @@
 //! Backends with their endpoints.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use flotilla_gateway_config::{self as config, GatewayConfig};
 
 use super::{Error, Snapshot};
 use crate::{
     discovery::{Known, Service, service},
+    map::Map,
     upstream::{Tls, Upstream},
 };
 
 /// Upstreams by the Service that they follow.
-pub(super) type Followers = HashMap<Service, Vec<Arc<Upstream>>>;
+pub(super) type Followers = Map<Service, Vec<Arc<Upstream>>>;
 
 pub(super) fn compile(
     config: &GatewayConfig,
     before: Option<&Snapshot>,
-) -> Result<HashMap<Arc<str>, Arc<Upstream>>, Error> {
-    let mut upstreams = HashMap::new();
+) -> Result<Map<Arc<str>, Arc<Upstream>>, Error> {
+    let mut upstreams = Map::default();
     for (name, written) in &config.backends {
         let known = before.and_then(|before| before.upstreams.get(name.as_str()));
         let upstream = upstream(config, name, written, known)?;
@@ -66,8 +67,8 @@ fn upstream(
 }
 
 /// Which upstreams follow which Services.
-pub(super) fn followers(upstreams: &HashMap<Arc<str>, Arc<Upstream>>) -> Followers {
-    let mut followers = Followers::new();
+pub(super) fn followers(upstreams: &Map<Arc<str>, Arc<Upstream>>) -> Followers {
+    let mut followers = Followers::default();
     for upstream in upstreams.values() {
         if let Some(of) = &upstream.written.service {
             followers.entry(service(&of.namespace, &of.name)).or_default().push(Arc::clone(upstream));

@@ -5,13 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-
 use super::{
-    connect::{Stream, keep},
+    connect::Stream,
     limits::{self, Connections, Slot},
+    wire::Io,
 };
-use crate::body::RequestBody;
 
 /// Connections that rest and are kept, for each endpoint and worker.
 const MOST: usize = 1_024;
@@ -20,7 +18,7 @@ const MOST: usize = 1_024;
 /// connection fails, and not all may be sent again.
 pub(super) const REST: Duration = Duration::from_secs(4);
 
-pub(super) type Sender = SendRequest<RequestBody>;
+pub(super) use super::wire::Sender;
 
 /// A connection, and its place in the count when they are counted.
 pub(super) type Open = (Sender, Option<Slot>);
@@ -45,7 +43,7 @@ impl Resting {
     }
 
     pub(super) fn put(&mut self, (sender, slot): Open, now: Instant) {
-        if self.0.len() < MOST && !sender.is_closed() {
+        if self.0.len() < MOST {
             self.0.push(Rests { sender, slot: slot.map(limits::Resting::new), since: now });
         }
     }
@@ -59,23 +57,14 @@ impl Resting {
 
     /// Lets go of what has rested too long; returns whether nothing is left.
     pub(super) fn sweep(&mut self, now: Instant) -> bool {
-        self.0.retain(|rests| now.duration_since(rests.since) < REST && !rests.sender.is_closed());
+        self.0.retain(|rests| now.duration_since(rests.since) < REST && rests.sender.is_ready());
         self.0.is_empty()
     }
 }
 
-pub(super) async fn open(stream: Stream) -> Result<Sender, hyper::Error> {
-    match stream {
-        Stream::Plain(io) => run(io).await,
-        Stream::Tls(io) => run(io).await,
-    }
-}
-
-async fn run<T>(io: T) -> Result<Sender, hyper::Error>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = Builder::new().handshake(io).await?;
-    keep(connection.with_upgrades());
-    Ok(sender)
+pub(super) fn open(stream: Stream) -> Sender {
+    Sender::new(match stream {
+        Stream::Plain(io) => Io::Plain(io.into_inner()),
+        Stream::Tls(io) => Io::Boxed(io.into_inner()),
+    })
 }

@@ -56,11 +56,11 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(written: &config::Limits) -> Self {
         let connections = |most: u32| {
-            let most = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
+            let slots = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
             Arc::new(Connections {
-                slots: Arc::new(Semaphore::new(most)),
+                slots: Arc::new(Semaphore::new(slots)),
                 waiting: Arc::new(Count::new(written.pending_requests.unwrap_or(PENDING))),
-                resting: AtomicU32::new(0),
+                unused: AtomicU32::new(most),
                 workers: Mutex::default(),
             })
         };
@@ -84,8 +84,9 @@ pub(super) type Asks = mpsc::UnboundedSender<Arc<Connections>>;
 pub(super) struct Connections {
     slots: Arc<Semaphore>,
     waiting: Arc<Count>,
-    /// Connections that nobody uses. Who waits gets them, so as many more may wait.
-    resting: AtomicU32,
+    /// Connections that nobody uses: those that rest, and those that may still be opened, also when their places have been
+    /// given to requests that have not heard of it. Who waits gets them, so as many more may wait.
+    unused: AtomicU32,
     /// The workers that may have such.
     workers: Mutex<Vec<Asks>>,
 }
@@ -94,19 +95,19 @@ impl Connections {
     /// The place of another connection. `None` when there are as many as there may be.
     pub(super) fn take(self: &Arc<Self>) -> Option<Slot> {
         let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        Some(Slot { of: Arc::clone(self), _permit: permit })
+        Some(Slot::new(self, permit))
     }
 
     /// Waits for the place of another connection, in the order in which others wait.
     pub(super) async fn next(self: &Arc<Self>) -> Result<Slot, Overloaded> {
         // Nobody closes it.
         let permit = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Overloaded)?;
-        Ok(Slot { of: Arc::clone(self), _permit: permit })
+        Ok(Slot::new(self, permit))
     }
 
     /// Counts a request that waits.
     pub(super) fn wait(&self) -> Result<Counted, Overloaded> {
-        self.waiting.enter(self.resting.load(Ordering::Relaxed))
+        self.waiting.enter(self.unused.load(Ordering::Relaxed))
     }
 
     /// Whether a request waits.
@@ -136,6 +137,20 @@ pub(super) struct Slot {
     _permit: OwnedSemaphorePermit,
 }
 
+impl Slot {
+    fn new(of: &Arc<Connections>, permit: OwnedSemaphorePermit) -> Self {
+        of.unused.fetch_sub(1, Ordering::Relaxed);
+        Self { of: Arc::clone(of), _permit: permit }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // Before somebody else has its place.
+        self.of.unused.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// The place of a connection that nobody uses.
 #[derive(Debug)]
 pub(super) struct Resting {
@@ -148,13 +163,13 @@ struct Unused(Arc<Connections>);
 
 impl Drop for Unused {
     fn drop(&mut self) {
-        self.0.resting.fetch_sub(1, Ordering::Relaxed);
+        self.0.unused.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Resting {
     pub(super) fn new(slot: Slot) -> Self {
-        slot.of.resting.fetch_add(1, Ordering::Relaxed);
+        slot.of.unused.fetch_add(1, Ordering::Relaxed);
         Self { _counted: Unused(Arc::clone(&slot.of)), slot }
     }
 
@@ -170,6 +185,8 @@ impl Resting {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     #[test]
@@ -191,6 +208,23 @@ mod tests {
         assert!(connections.wait().is_err() && resting.is_of(&connections));
         drop((resting.end(), waiting, next));
         assert!(connections.take().is_some() && !connections.is_awaited());
+    }
+
+    /// The next to come finds neither a place nor one that waits in vain.
+    #[test]
+    fn who_has_a_place_and_has_not_heard_of_it_waits_no_longer() {
+        let written = config::Limits { requests: None, connections: Some(1), pending_requests: Some(1) };
+        let connections = Limits::new(&written).connections.unwrap();
+        let resting = Resting::new(connections.take().unwrap());
+        let waiting = connections.wait().unwrap();
+        let mut next = Box::pin(connections.next());
+        assert!(next.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(resting);
+        assert!(connections.take().is_none(), "its place is given");
+        let other = connections.wait().unwrap();
+        assert!(connections.wait().is_err());
+        drop((next, waiting, other));
+        assert!(connections.take().is_some());
     }
 
     #[test]

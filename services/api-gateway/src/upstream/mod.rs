@@ -1,6 +1,7 @@
 //! To whom requests go: endpoints, which of them is taken, and the connections to them.
 
 mod affinity;
+mod answer;
 mod balance;
 pub mod check;
 mod connect;
@@ -10,22 +11,27 @@ mod http1;
 mod http2;
 mod lease;
 mod limits;
+mod outbound;
 mod placed;
 mod pool;
 mod raw;
 mod tls;
 mod verifier;
+mod wire;
 
 pub(crate) use self::tls::{authorities, certificates};
 pub use self::{
     affinity::Wish,
+    answer::{Answered, Broken},
     connect::Error as ConnectError,
     endpoint::{Endpoint, InFlight},
     lease::Lease,
     limits::{Counted, Overloaded},
+    outbound::{Head, Outbound},
     pool::{Cause, Pools, SendError},
     raw::Raw,
     tls::{Error as TlsError, Tls},
+    wire::{Error as WireError, Tunnel},
 };
 
 use std::{

@@ -2,40 +2,42 @@
 
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     future::poll_fn,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use flotilla_gateway_config::Protocol;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
     time::interval,
 };
 
 use super::{
-    ConnectError, Endpoint, Lease, Overloaded, Upstream,
+    Answered, ConnectError, Endpoint, Head, Lease, Outbound, Overloaded, Upstream, WireError,
     connect::connect,
     http1::{self, Open, Resting},
     http2::{self, Connections},
     lease::Connection,
     limits::{self, Asks, Slot},
+    wire::Unanswered,
 };
-use crate::body::{self, RequestBody};
+use crate::{
+    body::{self, RequestBody},
+    map::Map,
+};
 
 /// How often connections that have rested too long are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// The connections of one worker.
 pub struct Pools {
-    http1: RefCell<HashMap<u64, Resting>>,
-    http2: RefCell<HashMap<u64, Rc<Http2>>>,
+    http1: RefCell<Map<u64, Resting>>,
+    http2: RefCell<Map<u64, Rc<Http2>>>,
     /// Who waits for a connection to an endpoint, as there may be no other.
-    waiting: RefCell<HashMap<u64, VecDeque<oneshot::Sender<Open>>>>,
+    waiting: RefCell<Map<u64, VecDeque<oneshot::Sender<Open>>>>,
     /// Other workers ask for connections that rest here.
     asks: Asks,
     asked: RefCell<mpsc::UnboundedReceiver<Arc<limits::Connections>>>,
@@ -81,9 +83,12 @@ pub enum Cause {
     /// There is no connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The connection failed.
+    /// The connection in HTTP/1.1 failed.
     #[error(transparent)]
-    Http(#[from] hyper::Error),
+    Http1(#[from] WireError),
+    /// The connection in HTTP/2 failed.
+    #[error(transparent)]
+    Http2(#[from] hyper::Error),
     /// There may be no other connection, and as many requests wait as may.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -95,7 +100,7 @@ pub struct SendError {
     /// Why.
     pub cause: Cause,
     /// The request, when not a byte of it has been sent.
-    pub unsent: Option<Box<Request<RequestBody>>>,
+    pub unsent: Option<Box<Outbound>>,
     /// Whether the connection had been used before: its end may have met the request.
     pub was_reused: bool,
 }
@@ -103,7 +108,11 @@ pub struct SendError {
 impl SendError {
     /// What is wrong with the body that the client sends, when it is that; otherwise the error itself.
     pub fn of_client(self) -> Result<body::Error, Self> {
-        let Cause::Http(error) = &self.cause else { return Err(self) };
+        let error = match &self.cause {
+            Cause::Http1(WireError::Client(error)) => return Ok(error.clone()),
+            Cause::Http2(error) => error,
+            _ => return Err(self),
+        };
         let mut source = std::error::Error::source(error);
         while let Some(error) = source {
             if let Some(found) = error.downcast_ref::<body::Error>() {
@@ -114,7 +123,7 @@ impl SendError {
         Err(self)
     }
 
-    fn unsent(cause: impl Into<Cause>, request: Request<RequestBody>) -> Self {
+    fn unsent(cause: impl Into<Cause>, request: Outbound) -> Self {
         Self { cause: cause.into(), unsent: Some(Box::new(request)), was_reused: false }
     }
 }
@@ -126,12 +135,12 @@ impl Pools {
         self: &Rc<Self>,
         upstream: &Upstream,
         endpoint: &Arc<Endpoint>,
-        request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        request: Outbound,
+    ) -> Result<(Response<Answered>, Lease), SendError> {
         let limit = upstream.limits.connections.as_ref();
-        match endpoint.protocol {
-            Protocol::Http1 => self.send_http1(endpoint, limit, request).await,
-            Protocol::Http2 => self.send_http2(endpoint, limit, request).await,
+        match request {
+            Outbound::Http1(head, body) => self.send_http1(endpoint, limit, head, body).await,
+            Outbound::Http2(request) => self.send_http2(endpoint, limit, request).await,
         }
     }
 
@@ -139,16 +148,18 @@ impl Pools {
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
         limit: Option<&Arc<limits::Connections>>,
-        mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        head: Rc<Head>,
+        mut body: RequestBody,
+    ) -> Result<(Response<Answered>, Lease), SendError> {
         let in_flight = endpoint.begin();
         loop {
-            let ((mut sender, slot), was_reused) = match self.http1(endpoint, limit).await {
+            let ((sender, slot), was_reused) = match self.http1(endpoint, limit).await {
                 Ok(open) => open,
-                Err(cause) => return Err(SendError::unsent(cause, request)),
+                Err(cause) => return Err(SendError::unsent(cause, Outbound::Http1(head, body))),
             };
-            match sender.try_send_request(request).await {
+            match sender.send(&head, body).await {
                 Ok(response) => {
+                    let response = response.map(Answered::Http1);
                     // After 101 the connection is no longer one of HTTP.
                     let connection = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                         Connection::None
@@ -157,12 +168,13 @@ impl Pools {
                     };
                     return Ok((response, Lease::new(connection, slot, in_flight)));
                 }
-                Err(mut error) => match (error.take_message(), was_reused) {
+                Err(Unanswered { error, unsent }) => match (unsent, was_reused) {
                     // It had ended while it rested.
-                    (Some(unsent), true) => request = unsent,
+                    (Some(unsent), true) => body = unsent,
                     (unsent, was_reused) => {
-                        let cause = Cause::Http(error.into_error());
-                        return Err(SendError { cause, unsent: unsent.map(Box::new), was_reused });
+                        let cause = Cause::Http1(error);
+                        let unsent = unsent.map(|body| Box::new(Outbound::Http1(head, body)));
+                        return Err(SendError { cause, unsent, was_reused });
                     }
                 },
             }
@@ -175,27 +187,21 @@ impl Pools {
         endpoint: &Endpoint,
         limit: Option<&Arc<limits::Connections>>,
     ) -> Result<(Open, bool), Cause> {
-        loop {
-            if let Some(open) = self.take(endpoint.id) {
-                return Ok((open, true));
-            }
-            let slot = match limit.map(|limit| (limit, limit.take())) {
-                None => None,
-                Some((limit, Some(slot))) => {
-                    limit.know(&self.asks);
-                    Some(slot)
-                }
-                Some((limit, None)) => match self.wait(endpoint.id, limit).await? {
-                    Given::Slot(slot) => Some(slot),
-                    Given::Used(mut open) => match open.0.ready().await {
-                        Ok(()) => return Ok((open, true)),
-                        // It has ended with the request before.
-                        Err(_) => continue,
-                    },
-                },
-            };
-            return Ok(((open_http1(endpoint).await?, slot), false));
+        if let Some(open) = self.take(endpoint.id) {
+            return Ok((open, true));
         }
+        let slot = match limit.map(|limit| (limit, limit.take())) {
+            None => None,
+            Some((limit, Some(slot))) => {
+                limit.know(&self.asks);
+                Some(slot)
+            }
+            Some((limit, None)) => match self.wait(endpoint.id, limit).await? {
+                Given::Slot(slot) => Some(slot),
+                Given::Used(open) => return Ok((open, true)),
+            },
+        };
+        Ok(((open_http1(endpoint).await?, slot), false))
     }
 
     /// Waits for a connection to an endpoint, or until there may be another.
@@ -219,28 +225,30 @@ impl Pools {
         self: &Rc<Self>,
         endpoint: &Arc<Endpoint>,
         limit: Option<&Arc<limits::Connections>>,
-        mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        mut request: Box<Request<RequestBody>>,
+    ) -> Result<(Response<Answered>, Lease), SendError> {
         let in_flight = endpoint.begin();
         let pool = Rc::clone(self.http2.borrow_mut().entry(endpoint.id).or_default());
         loop {
             let (mut shared, was_reused) = match pool.get(endpoint, limit).await {
                 Ok(shared) => shared,
-                Err(cause) => return Err(SendError::unsent(cause, request)),
+                Err(cause) => return Err(SendError::unsent(cause, Outbound::Http2(request))),
             };
             let counted = shared.begin();
-            match shared.sender.try_send_request(request).await {
+            match shared.sender.try_send_request(*request).await {
                 Ok(response) => {
+                    let response = response.map(Answered::Http2);
                     return Ok((response, Lease::new(Connection::Http2(counted), None, in_flight)));
                 }
                 Err(mut error) => match (error.take_message(), was_reused) {
                     (Some(unsent), true) => {
                         pool.connections.borrow_mut().remove(&shared);
-                        request = unsent;
+                        request = Box::new(unsent);
                     }
                     (unsent, was_reused) => {
-                        let cause = Cause::Http(error.into_error());
-                        return Err(SendError { cause, unsent: unsent.map(Box::new), was_reused });
+                        let cause = Cause::Http2(error.into_error());
+                        let unsent = unsent.map(|request| Box::new(Outbound::Http2(Box::new(request))));
+                        return Err(SendError { cause, unsent, was_reused });
                     }
                 },
             }
@@ -257,6 +265,10 @@ impl Pools {
     }
 
     pub(super) fn rest(&self, endpoint: u64, sender: http1::Sender, slot: Option<Slot>, now: Instant) {
+        // It has ended with the request.
+        if !sender.is_ready() {
+            return;
+        }
         let mut open = (sender, slot);
         if let Some(waiting) = self.waiting.borrow_mut().get_mut(&endpoint) {
             while let Some(gives) = waiting.pop_front() {
@@ -326,5 +338,5 @@ impl Http2 {
 }
 
 async fn open_http1(endpoint: &Endpoint) -> Result<http1::Sender, Cause> {
-    Ok(http1::open(connect(endpoint).await?).await?)
+    Ok(http1::open(connect(endpoint).await?))
 }

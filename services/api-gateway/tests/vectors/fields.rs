@@ -32,29 +32,29 @@ const SYNTAX: &[Vector] = &[
         "a name twice",
         b"GET / HTTP/1.1\r\nHost: a.test\r\nX: 1\r\nx: 2\r\n\r\n",
         &[200],
-        &["GET /|x: 1|x: 2|host: a.test"],
+        &["GET /|host: a.test|x: 1|x: 2"],
     ),
 ];
 
 const VALUES: &[Vector] = &[
-    ("an empty one", b"GET / HTTP/1.1\r\nHost: a.test\r\nX:\r\n\r\n", &[200], &["GET /|x: |host: a.test"]),
+    ("an empty one", b"GET / HTTP/1.1\r\nHost: a.test\r\nX:\r\n\r\n", &[200], &["GET /|host: a.test|x: "]),
     (
         "spaces around it",
         b"GET / HTTP/1.1\r\nHost: a.test\r\nX: \t 1 \t\r\n\r\n",
         &[200],
-        &["GET /|x: 1|host: a.test"],
+        &["GET /|host: a.test|x: 1"],
     ),
     (
         "no space before it",
         b"GET / HTTP/1.1\r\nHost:a.test\r\nX:1\r\n\r\n",
         &[200],
-        &["GET /|x: 1|host: a.test"],
+        &["GET /|host: a.test|x: 1"],
     ),
     (
         "8 bits",
         b"GET / HTTP/1.1\r\nHost: a.test\r\nX: caf\xc3\xa9\r\n\r\n",
         &[200],
-        &["GET /|x: caf\u{e9}|host: a.test"],
+        &["GET /|host: a.test|x: caf\u{e9}"],
     ),
     ("a vertical tab", b"GET / HTTP/1.1\r\nHost: a.test\r\nX: a\x0bb\r\n\r\n", &[400], &[]),
     ("a bell", b"GET / HTTP/1.1\r\nHost: a.test\r\nX: a\x07b\r\n\r\n", &[400], &[]),
@@ -76,7 +76,7 @@ const LOOK_ALIKES: &[Vector] = &[
         "another name with an underscore",
         b"GET / HTTP/1.1\r\nHost: a.test\r\nX_Own: 1\r\n\r\n",
         &[200],
-        &["GET /|x_own: 1|host: a.test"],
+        &["GET /|host: a.test|x_own: 1"],
     ),
 ];
 
@@ -85,7 +85,7 @@ const EXPECT: &[Vector] = &[
         "100-continue",
         b"POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab",
         &[200],
-        &["POST /|content-length: 2|host: a.test||ab"],
+        &["POST /|host: a.test|content-length: 2||ab"],
     ),
     (
         "100-continue without a body",

@@ -40,20 +40,20 @@ const CONTENT_LENGTH: &[Vector] = &[
         "a body",
         b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nab",
         &[200],
-        &["POST /|content-length: 2|host: a.test||ab"],
+        &["POST /|host: a.test|content-length: 2||ab"],
     ),
     ("none and no body", b"POST / HTTP/1.1\r\nHost: a.test\r\n\r\n", &[200], &["POST /|host: a.test"]),
     (
         "0",
         b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n",
         &[200],
-        &["POST /|content-length: 0|host: a.test"],
+        &["POST /|host: a.test|content-length: 0"],
     ),
     (
         "a body of GET",
         b"GET / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nab",
         &[200],
-        &["GET /|content-length: 2|host: a.test||ab"],
+        &["GET /|host: a.test|content-length: 2||ab"],
     ),
     (
         "the same twice",
@@ -98,7 +98,7 @@ const CONTENT_LENGTH: &[Vector] = &[
         "less than comes",
         b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nab",
         &[200],
-        &["POST /|content-length: 1|host: a.test||a"],
+        &["POST /|host: a.test|content-length: 1||a"],
     ),
     ("more than comes", b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nab", &[408], &[]),
 ];

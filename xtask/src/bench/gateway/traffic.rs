@@ -1,0 +1,199 @@
+//! Every gateway in every scenario, in turns, so that whatever else the machine does meets all of them alike.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::load::{Answers, Load};
+use super::running::Running;
+use super::scenario::Scenario;
+use super::subject::{Certificate, Setup, Subject};
+use crate::{cache, progress};
+
+/// The processor that gateways have to themselves, and the one for all else.
+const PROCESSORS: (usize, usize) = (0, 1);
+
+/// How long a gateway may take to listen, with all its routes.
+const START: Duration = Duration::from_secs(60);
+
+/// How a scenario is measured.
+pub(super) struct Method {
+    pub(super) rounds: u32,
+    /// For how many seconds each time.
+    pub(super) seconds: u32,
+    /// For how many seconds before that, so that connections are there and memory is warm.
+    pub(super) warm_up: u32,
+}
+
+/// One measurement of one gateway.
+#[derive(Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) answers: Answers,
+    /// Microseconds of processor time for each request, in the program and in the kernel for it.
+    pub(super) user: f64,
+    pub(super) system: f64,
+    /// Bytes, at the end.
+    pub(super) memory: f64,
+    /// How much of its processor it had.
+    pub(super) share: f64,
+}
+
+/// What a scenario has brought.
+pub(super) struct Row {
+    pub(super) scenario: &'static Scenario,
+    /// Of each gateway, in their order, one for each round.
+    pub(super) samples: Vec<Vec<Sample>>,
+    /// Without a gateway, one for each round.
+    pub(super) direct: Vec<Answers>,
+}
+
+/// What measuring needs.
+pub(super) struct Bench<'b> {
+    pub(super) load: Load<'b>,
+    pub(super) certificate: Certificate,
+    pub(super) method: Method,
+}
+
+/// The ports of a backend.
+#[derive(Deserialize)]
+struct Backend {
+    http1: u16,
+    grpc: u16,
+}
+
+impl Bench<'_> {
+    /// The processor for all but the gateways.
+    pub(super) const OTHERS: usize = PROCESSORS.1;
+
+    /// Measures a scenario.
+    pub(super) fn row(&self, scenario: &'static Scenario, subjects: &[Box<dyn Subject + '_>]) -> Result<Row> {
+        let mut row = Row { scenario, samples: vec![Vec::new(); subjects.len()], direct: Vec::new() };
+        let (_backend, port) = self.backend(scenario)?;
+        for round in 0..self.method.rounds {
+            let title = format!("{}, round {} of {}", scenario.name, round + 1, self.method.rounds);
+            progress::during(title, || {
+                if scenario.can_go_direct() {
+                    let folder = tempfile::tempdir()?;
+                    row.direct.push(self.loaded(scenario, port, self.method.seconds, folder.path())?);
+                }
+                for (subject, samples) in subjects.iter().zip(&mut row.samples) {
+                    let sample = self.sample(scenario, subject.as_ref(), port, round == 0);
+                    samples
+                        .push(sample.with_context(|| format!("{} with {}", scenario.name, subject.name()))?);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(row)
+    }
+
+    /// Starts a backend, and says at which port it is.
+    fn backend(&self, scenario: &Scenario) -> Result<(Running, u16)> {
+        let mut command = std::process::Command::new(&self.load.helper);
+        command.args(["backend", "--body", &scenario.body.to_string()]);
+        let (running, stdout) = Running::start_piped(&command, self.load.processor)?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let ports: Backend = serde_json::from_str(&line).context("the backend says its ports")?;
+        Ok((running, if scenario.is_grpc() { ports.grpc } else { ports.http1 }))
+    }
+
+    fn sample(
+        &self,
+        scenario: &Scenario,
+        subject: &dyn Subject,
+        backend: u16,
+        is_first: bool,
+    ) -> Result<Sample> {
+        let folder = tempfile::tempdir()?;
+        let [port, admin] = free_ports()?;
+        let setup =
+            Setup { scenario, folder: folder.path(), port, admin, backend, certificate: &self.certificate };
+        let command = subject.command(&setup)?;
+        let log = cache::root()?.join(format!("logs/bench-{}.log", subject.name()));
+        // Of this start alone.
+        drop(fs::remove_file(&log));
+        let mut running = Running::start(&command, PROCESSORS.0, &log)?;
+        running.wait_until(START, &log, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())?;
+        if is_first {
+            self.load.check(scenario, port, &self.certificate)?;
+        }
+        self.loaded(scenario, port, self.method.warm_up, folder.path())?;
+        let (begun, before) = (Instant::now(), running.time()?);
+        let answers = self.loaded(scenario, port, self.method.seconds, folder.path())?;
+        let (wall, after) = (begun.elapsed().as_secs_f64(), running.time()?);
+        let (user, system) = (after.user - before.user, after.system - before.system);
+        let each = |seconds: f64| seconds * 1_000_000.0 / answers.requests;
+        Ok(Sample {
+            answers,
+            user: each(user),
+            system: each(system),
+            memory: running.memory()?,
+            share: (user + system) / wall,
+        })
+    }
+
+    fn loaded(&self, scenario: &Scenario, port: u16, seconds: u32, folder: &Path) -> Result<Answers> {
+        self.load.run(scenario, port, &self.certificate, seconds, folder)
+    }
+}
+
+impl Sample {
+    /// Microseconds of processor time for each request.
+    pub(super) fn time(&self) -> f64 {
+        self.user + self.system
+    }
+}
+
+impl Row {
+    /// The median of all rounds of a gateway.
+    pub(super) fn median(&self, subject: usize, of: impl Fn(&Sample) -> f64) -> f64 {
+        median(self.samples.get(subject).into_iter().flatten().map(of))
+    }
+
+    /// The same without a gateway; `None` where the load cannot go there.
+    pub(super) fn direct(&self) -> Option<f64> {
+        (!self.direct.is_empty()).then(|| median(self.direct.iter().map(|answers| answers.a_second())))
+    }
+
+    /// Requests that were not answered as they should, of all gateways in all rounds.
+    pub(super) fn errors(&self) -> f64 {
+        self.samples.iter().flatten().map(|sample| sample.answers.errors).sum()
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let at = |place: usize| values.get(place).copied().unwrap_or_default();
+    if values.len().is_multiple_of(2) && middle > 0 {
+        f64::midpoint(at(middle - 1), at(middle))
+    } else {
+        at(middle)
+    }
+}
+
+/// Ports that nobody has at the moment.
+fn free_ports() -> Result<[u16; 2]> {
+    let sockets = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let [one, other] = sockets;
+    Ok([one?.local_addr()?.port(), other?.local_addr()?.port()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two() {
+        for (values, middle) in [(&[3.0, 1.0, 100.0][..], 3.0), (&[4.0, 1.0, 2.0, 100.0], 3.0), (&[], 0.0)] {
+            assert!((median(values.iter().copied()) - middle).abs() < 1e-9, "{values:?}");
+        }
+    }
+}
