@@ -9,11 +9,16 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use http::Request;
+use kube::{Client, Config};
 
-use crate::{TestNamespace, kubectl};
+use crate::TestNamespace;
 
 /// Time between the end of one request and the next.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks a service without a pause, until it is told to end.
 pub struct Prober {
@@ -23,22 +28,32 @@ pub struct Prober {
 
 impl Prober {
     /// Asks a Service, by the name of its port, for a path, as the API server forwards requests.
-    pub fn of_service(namespace: &TestNamespace, service: &str, port: &str, path: &str) -> Self {
+    pub async fn of_service(
+        namespace: &TestNamespace,
+        service: &str,
+        port: &str,
+        path: &str,
+    ) -> Result<Self> {
+        // What fails shall not be tried again unseen.
+        let mut config = Config::infer().await?;
+        config.default_retry = false;
+        let client = Client::try_from(config)?;
         let path = format!("/api/v1/namespaces/{}/services/{service}:{port}/proxy{path}", namespace.name);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             let (mut answers, mut failures) = (0, Vec::new());
             while !stopped.load(Ordering::Relaxed) {
-                match kubectl(&["get", "--raw", &path], "").await {
-                    Ok(_) => answers += 1,
-                    Err(error) => failures.push(error.to_string()),
+                match tokio::time::timeout(PATIENCE, ask(&client, &path)).await {
+                    Ok(Ok(())) => answers += 1,
+                    Ok(Err(error)) => failures.push(format!("{error:#}")),
+                    Err(_) => failures.push(format!("no answer within {PATIENCE:?}")),
                 }
                 tokio::time::sleep(PAUSE).await;
             }
             (answers, failures)
         });
-        Self { stop, task }
+        Ok(Self { stop, task })
     }
 
     /// How many answers there were; an error when one failed.
@@ -48,4 +63,9 @@ impl Prober {
         ensure!(failures.is_empty(), "{} of {answers} failed: {failures:?}", failures.len());
         Ok(answers)
     }
+}
+
+async fn ask(client: &Client, path: &str) -> Result<()> {
+    client.request_text(Request::get(path).body(Vec::new())?).await?;
+    Ok(())
 }

@@ -203,7 +203,7 @@ async fn no_request_fails_while_everything_around_it_changes() -> Result<()> {
             until_programmed(&namespace).await?;
             namespace.until_ready("shop").await?;
             answers(&namespace, "/version", "version").await?;
-            let prober = Prober::of_service(&namespace, RUNS, PORT, "/version");
+            let prober = Prober::of_service(&namespace, RUNS, PORT, "/version").await?;
 
             for round in 0..5 {
                 let path = format!("/round-{round}");

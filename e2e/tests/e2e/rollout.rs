@@ -44,7 +44,7 @@ async fn a_failed_version_is_rolled_back_while_the_stable_one_serves() -> Result
             namespace.apply("web", podinfo(rollout.clone())).await?;
             let good = namespace.until_ready("web").await?;
             let stable = revisions(&good.status.unwrap()).stable.context("a stable revision")?;
-            let prober = Prober::of_service(&namespace, "web", "http", "/version");
+            let prober = Prober::of_service(&namespace, "web", "http", "/version").await?;
 
             let mut bad = podinfo(rollout.clone());
             bad["command"] = json!(["./podinfo", "--no-such-flag"]);
