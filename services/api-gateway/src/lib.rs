@@ -16,6 +16,7 @@ pub mod control;
 pub mod drain;
 pub mod edge;
 pub mod filter;
+mod gather;
 pub mod listen;
 pub mod local;
 pub mod map;

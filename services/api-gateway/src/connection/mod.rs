@@ -9,7 +9,7 @@ mod watched;
 
 pub use self::activity::{Activity, Patience};
 
-use std::{cell::OnceCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{cell::OnceCell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
 use hyper::{
     rt::{Read, Write},
@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use self::{preface::Spoken, seldom::Seldom, watched::Watched};
-use crate::{drain::Phase, local::LocalExecutor, proxy, worker::Worker};
+use crate::{drain::Phase, gather::gather, local::LocalExecutor, proxy, worker::Worker};
 
 /// Streams of HTTP/2 that a client may have open at a time.
 const MOST_STREAMS: u32 = 100;
@@ -91,10 +91,10 @@ async fn run<T>(worker: &Rc<Worker>, connection: Rc<Connection>, stream: T, spok
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection.activity), spoken));
+    let stream = Watched::new(stream, Arc::clone(&connection.activity), spoken);
     match spoken {
-        Spoken::Http1 => run_http1(worker, connection, io).await,
-        Spoken::Http2 => run_http2(worker, connection, io).await,
+        Spoken::Http1 => run_http1(worker, connection, TokioIo::new(stream)).await,
+        Spoken::Http2 => run_http2(worker, connection, stream).await,
     }
 }
 
@@ -120,7 +120,7 @@ where
     loop {
         tokio::select! {
             biased;
-            result = served.as_mut() => return ended(&connection, result),
+            result = served.as_mut() => return ended(&connection, Some(result)),
             () = &mut expired => return worker.metrics.refused("slow-client"),
             () = &mut drain, if !is_draining => {
                 is_draining = true;
@@ -130,10 +130,11 @@ where
     }
 }
 
-async fn run_http2<T>(worker: &Rc<Worker>, connection: Rc<Connection>, io: T)
+async fn run_http2<T>(worker: &Rc<Worker>, connection: Rc<Connection>, stream: T)
 where
-    T: Read + Write + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    let (stream, gatherer) = gather(stream);
     let settings = &worker.settings;
     let activity = Arc::clone(&connection.activity);
     let service = service_fn(|request| proxy::answer(Rc::clone(worker), Rc::clone(&connection), request));
@@ -150,7 +151,7 @@ where
             .max_header_list_size(header_bytes)
             .keep_alive_interval(settings.patience.idle)
             .keep_alive_timeout(settings.patience.head)
-            .serve_connection(io, service)
+            .serve_connection(TokioIo::new(stream), service)
     );
     let expired = pin!(activity.expired(settings.patience));
     // GOAWAY says which requests are still taken, so nothing is lost when it is sent early.
@@ -160,11 +161,14 @@ where
     loop {
         tokio::select! {
             biased;
-            result = served.as_mut() => return ended(&connection, result),
+            result = poll_fn(|context| gatherer.poll(served.as_mut(), context)) => {
+                return ended(&connection, result);
+            }
             () = &mut expired => {
                 served.as_mut().graceful_shutdown();
                 // Nothing runs; a client that has not even begun does not hear the goodbye.
-                match timeout(settings.patience.head, served.as_mut()).await {
+                let rest = poll_fn(|context| gatherer.poll(served.as_mut(), context));
+                match timeout(settings.patience.head, rest).await {
                     Ok(result) => return ended(&connection, result),
                     Err(_) => return worker.metrics.refused("slow-client"),
                 }
@@ -177,8 +181,8 @@ where
     }
 }
 
-fn ended(connection: &Connection, result: Result<(), hyper::Error>) {
-    if let Err(error) = result {
+fn ended(connection: &Connection, result: Option<Result<(), hyper::Error>>) {
+    if let Some(Err(error)) = result {
         tracing::debug!(peer = %connection.peer, %error, "a connection of a client ended");
     }
 }
