@@ -70,37 +70,62 @@ fn read(head: &Bytes, method: &Method) -> Result<Head, Error> {
     let status = status.ok_or(Error::Malformed("its status is none"))?;
     let is_http11 = parsed.version == Some(1);
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    let mut has = Present::default();
     for line in &*parsed.headers {
         let name = HeaderName::from_bytes(line.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value));
         let (Ok(name), Ok(value)) = (name, value) else {
             return Err(Error::Malformed("a header is none"));
         };
+        has.see(&name);
         headers.append(name, value);
     }
     let asks = |wanted: &str| {
         let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(wanted))
+        has.connection
+            && values
+                .flat_map(|value| value.split(','))
+                .any(|token| token.trim().eq_ignore_ascii_case(wanted))
     };
     let mut keeps = if is_http11 { !asks("close") } else { asks("keep-alive") };
-    let framing = framing(status, &mut headers, is_http11, method)?;
+    let framing = framing(status, &mut headers, &has, is_http11, method)?;
     keeps &= !matches!(framing, Framing::Close);
     Ok(Head { status, headers, framing, keeps })
+}
+
+/// Which of the headers are there that say how to go on, and how often.
+#[derive(Default)]
+struct Present {
+    connection: bool,
+    encoding: bool,
+    lengths: usize,
+}
+
+impl Present {
+    fn see(&mut self, name: &HeaderName) {
+        if *name == header::CONTENT_LENGTH {
+            self.lengths += 1;
+        } else if *name == header::TRANSFER_ENCODING {
+            self.encoding = true;
+        } else if *name == header::CONNECTION {
+            self.connection = true;
+        }
+    }
 }
 
 fn framing(
     status: StatusCode,
     headers: &mut HeaderMap,
+    has: &Present,
     is_http11: bool,
     method: &Method,
 ) -> Result<Framing, Error> {
-    let is_chunked = is_chunked(headers);
-    let length = length(headers)?;
-    if is_chunked.is_some() {
-        // Whoever comes next must not believe it instead (RFC 9112 section 6.3, rule 3).
-        headers.remove(header::CONTENT_LENGTH);
-    } else if let Some(length) = length {
-        // There may be several that say the same.
+    let is_chunked = if has.encoding { is_chunked(headers) } else { None };
+    let length = if has.lengths > 0 { length(headers)? } else { None };
+    if has.lengths > 1
+        && let Some(length) = length
+    {
+        // They say the same.
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     let has_none = *method == Method::HEAD
