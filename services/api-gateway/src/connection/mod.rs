@@ -137,7 +137,9 @@ where
     let (stream, gatherer) = gather(stream);
     let settings = &worker.settings;
     let activity = Arc::clone(&connection.activity);
-    let service = service_fn(|request| proxy::answer(Rc::clone(worker), Rc::clone(&connection), request));
+    // hyper moves each on its way to a task of its own.
+    let service =
+        service_fn(|request| Box::pin(proxy::answer(Rc::clone(worker), Rc::clone(&connection), request)));
     let header_bytes = u32::try_from(settings.limits.header_bytes).unwrap_or(u32::MAX);
     let mut served = pin!(
         http2::Builder::new(LocalExecutor)
