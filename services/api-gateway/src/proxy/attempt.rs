@@ -7,7 +7,7 @@ use std::{
 
 use http::{Response, StatusCode};
 use smallvec::SmallVec;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::{Exchange, failure::Failure, outgoing::Head};
 use crate::{
@@ -50,10 +50,11 @@ impl Exchange<'_> {
         record: &mut Record,
     ) -> Result<(Response<Answered>, Lease), Failure> {
         let limit = rule.limit(self.is_grpc);
+        let begun = record.begun;
         let all = self.all_attempts(rule, upstream, head, body, record);
         match limit {
             None => all.await,
-            Some(limit) => timeout(limit, all).await.unwrap_or(Err(Failure::TimedOut)),
+            Some(limit) => timeout_at((begun + limit).into(), all).await.unwrap_or(Err(Failure::TimedOut)),
         }
     }
 
@@ -71,14 +72,16 @@ impl Exchange<'_> {
             Chances { unsent: UNSENT, stale: 1, counted: retry.map_or(0, |retry| retry.attempts) };
         let is_repeatable = matches!(body, RequestBody::Empty) && head.is_idempotent();
         let spare = is_repeatable.then(|| head.clone());
-        let mut endpoint = choose(upstream, &tried)?;
+        // Asking for the time costs as much as finding the route: the first attempt is taken to begin with its request.
+        let mut now = record.begun;
+        let mut endpoint = choose(upstream, &tried, now)?;
         let mut request = head.request(endpoint, body)?;
         // Held while the attempt that it allows is under way.
         let mut permit;
         loop {
             record.attempts += 1;
             record.endpoint = Some(Arc::clone(endpoint));
-            let is_counted = match self.attempt(rule, upstream, endpoint, request, record).await {
+            let is_counted = match self.attempt(rule, upstream, (endpoint, now), request, record).await {
                 Outcome::Answer(response, lease) => {
                     let status = response.status().as_u16();
                     let again = retry.is_some_and(|retry| retry.codes.contains(&status));
@@ -116,7 +119,8 @@ impl Exchange<'_> {
             }
             tried.push(endpoint.id);
             // All endpoints of a backend are spoken to alike, so the request is the same for each.
-            endpoint = choose(upstream, &tried)?;
+            now = Instant::now();
+            endpoint = choose(upstream, &tried, now)?;
         }
     }
 
@@ -124,11 +128,10 @@ impl Exchange<'_> {
         &self,
         rule: &Rule,
         upstream: &Upstream,
-        endpoint: &Arc<Endpoint>,
+        (endpoint, begun): (&Arc<Endpoint>, Instant),
         request: Outbound,
         record: &mut Record,
     ) -> Outcome {
-        let begun = Instant::now();
         let sending = self.worker.pools.send(endpoint, request);
         let sent = match rule.backend_timeout {
             None => Some(sending.await),
@@ -186,6 +189,6 @@ fn says_it_cannot(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
-fn choose<'u>(upstream: &'u Upstream, tried: &[u64]) -> Result<&'u Arc<Endpoint>, Failure> {
-    upstream.choose(tried, Instant::now(), fastrand::u64(..)).ok_or(Failure::NoEndpoint)
+fn choose<'u>(upstream: &'u Upstream, tried: &[u64], now: Instant) -> Result<&'u Arc<Endpoint>, Failure> {
+    upstream.choose(tried, now, fastrand::u64(..)).ok_or(Failure::NoEndpoint)
 }

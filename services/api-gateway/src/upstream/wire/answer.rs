@@ -1,7 +1,10 @@
 //! How the head of an answer is read. Pure.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use smallvec::SmallVec;
 
 use super::{Error, chunks::Chunks};
 
@@ -33,53 +36,78 @@ pub(super) enum Framing {
 
 /// Takes a head out of what has come; `None` when it is not all there. `looked` bytes have been looked at before.
 pub(super) fn take(input: &mut BytesMut, looked: &mut usize, method: &Method) -> Result<Option<Head>, Error> {
-    let Some(end) = end(input, *looked) else {
-        // The empty line may have begun.
-        *looked = input.len().saturating_sub(2);
-        if input.len() > LONGEST {
-            return Err(Error::Malformed("its head is too long"));
-        }
-        return Ok(None);
-    };
-    *looked = 0;
-    read(&input.split_to(end).freeze(), method).map(Some)
+    let new = input.get(*looked..).unwrap_or_default();
+    *looked = input.len();
+    // A head ends with a line, so before that it is not worth another look.
+    if memchr::memchr(b'\n', new).is_some()
+        && let Some(lines) = Lines::read(input)?
+    {
+        *looked = 0;
+        let text = input.split_to(lines.end).freeze();
+        return lines.head(&text, method).map(Some);
+    }
+    if input.len() > LONGEST {
+        return Err(Error::Malformed("its head is too long"));
+    }
+    Ok(None)
 }
 
-/// Where the empty line ends that ends a head.
-fn end(input: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        let line = memchr::memchr(b'\n', input.get(at..)?)?;
-        at += line + 1;
-        match input.get(at..)? {
-            [b'\n', ..] => return Some(at + 1),
-            [b'\r', b'\n', ..] => return Some(at + 2),
-            _ => {}
-        }
-    }
+/// What stands where in a head.
+struct Lines {
+    status: StatusCode,
+    is_http11: bool,
+    /// The names, and where their values are.
+    headers: SmallVec<[(HeaderName, Range<usize>); 16]>,
+    end: usize,
 }
 
-fn read(head: &Bytes, method: &Method) -> Result<Head, Error> {
-    let mut lines = [const { std::mem::MaybeUninit::uninit() }; HEADERS];
-    let mut parsed = httparse::Response::new(&mut []);
-    let config = httparse::ParserConfig::default();
-    if config.parse_response_with_uninit_headers(&mut parsed, head, &mut lines)?.is_partial() {
-        return Err(Error::Malformed("its head has no end"));
-    }
-    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
-    let status = status.ok_or(Error::Malformed("its status is none"))?;
-    let is_http11 = parsed.version == Some(1);
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    let mut has = Present::default();
-    for line in &*parsed.headers {
-        let name = HeaderName::from_bytes(line.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value));
-        let (Ok(name), Ok(value)) = (name, value) else {
-            return Err(Error::Malformed("a header is none"));
+impl Lines {
+    fn read(input: &[u8]) -> Result<Option<Self>, Error> {
+        let mut lines = [const { std::mem::MaybeUninit::uninit() }; HEADERS];
+        let mut parsed = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        let end = match config.parse_response_with_uninit_headers(&mut parsed, input, &mut lines)? {
+            httparse::Status::Partial => return Ok(None),
+            httparse::Status::Complete(end) => end,
         };
-        has.see(&name);
-        headers.append(name, value);
+        let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.ok_or(Error::Malformed("its status is none"))?;
+        let begin = input.as_ptr().addr();
+        let headers: Result<_, Error> = parsed
+            .headers
+            .iter()
+            .map(|line| {
+                let name = HeaderName::from_bytes(line.name.as_bytes())
+                    .map_err(|_| Error::Malformed("the name of a header is none"))?;
+                // Values stay where they are, and are part of the whole.
+                let from = line.value.as_ptr().addr().saturating_sub(begin);
+                Ok((name, from..from + line.value.len()))
+            })
+            .collect();
+        Ok(Some(Self { status, is_http11: parsed.version == Some(1), headers: headers?, end }))
     }
+
+    fn head(self, text: &Bytes, method: &Method) -> Result<Head, Error> {
+        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        let mut has = Present::default();
+        for (name, place) in self.headers {
+            has.see(&name);
+            // An empty value may be anywhere.
+            let value = if place.is_empty() { Bytes::new() } else { text.slice(place) };
+            let value = HeaderValue::from_maybe_shared(value);
+            headers.append(name, value.map_err(|_| Error::Malformed("the value of a header is none"))?);
+        }
+        read(self.status, headers, &has, self.is_http11, method)
+    }
+}
+
+fn read(
+    status: StatusCode,
+    mut headers: HeaderMap,
+    has: &Present,
+    is_http11: bool,
+    method: &Method,
+) -> Result<Head, Error> {
     let asks = |wanted: &str| {
         let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
         has.connection
@@ -88,7 +116,7 @@ fn read(head: &Bytes, method: &Method) -> Result<Head, Error> {
                 .any(|token| token.trim().eq_ignore_ascii_case(wanted))
     };
     let mut keeps = if is_http11 { !asks("close") } else { asks("keep-alive") };
-    let framing = framing(status, &mut headers, &has, is_http11, method)?;
+    let framing = framing(status, &mut headers, has, is_http11, method)?;
     keeps &= !matches!(framing, Framing::Close);
     Ok(Head { status, headers, framing, keeps })
 }
@@ -227,7 +255,6 @@ mod tests {
             "HTTP/1.1 200 OK\r\ncontent-length : 5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nx: 1\r\n y\r\n\r\n",
             "HTTP/2 200 OK\r\n\r\n",
-            "\r\n\r\n",
             "hello\r\n\r\n",
         ] {
             assert!(of(head, &Method::GET).is_err(), "{head:?}");
