@@ -11,6 +11,7 @@ mod running;
 mod scenario;
 mod subject;
 mod traffic;
+mod walled;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,9 @@ pub(super) struct Args {
     /// Without the other gateways. Writes no document
     #[arg(long)]
     alone: bool,
+    /// Set by the verb itself, once it has a network of its own
+    #[arg(long, hide = true)]
+    walled: bool,
 }
 
 /// A gateway that could not be installed where this runs.
@@ -62,8 +66,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
         "this needs two processors: one for a gateway, one for its load"
     );
     let debian = Debian::unpack().context("NGINX, HAProxy and the programs that make load")?;
-    let folder = tempfile::tempdir()?;
     let (gateway, helper) = compile()?;
+    let mut subjects: Vec<Box<dyn Subject + '_>> = vec![Box::new(Ours { program: gateway })];
+    let missing = if args.alone { Vec::new() } else { peers(&debian, &mut subjects) };
+    // Everything is there now, so that there need be no way out.
+    if !args.walled && walled::can_be()? {
+        return walled::again();
+    }
+    let folder = tempfile::tempdir()?;
     let bench = Bench {
         load: Load { debian: &debian, helper, processor: Bench::OTHERS },
         certificate: certificate(folder.path())?,
@@ -73,8 +83,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
             Method { rounds: args.rounds, seconds: args.seconds, warm_up: 1 }
         },
     };
-    let mut subjects: Vec<Box<dyn Subject + '_>> = vec![Box::new(Ours { program: gateway })];
-    let missing = if args.alone { Vec::new() } else { peers(&debian, &mut subjects) };
     let is_whole = !args.quick && !args.alone && args.only.is_empty();
     let (machine, mut rows) = (Machine::of_this()?, Vec::new());
     let wanted =

@@ -158,6 +158,7 @@ fn how(text: &mut String, rows: &[Row], method: &Method, machine: &Machine) -> R
          - All gateways do what a gateway does: they set X-Forwarded-For, -Proto, -Host and -Port, make an id for the request and\n  \
            give it to backend and client, and pass on what 1, 1,000 or 10,000 prefixes of paths say, all to one backend. Every route\n  \
            gets as many requests as the others.\n\
+         - Everything is in a network namespace of its own where that is possible, so that no rules of a firewall are counted.\n\
          - Flotilla runs with what is on by default: metrics of each route, an access log of one request in a hundred, checks of the\n  \
            request against smuggling. The others have no access log. Their configurations are in `xtask/src/bench/gateway/`.\n"
     )?;
