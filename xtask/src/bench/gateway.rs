@@ -7,6 +7,7 @@ mod load;
 mod nginx;
 mod ours;
 mod peers;
+mod quiet;
 mod running;
 mod scenario;
 mod subject;
@@ -56,6 +57,9 @@ pub(super) struct Args {
     walled: bool,
 }
 
+/// Waiting for a quiet machine should end some time.
+const PATIENCE: u32 = 20;
+
 /// A gateway that could not be installed where this runs.
 pub(super) type Missing = &'static str;
 
@@ -78,9 +82,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         load: Load { debian: &debian, helper, processor: Bench::OTHERS },
         certificate: certificate(folder.path())?,
         method: if args.quick {
-            Method { rounds: 1, seconds: 1, warm_up: 1 }
+            Method { rounds: 1, seconds: 1, warm_up: 1, patience: 0 }
         } else {
-            Method { rounds: args.rounds, seconds: args.seconds, warm_up: 1 }
+            Method { rounds: args.rounds, seconds: args.seconds, warm_up: 1, patience: PATIENCE }
         },
     };
     let is_whole = !args.quick && !args.alone && args.only.is_empty();
