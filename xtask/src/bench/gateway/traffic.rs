@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::load::{Answers, Load};
@@ -171,9 +171,10 @@ impl Bench<'_> {
         self.loaded(scenario, port, self.method.warm_up, folder.path())?;
         let (begun, before, others_before) = (Instant::now(), running.time()?, backend.running.time()?);
         let watch = Watch::begin()?;
-        let answers = self.loaded(scenario, backend.port, self.method.seconds, folder.path())?;
+        let answers = self.loaded(scenario, port, self.method.seconds, folder.path())?;
         let (wall, after) = (begun.elapsed().as_secs_f64(), running.time()?);
         let (user, system) = (after.user - before.user, after.system - before.system);
+        ensure!(user + system > 0.0 && answers.requests > 0.0, "the requests went past the gateway");
         let own = user + system + backend.running.time()?.all() - others_before.all();
         let was_quiet = watch.was_quiet(own)?;
         let each = |seconds: f64| seconds * 1_000_000.0 / answers.requests;
