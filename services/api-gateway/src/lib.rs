@@ -20,6 +20,7 @@ pub mod discovery;
 pub mod drain;
 pub mod edge;
 pub mod filter;
+mod gather;
 pub mod listen;
 pub mod local;
 pub mod map;

@@ -57,6 +57,7 @@ pub struct Record {
     pub sent: u64,
     was_aborted: bool,
     is_answered: bool,
+    ended: Option<Instant>,
     log: Arc<AccessLog>,
     activity: Arc<Activity>,
 }
@@ -93,6 +94,7 @@ impl Record {
             sent: 0,
             was_aborted: false,
             is_answered: false,
+            ended: None,
             log: Arc::clone(log),
             activity: Arc::clone(activity),
         }
@@ -114,6 +116,11 @@ impl Record {
         self.was_aborted = true;
     }
 
+    /// It ends now.
+    pub(crate) fn ended(&mut self, now: Instant) {
+        self.ended = Some(now);
+    }
+
     /// Whether somebody went before the end.
     pub fn was_aborted(&self) -> bool {
         self.was_aborted || !self.is_answered
@@ -127,7 +134,8 @@ fn unanswered() -> StatusCode {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let time = self.begun.elapsed();
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        let time = ended.saturating_duration_since(self.begun);
         self.metrics.ended(self.status, self.was_aborted(), time);
         if self.log.wants(self.status, self.was_aborted()) {
             self.log.write(&Line::new(self, time));
@@ -135,6 +143,6 @@ impl Drop for Record {
         if let Some(recorded) = self.recorded.take() {
             recorded.end(|recorded| Span::new(recorded, self, time));
         }
-        self.activity.end();
+        self.activity.end(ended);
     }
 }

@@ -7,10 +7,12 @@ mod load;
 mod nginx;
 mod ours;
 mod peers;
+mod quiet;
 mod running;
 mod scenario;
 mod subject;
 mod traffic;
+mod walled;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,7 +52,13 @@ pub(super) struct Args {
     /// Without the other gateways. Writes no document
     #[arg(long)]
     alone: bool,
+    /// Set by the verb itself, once it has a network of its own
+    #[arg(long, hide = true)]
+    walled: bool,
 }
+
+/// Waiting for a quiet machine should end some time.
+const PATIENCE: u32 = 20;
 
 /// A gateway that could not be installed where this runs.
 pub(super) type Missing = &'static str;
@@ -62,19 +70,23 @@ pub(super) fn run(args: &Args) -> Result<()> {
         "this needs two processors: one for a gateway, one for its load"
     );
     let debian = Debian::unpack().context("NGINX, HAProxy and the programs that make load")?;
-    let folder = tempfile::tempdir()?;
     let (gateway, helper) = compile()?;
+    let mut subjects: Vec<Box<dyn Subject + '_>> = vec![Box::new(Ours { program: gateway })];
+    let missing = if args.alone { Vec::new() } else { peers(&debian, &mut subjects) };
+    // Everything is there now, so that there need be no way out.
+    if !args.walled && walled::can_be()? {
+        return walled::again();
+    }
+    let folder = tempfile::tempdir()?;
     let bench = Bench {
         load: Load { debian: &debian, helper, processor: Bench::OTHERS },
         certificate: certificate(folder.path())?,
         method: if args.quick {
-            Method { rounds: 1, seconds: 1, warm_up: 1 }
+            Method { rounds: 1, seconds: 1, warm_up: 1, patience: 0 }
         } else {
-            Method { rounds: args.rounds, seconds: args.seconds, warm_up: 1 }
+            Method { rounds: args.rounds, seconds: args.seconds, warm_up: 1, patience: PATIENCE }
         },
     };
-    let mut subjects: Vec<Box<dyn Subject + '_>> = vec![Box::new(Ours { program: gateway })];
-    let missing = if args.alone { Vec::new() } else { peers(&debian, &mut subjects) };
     let is_whole = !args.quick && !args.alone && args.only.is_empty();
     let (machine, mut rows) = (Machine::of_this()?, Vec::new());
     let wanted =
@@ -135,7 +147,7 @@ fn publish(
 fn compile() -> Result<(PathBuf, PathBuf)> {
     let log = cache::root()?.join("logs/build-bench.log");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace_root()).args(["build", "--locked", "--release"]).args([
+    cargo.current_dir(workspace_root()).args(["build", "--locked", "--profile", "fast"]).args([
         "--package",
         "flotilla-api-gateway",
         "--bin",
@@ -144,8 +156,8 @@ fn compile() -> Result<(PathBuf, PathBuf)> {
         "bench",
     ]);
     progress::during("Compiling the gateway", || process::run(&mut cargo, &log))?;
-    let release = target_folder()?.join("release");
-    Ok((release.join("api-gateway"), release.join("examples/bench")))
+    let built = target_folder()?.join("fast");
+    Ok((built.join("api-gateway"), built.join("examples/bench")))
 }
 
 fn certificate(folder: &Path) -> Result<Certificate> {

@@ -29,6 +29,8 @@ struct Program {
     features: Option<&'static str>,
     /// What cargo calls the program.
     binary: &'static str,
+    /// The profile of `Cargo.toml`.
+    profile: &'static str,
     /// The name of its image.
     name: &'static str,
     description: &'static str,
@@ -42,6 +44,7 @@ const OPERATOR: Program = Program {
     package: "flotilla-operator",
     features: Some("bin"),
     binary: "flotilla-operator",
+    profile: "release",
     name: "operator",
     description: "The Flotilla operator: makes Microservice objects true",
     port: 8080,
@@ -52,6 +55,7 @@ const GATEWAY: Program = Program {
     package: "flotilla-api-gateway",
     features: None,
     binary: "api-gateway",
+    profile: "fast",
     name: "api-gateway",
     description: "The gateway of Flotilla: routes HTTP requests as one configuration says",
     port: 9901,
@@ -124,16 +128,16 @@ impl Program {
         let features = self.features.map(|features| ["--features", features]);
         let mut arguments = vec!["--bin", self.binary];
         arguments.extend(features.iter().flatten());
-        compiled(self.package, &arguments, self.binary)
+        compiled(self.package, self.profile, &arguments, self.binary)
     }
 }
 
 /// Compiles a static example program, which shares with the images what is compiled already.
 pub(super) fn compile_example(package: &str, name: &str) -> Result<PathBuf> {
-    compiled(package, &["--example", name], &format!("examples/{name}"))
+    compiled(package, "release", &["--example", name], &format!("examples/{name}"))
 }
 
-fn compiled(package: &str, arguments: &[&str], output: &str) -> Result<PathBuf> {
+fn compiled(package: &str, profile: &str, arguments: &[&str], output: &str) -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     // For the C and assembly of the TLS library.
     host::require(&[Package::new("musl-tools", "musl-gcc")])?;
@@ -142,11 +146,11 @@ fn compiled(package: &str, arguments: &[&str], output: &str) -> Result<PathBuf> 
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(workspace_root())
-        .args(["build", "--locked", "--release", "--target", &target, "--package", package])
+        .args(["build", "--locked", "--profile", profile, "--target", &target, "--package", package])
         .args(arguments)
         .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc");
     progress::during(format!("Compiling {package} for {target}"), || process::run(&mut cargo, &log))?;
-    let binary = target_folder()?.join(target).join("release").join(output);
+    let binary = target_folder()?.join(target).join(profile).join(output);
     fs::metadata(&binary).with_context(|| format!("cargo built no {}", binary.display()))?;
     Ok(binary)
 }
@@ -206,11 +210,12 @@ mod tests {
             has("FROM scratch");
             let features = program.features.map(|features| format!(" --features {features}"));
             has(&format!(
-                "cargo build --locked --release --package {}{} && install",
+                "cargo build --locked --profile {} --package {}{} && install",
+                program.profile,
                 program.package,
                 features.unwrap_or_default()
             ));
-            has(&format!("target/release/{0} /out/{0}", program.binary));
+            has(&format!("target/{0}/{1} /out/{1}", program.profile, program.binary));
             assert_eq!(
                 text.contains(authorities::PATH),
                 program.authorities,

@@ -3,6 +3,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -62,11 +63,11 @@ impl ResponseBody {
 }
 
 impl Source {
-    fn give_back(&mut self) {
+    fn give_back(&mut self, now: Instant) {
         if let Self::Upstream(_, lease) = self
             && let Some(lease) = lease.take()
         {
-            lease.give_back();
+            lease.give_back(now);
         }
     }
 }
@@ -85,7 +86,7 @@ impl Body for ResponseBody {
             Source::Tunnel(_) => None,
         };
         match &frame {
-            None => self.source.give_back(),
+            None => self.source.give_back(Instant::now()),
             Some(Ok(frame)) => {
                 if let (Some(data), Some(record)) = (frame.data_ref(), &mut self.record) {
                     record.sent(data.len());
@@ -119,9 +120,13 @@ impl Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
+        let now = Instant::now();
         // hyper asks no further when it knows that the end is there.
         if self.is_end_stream() {
-            self.source.give_back();
+            self.source.give_back(now);
+        }
+        if let Some(record) = &mut self.record {
+            record.ended(now);
         }
     }
 }

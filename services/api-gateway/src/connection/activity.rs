@@ -68,9 +68,9 @@ impl Activity {
     }
 
     /// A request has ended.
-    pub fn end(&self) {
+    pub fn end(&self, now: Instant) {
         if self.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.enter(Phase::Idle);
+            self.enter(Phase::Idle, milliseconds(now));
         }
     }
 
@@ -78,7 +78,7 @@ impl Activity {
     pub(super) fn read(&self) -> bool {
         let begins = self.phase.load(Ordering::Relaxed) == Phase::Idle as u8;
         if begins {
-            self.enter(Phase::Head);
+            self.enter(Phase::Head, now());
         }
         begins
     }
@@ -133,8 +133,8 @@ impl Activity {
         Some(of_phase.min(patience.head).max(Duration::from_millis(10)))
     }
 
-    fn enter(&self, phase: Phase) {
-        self.since.store(now(), Ordering::Relaxed);
+    fn enter(&self, phase: Phase, since: u64) {
+        self.since.store(since, Ordering::Relaxed);
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 }
@@ -166,7 +166,7 @@ mod tests {
         assert!(!is_over(&activity, 9) && is_over(&activity, 10));
         activity.begin();
         assert!(!is_over(&activity, 10_000));
-        activity.end();
+        activity.end(Instant::now());
         assert!(!is_over(&activity, 59) && is_over(&activity, 60));
     }
 
@@ -175,9 +175,9 @@ mod tests {
         let activity = Activity::default();
         activity.begin();
         activity.begin();
-        activity.end();
+        activity.end(Instant::now());
         assert!(!is_over(&activity, 10_000));
-        activity.end();
+        activity.end(Instant::now());
         assert!(is_over(&activity, 60));
     }
 

@@ -11,7 +11,7 @@ mod watched;
 
 pub use self::activity::{Activity, Patience};
 
-use std::{cell::OnceCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{cell::OnceCell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
 use flotilla_gateway_config::ListenerProtocol;
 use hyper::{
@@ -29,6 +29,7 @@ use tokio::{
 use self::{preface::Spoken, seldom::Seldom, tls::Accepted, watched::Watched};
 use crate::{
     drain::Phase,
+    gather::gather,
     local::LocalExecutor,
     proxy,
     proxy_protocol::{self, Addresses},
@@ -172,10 +173,10 @@ async fn run<T>(worker: &Rc<Worker>, connection: Rc<Connection>, stream: T, spok
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection.activity), spoken));
+    let stream = Watched::new(stream, Arc::clone(&connection.activity), spoken);
     match spoken {
-        Spoken::Http1 => run_http1(worker, connection, io).await,
-        Spoken::Http2 => run_http2(worker, connection, io).await,
+        Spoken::Http1 => run_http1(worker, connection, TokioIo::new(stream)).await,
+        Spoken::Http2 => run_http2(worker, connection, stream).await,
     }
 }
 
@@ -201,7 +202,7 @@ where
     loop {
         tokio::select! {
             biased;
-            result = served.as_mut() => return ended(&connection, result),
+            result = served.as_mut() => return ended(&connection, Some(result)),
             () = &mut expired => return worker.metrics.refused("slow-client"),
             () = &mut drain, if !is_draining => {
                 is_draining = true;
@@ -211,13 +212,16 @@ where
     }
 }
 
-async fn run_http2<T>(worker: &Rc<Worker>, connection: Rc<Connection>, io: T)
+async fn run_http2<T>(worker: &Rc<Worker>, connection: Rc<Connection>, stream: T)
 where
-    T: Read + Write + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    let (stream, gatherer) = gather(stream);
     let settings = &worker.settings;
     let activity = Arc::clone(&connection.activity);
-    let service = service_fn(|request| proxy::answer(Rc::clone(worker), Rc::clone(&connection), request));
+    // hyper moves each on its way to a task of its own.
+    let service =
+        service_fn(|request| Box::pin(proxy::answer(Rc::clone(worker), Rc::clone(&connection), request)));
     let header_bytes = u32::try_from(settings.limits.header_bytes).unwrap_or(u32::MAX);
     let mut served = pin!(
         http2::Builder::new(LocalExecutor)
@@ -233,7 +237,7 @@ where
             .max_header_list_size(header_bytes)
             .keep_alive_interval(settings.patience.idle)
             .keep_alive_timeout(settings.patience.head)
-            .serve_connection(io, service)
+            .serve_connection(TokioIo::new(stream), service)
     );
     let expired = pin!(activity.expired(settings.patience));
     // GOAWAY says which requests are still taken, so nothing is lost when it is sent early.
@@ -243,11 +247,14 @@ where
     loop {
         tokio::select! {
             biased;
-            result = served.as_mut() => return ended(&connection, result),
+            result = poll_fn(|context| gatherer.poll(served.as_mut(), context)) => {
+                return ended(&connection, result);
+            }
             () = &mut expired => {
                 served.as_mut().graceful_shutdown();
                 // Nothing runs; a client that has not even begun does not hear the goodbye.
-                match timeout(settings.patience.head, served.as_mut()).await {
+                let rest = poll_fn(|context| gatherer.poll(served.as_mut(), context));
+                match timeout(settings.patience.head, rest).await {
                     Ok(result) => return ended(&connection, result),
                     Err(_) => return worker.metrics.refused("slow-client"),
                 }
@@ -260,8 +267,8 @@ where
     }
 }
 
-fn ended(connection: &Connection, result: Result<(), hyper::Error>) {
-    if let Err(error) = result {
+fn ended(connection: &Connection, result: Option<Result<(), hyper::Error>>) {
+    if let Some(Err(error)) = result {
         tracing::debug!(peer = %connection.peer, %error, "a connection of a client ended");
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use http::{Response, StatusCode};
 use smallvec::SmallVec;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::{Exchange, failure::Failure, outgoing::Head};
 use crate::{
@@ -55,6 +55,7 @@ impl Exchange<'_> {
     ) -> Result<(Response<Answered>, Lease), Failure> {
         let admitted = upstream.admit()?;
         let limit = rule.limit(self.is_grpc);
+        let begun = record.begun;
         let all = async {
             let (response, mut lease) = self.all_attempts(rule, (upstream, wish), head, body, record).await?;
             lease.hold(admitted);
@@ -62,7 +63,7 @@ impl Exchange<'_> {
         };
         match limit {
             None => all.await,
-            Some(limit) => timeout(limit, all).await.unwrap_or(Err(Failure::TimedOut)),
+            Some(limit) => timeout_at((begun + limit).into(), all).await.unwrap_or(Err(Failure::TimedOut)),
         }
     }
 
@@ -80,15 +81,16 @@ impl Exchange<'_> {
             Chances { unsent: UNSENT, stale: 1, counted: retry.map_or(0, |retry| retry.attempts) };
         let is_repeatable = matches!(body, RequestBody::Empty) && head.is_idempotent();
         let spare = is_repeatable.then(|| head.clone());
-        let mut endpoint = &*record.endpoint.insert(choose(upstream, wish, &tried)?);
+        // Asking for the time costs as much as finding the route: the first attempt is taken to begin with its request.
+        let mut now = record.begun;
+        let mut endpoint = &*record.endpoint.insert(choose(upstream, wish, &tried, now)?);
         let mut request = head.request(endpoint, body)?;
         // Held while the attempt that it allows is under way.
         let mut permit;
         loop {
             record.attempts += 1;
-            let begun = Instant::now();
             let outcome = self.attempt(rule, upstream, endpoint, request).await;
-            record.upstream_time = Some(begun.elapsed());
+            record.upstream_time = Some(now.elapsed());
             let is_counted = match outcome {
                 Outcome::Answer(response, lease) => {
                     let status = response.status().as_u16();
@@ -127,7 +129,8 @@ impl Exchange<'_> {
             }
             tried.push(endpoint.id);
             // All endpoints of a backend are spoken to alike, so the request is the same for each.
-            endpoint = record.endpoint.insert(choose(upstream, wish, &tried)?);
+            now = Instant::now();
+            endpoint = record.endpoint.insert(choose(upstream, wish, &tried, now)?);
         }
     }
 
@@ -198,8 +201,8 @@ fn says_it_cannot(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
-fn choose(upstream: &Upstream, wish: Wish, tried: &[u64]) -> Result<Arc<Endpoint>, Failure> {
+fn choose(upstream: &Upstream, wish: Wish, tried: &[u64], now: Instant) -> Result<Arc<Endpoint>, Failure> {
     upstream
-        .choose(wish, tried, Instant::now(), fastrand::u64(..))
+        .choose(wish, tried, now, fastrand::u64(..))
         .ok_or_else(|| if upstream.is_empty() { Failure::NoEndpoint } else { Failure::NoneWell })
 }

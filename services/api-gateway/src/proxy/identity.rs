@@ -14,14 +14,22 @@ const LONGEST: usize = 128;
 /// can be smuggled into logs with it; otherwise a new one.
 pub(super) fn correlation_id(headers: &mut HeaderMap) -> HeaderValue {
     let mut sent = headers.get_all(&CORRELATION_ID).iter();
-    if let (Some(id), None) = (sent.next(), sent.next())
-        && is_word(id.as_bytes())
-    {
-        return id.clone();
-    }
-    let id = HeaderValue::from_bytes(&random_digits()).unwrap_or(HeaderValue::from_static("none"));
+    let good = match (sent.next(), sent.next()) {
+        (Some(id), None) if is_word(id.as_bytes()) => Some(id.clone()),
+        _ => None,
+    };
+    let mut id = good.unwrap_or_else(|| {
+        HeaderValue::from_bytes(&random_digits()).unwrap_or(HeaderValue::from_static("none"))
+    });
+    never_index(&mut id);
     headers.insert(CORRELATION_ID, id.clone());
     id
+}
+
+/// HTTP/2 would keep each id in its table of headers, where none comes up again, and look through all of them for the next
+/// (RFC 7541 section 6.2.3).
+fn never_index(id: &mut HeaderValue) {
+    id.set_sensitive(true);
 }
 
 /// 128 bits in hexadecimal. By hand, as every request needs them and formatting costs several times as much.
@@ -44,7 +52,10 @@ pub(super) fn trace(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let mut sent = headers.get_all(&TRACEPARENT).iter();
     let first = sent.next()?;
     if sent.next().is_none() && is_traceparent(first.as_bytes()) {
-        return Some(first.clone());
+        let mut trace = first.clone();
+        never_index(&mut trace);
+        headers.insert(TRACEPARENT, trace.clone());
+        return Some(trace);
     }
     headers.remove(TRACEPARENT);
     headers.remove(TRACESTATE);

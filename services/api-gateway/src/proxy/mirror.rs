@@ -49,7 +49,7 @@ pub(super) fn send(
             {
                 frame.ok()?;
             }
-            lease.give_back();
+            lease.give_back(Instant::now());
             Some(())
         };
         if timeout(PATIENCE, whole).await.ok().flatten().is_none() {

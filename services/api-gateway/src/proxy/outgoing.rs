@@ -21,7 +21,9 @@ use flotilla_gateway_config::Protocol;
 /// Makes headers of one version fit for the other.
 pub(super) fn tidy(headers: &mut HeaderMap, version: Version) {
     // The gateway has said 100 itself, or will.
-    headers.remove(header::EXPECT);
+    if headers.keys().any(|name| *name == header::EXPECT) {
+        headers.remove(header::EXPECT);
+    }
     // RFC 9113 section 8.2.3: HTTP/2 may cut cookies into pieces, HTTP/1.1 has one line.
     if version == Version::HTTP_2 && headers.get_all(header::COOKIE).iter().nth(1).is_some() {
         let pieces: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();

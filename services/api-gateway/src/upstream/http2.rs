@@ -7,13 +7,17 @@ use std::{
 };
 
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     connect::{Stream, keep},
     limits::Slot,
 };
-use crate::{body::RequestBody, local::LocalExecutor};
+use crate::{
+    body::RequestBody,
+    gather::{Executor, gather},
+};
 
 /// Requests on one connection before another is opened. Servers allow at least as many (RFC 9113 section 6.5.2).
 const MOST_STREAMS: usize = 100;
@@ -100,22 +104,23 @@ impl Connections {
 
 pub(super) async fn open(stream: Stream) -> Result<Sender, hyper::Error> {
     match stream {
-        Stream::Plain(io) => run(io).await,
-        Stream::Tls(io) => run(io).await,
+        Stream::Plain(io) => run(io.into_inner()).await,
+        Stream::Tls(io) => run(io.into_inner()).await,
     }
 }
 
-async fn run<T>(io: T) -> Result<Sender, hyper::Error>
+async fn run<T>(stream: T) -> Result<Sender, hyper::Error>
 where
-    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let (sender, connection) = Builder::new(LocalExecutor)
+    let (stream, gatherer) = gather(stream);
+    let (sender, connection) = Builder::new(Executor::new(gatherer))
         .timer(TokioTimer::new())
         .initial_stream_window_size(WINDOWS.0)
         .initial_connection_window_size(WINDOWS.1)
         .keep_alive_interval(KEEP_ALIVE.0)
         .keep_alive_timeout(KEEP_ALIVE.1)
-        .handshake(io)
+        .handshake(TokioIo::new(stream))
         .await?;
     keep(connection);
     Ok(sender)

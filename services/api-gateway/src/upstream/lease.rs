@@ -45,9 +45,9 @@ impl Lease {
     }
 
     /// The answer has been read to its end: the connection is there for the next request.
-    pub fn give_back(self) {
+    pub fn give_back(self, now: Instant) {
         if let Connection::Http1 { pools, endpoint, sender } = self.connection {
-            pools.rest(endpoint, sender, self.slot, Instant::now());
+            pools.rest(endpoint, sender, self.slot, now);
         }
     }
 }

@@ -138,18 +138,20 @@ pub(super) fn write(
 /// How it was measured.
 fn how(text: &mut String, rows: &[Row], method: &Method, machine: &Machine) -> Result<()> {
     let Machine { processors, memory_gib } = machine;
-    let Method { rounds, seconds, warm_up } = method;
+    let Method { rounds, seconds, warm_up, .. } = method;
     let (processor, kernel) = (processor()?, kernel()?);
     let samples = || rows.iter().flat_map(|row| row.samples.iter().flatten());
     let requests: f64 = samples().map(|sample| sample.answers.requests).sum();
     let errors: f64 = rows.iter().map(Row::errors).sum();
+    let (all, disturbed) = (samples().count(), samples().filter(|sample| !sample.was_quiet).count());
     write!(
         text,
         "\n## How it was measured\n\n\
          - A machine with {processors} processors ({processor}), {memory_gib} GiB of memory and Linux {kernel}. The gateway has one processor and one\n  \
            worker; the backend and what makes the load share the other.\n\
          - {rounds} rounds of {seconds} s, after {warm_up} s that do not count. In each round all gateways have their turn, started anew; the\n  \
-           median of the rounds counts.\n\
+           median of the rounds counts. A measurement during which something else had a tenth of the two processors was made\n  \
+           again; of {all}, {disturbed} are among those that count all the same.\n\
          - {errors:.0} of {requests:.0} requests were not answered with 200. Before the first round of each row the body, the trailers and the\n  \
            headers of one request are looked at, in its answer and in what the backend got.\n\
          - Answers have 1 KiB, but for the row that says otherwise, and requests no body, but for gRPC: a message of 4 bytes.\n\
@@ -158,6 +160,7 @@ fn how(text: &mut String, rows: &[Row], method: &Method, machine: &Machine) -> R
          - All gateways do what a gateway does: they set X-Forwarded-For, -Proto, -Host and -Port, make an id for the request and\n  \
            give it to backend and client, and pass on what 1, 1,000 or 10,000 prefixes of paths say, all to one backend. Every route\n  \
            gets as many requests as the others.\n\
+         - Everything is in a network namespace of its own where that is possible, so that no rules of a firewall are counted.\n\
          - Flotilla runs with what is on by default: metrics of each route, an access log of one request in a hundred, checks of the\n  \
            request against smuggling. The others have no access log. Their configurations are in `xtask/src/bench/gateway/`.\n"
     )?;

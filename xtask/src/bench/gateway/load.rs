@@ -192,7 +192,8 @@ fn answers(output: &str, log: &str, seconds: u32) -> Result<Answers> {
     let part = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
     Ok(Answers {
         requests,
-        errors: failed + succeeded - requests,
+        // What was under way at the end has a status and is not through.
+        errors: failed + (succeeded - requests).max(0.0),
         micros: f64::from(seconds) * 1_000_000.0,
         p50: part(50),
         p99: part(99),

@@ -25,6 +25,27 @@ pub(super) struct Time {
     pub(super) system: f64,
 }
 
+impl Time {
+    /// Both.
+    pub(super) fn all(self) -> f64 {
+        self.user + self.system
+    }
+}
+
+/// What the children of this process have used that have ended.
+pub(super) fn of_waited_for() -> Result<Time> {
+    times(&fs::read_to_string("/proc/self/stat")?, 13)
+}
+
+/// Two neighbouring times of a `/proc/PID/stat`, by their place behind the name.
+fn times(stat: &str, place: usize) -> Result<Time> {
+    // The name, in parentheses, may have blanks in it.
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(place));
+    let mut ticks = fields.into_iter().flatten().filter_map(|field| field.parse::<f64>().ok());
+    let (user, system) = ticks.next().zip(ticks.next()).context("/proc has no times of a process")?;
+    Ok(Time { user: user / TICKS_A_SECOND, system: system / TICKS_A_SECOND })
+}
+
 /// The command, on one processor.
 pub(super) fn pinned(command: &Command, processor: usize) -> Command {
     let mut pinned = Command::new("setpriv");
@@ -75,13 +96,7 @@ impl Running {
 
     /// What it has used so far.
     pub(super) fn time(&self) -> Result<Time> {
-        let stat = self.read("stat")?;
-        // The name, in parentheses, may have blanks in it.
-        let fields: Vec<_> =
-            stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).into_iter().flatten().collect();
-        let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok());
-        let (user, system) = ticks(11).zip(ticks(12)).context("/proc has no times of a process")?;
-        Ok(Time { user: user / TICKS_A_SECOND, system: system / TICKS_A_SECOND })
+        times(&self.read("stat")?, 11)
     }
 
     /// Bytes of memory that it has now (RSS).

@@ -4,12 +4,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::load::{Answers, Load};
+use super::quiet::Watch;
 use super::running::Running;
 use super::scenario::Scenario;
 use super::subject::{Certificate, Setup, Subject};
@@ -21,6 +23,9 @@ const PROCESSORS: (usize, usize) = (0, 1);
 /// How long a gateway may take to listen, with all its routes.
 const START: Duration = Duration::from_secs(60);
 
+/// How long it is waited until the machine may have come to rest.
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// How a scenario is measured.
 pub(super) struct Method {
     pub(super) rounds: u32,
@@ -28,6 +33,8 @@ pub(super) struct Method {
     pub(super) seconds: u32,
     /// For how many seconds before that, so that connections are there and memory is warm.
     pub(super) warm_up: u32,
+    /// How often a measurement is made again during which the machine did something else.
+    pub(super) patience: u32,
 }
 
 /// One measurement of one gateway.
@@ -41,6 +48,8 @@ pub(super) struct Sample {
     pub(super) memory: f64,
     /// How much of its processor it had.
     pub(super) share: f64,
+    /// Whether nothing else had the processors meanwhile.
+    pub(super) was_quiet: bool,
 }
 
 /// What a scenario has brought.
@@ -61,9 +70,15 @@ pub(super) struct Bench<'b> {
 
 /// The ports of a backend.
 #[derive(Deserialize)]
-struct Backend {
+struct Ports {
     http1: u16,
     grpc: u16,
+}
+
+/// A running backend.
+struct Backend {
+    running: Running,
+    port: u16,
 }
 
 impl Bench<'_> {
@@ -73,16 +88,21 @@ impl Bench<'_> {
     /// Measures a scenario.
     pub(super) fn row(&self, scenario: &'static Scenario, subjects: &[Box<dyn Subject + '_>]) -> Result<Row> {
         let mut row = Row { scenario, samples: vec![Vec::new(); subjects.len()], direct: Vec::new() };
-        let (_backend, port) = self.backend(scenario)?;
+        let backend = self.backend(scenario)?;
         for round in 0..self.method.rounds {
             let title = format!("{}, round {} of {}", scenario.name, round + 1, self.method.rounds);
             progress::during(title, || {
                 if scenario.can_go_direct() {
                     let folder = tempfile::tempdir()?;
-                    row.direct.push(self.loaded(scenario, port, self.method.seconds, folder.path())?);
+                    row.direct.push(self.loaded(
+                        scenario,
+                        backend.port,
+                        self.method.seconds,
+                        folder.path(),
+                    )?);
                 }
                 for (subject, samples) in subjects.iter().zip(&mut row.samples) {
-                    let sample = self.sample(scenario, subject.as_ref(), port, round == 0);
+                    let sample = self.quiet_sample(scenario, subject.as_ref(), &backend, round == 0);
                     samples
                         .push(sample.with_context(|| format!("{} with {}", scenario.name, subject.name()))?);
                 }
@@ -92,28 +112,53 @@ impl Bench<'_> {
         Ok(row)
     }
 
-    /// Starts a backend, and says at which port it is.
-    fn backend(&self, scenario: &Scenario) -> Result<(Running, u16)> {
+    /// Measures until the machine does nothing else, or there is no more patience.
+    fn quiet_sample(
+        &self,
+        scenario: &Scenario,
+        subject: &dyn Subject,
+        backend: &Backend,
+        is_first: bool,
+    ) -> Result<Sample> {
+        let mut sample = self.sample(scenario, subject, backend, is_first)?;
+        for _ in 0..self.method.patience {
+            if sample.was_quiet {
+                break;
+            }
+            sleep(PAUSE);
+            sample = self.sample(scenario, subject, backend, false)?;
+        }
+        Ok(sample)
+    }
+
+    /// Starts a backend.
+    fn backend(&self, scenario: &Scenario) -> Result<Backend> {
         let mut command = std::process::Command::new(&self.load.helper);
         command.args(["backend", "--body", &scenario.body.to_string()]);
         let (running, stdout) = Running::start_piped(&command, self.load.processor)?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let ports: Backend = serde_json::from_str(&line).context("the backend says its ports")?;
-        Ok((running, if scenario.is_grpc() { ports.grpc } else { ports.http1 }))
+        let ports: Ports = serde_json::from_str(&line).context("the backend says its ports")?;
+        Ok(Backend { running, port: if scenario.is_grpc() { ports.grpc } else { ports.http1 } })
     }
 
     fn sample(
         &self,
         scenario: &Scenario,
         subject: &dyn Subject,
-        backend: u16,
+        backend: &Backend,
         is_first: bool,
     ) -> Result<Sample> {
         let folder = tempfile::tempdir()?;
         let [port, admin] = free_ports()?;
-        let setup =
-            Setup { scenario, folder: folder.path(), port, admin, backend, certificate: &self.certificate };
+        let setup = Setup {
+            scenario,
+            folder: folder.path(),
+            port,
+            admin,
+            backend: backend.port,
+            certificate: &self.certificate,
+        };
         let command = subject.command(&setup)?;
         let log = cache::root()?.join(format!("logs/bench-{}.log", subject.name()));
         // Of this start alone.
@@ -124,10 +169,14 @@ impl Bench<'_> {
             self.load.check(scenario, port, &self.certificate)?;
         }
         self.loaded(scenario, port, self.method.warm_up, folder.path())?;
-        let (begun, before) = (Instant::now(), running.time()?);
+        let (begun, before, others_before) = (Instant::now(), running.time()?, backend.running.time()?);
+        let watch = Watch::begin()?;
         let answers = self.loaded(scenario, port, self.method.seconds, folder.path())?;
         let (wall, after) = (begun.elapsed().as_secs_f64(), running.time()?);
         let (user, system) = (after.user - before.user, after.system - before.system);
+        ensure!(user + system > 0.0 && answers.requests > 0.0, "the requests went past the gateway");
+        let own = user + system + backend.running.time()?.all() - others_before.all();
+        let was_quiet = watch.was_quiet(own)?;
         let each = |seconds: f64| seconds * 1_000_000.0 / answers.requests;
         Ok(Sample {
             answers,
@@ -135,6 +184,7 @@ impl Bench<'_> {
             system: each(system),
             memory: running.memory()?,
             share: (user + system) / wall,
+            was_quiet,
         })
     }
 

@@ -1,7 +1,10 @@
 //! How the head of an answer is read. Pure.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use smallvec::SmallVec;
 
 use super::{Error, chunks::Chunks};
 
@@ -33,74 +36,124 @@ pub(super) enum Framing {
 
 /// Takes a head out of what has come; `None` when it is not all there. `looked` bytes have been looked at before.
 pub(super) fn take(input: &mut BytesMut, looked: &mut usize, method: &Method) -> Result<Option<Head>, Error> {
-    let Some(end) = end(input, *looked) else {
-        // The empty line may have begun.
-        *looked = input.len().saturating_sub(2);
-        if input.len() > LONGEST {
-            return Err(Error::Malformed("its head is too long"));
-        }
-        return Ok(None);
-    };
-    *looked = 0;
-    read(&input.split_to(end).freeze(), method).map(Some)
+    let new = input.get(*looked..).unwrap_or_default();
+    *looked = input.len();
+    // A head ends with a line, so before that it is not worth another look.
+    if memchr::memchr(b'\n', new).is_some()
+        && let Some(lines) = Lines::read(input)?
+    {
+        *looked = 0;
+        let text = input.split_to(lines.end).freeze();
+        return lines.head(&text, method).map(Some);
+    }
+    if input.len() > LONGEST {
+        return Err(Error::Malformed("its head is too long"));
+    }
+    Ok(None)
 }
 
-/// Where the empty line ends that ends a head.
-fn end(input: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        let line = memchr::memchr(b'\n', input.get(at..)?)?;
-        at += line + 1;
-        match input.get(at..)? {
-            [b'\n', ..] => return Some(at + 1),
-            [b'\r', b'\n', ..] => return Some(at + 2),
-            _ => {}
-        }
-    }
+/// What stands where in a head.
+struct Lines {
+    status: StatusCode,
+    is_http11: bool,
+    /// The names, and where their values are.
+    headers: SmallVec<[(HeaderName, Range<usize>); 16]>,
+    end: usize,
 }
 
-fn read(head: &Bytes, method: &Method) -> Result<Head, Error> {
-    let mut lines = [const { std::mem::MaybeUninit::uninit() }; HEADERS];
-    let mut parsed = httparse::Response::new(&mut []);
-    let config = httparse::ParserConfig::default();
-    if config.parse_response_with_uninit_headers(&mut parsed, head, &mut lines)?.is_partial() {
-        return Err(Error::Malformed("its head has no end"));
-    }
-    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
-    let status = status.ok_or(Error::Malformed("its status is none"))?;
-    let is_http11 = parsed.version == Some(1);
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    for line in &*parsed.headers {
-        let name = HeaderName::from_bytes(line.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value));
-        let (Ok(name), Ok(value)) = (name, value) else {
-            return Err(Error::Malformed("a header is none"));
+impl Lines {
+    fn read(input: &[u8]) -> Result<Option<Self>, Error> {
+        let mut lines = [const { std::mem::MaybeUninit::uninit() }; HEADERS];
+        let mut parsed = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        let end = match config.parse_response_with_uninit_headers(&mut parsed, input, &mut lines)? {
+            httparse::Status::Partial => return Ok(None),
+            httparse::Status::Complete(end) => end,
         };
-        headers.append(name, value);
+        let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.ok_or(Error::Malformed("its status is none"))?;
+        let begin = input.as_ptr().addr();
+        let headers: Result<_, Error> = parsed
+            .headers
+            .iter()
+            .map(|line| {
+                let name = HeaderName::from_bytes(line.name.as_bytes())
+                    .map_err(|_| Error::Malformed("the name of a header is none"))?;
+                // Values stay where they are, and are part of the whole.
+                let from = line.value.as_ptr().addr().saturating_sub(begin);
+                Ok((name, from..from + line.value.len()))
+            })
+            .collect();
+        Ok(Some(Self { status, is_http11: parsed.version == Some(1), headers: headers?, end }))
     }
+
+    fn head(self, text: &Bytes, method: &Method) -> Result<Head, Error> {
+        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        let mut has = Present::default();
+        for (name, place) in self.headers {
+            has.see(&name);
+            // An empty value may be anywhere.
+            let value = if place.is_empty() { Bytes::new() } else { text.slice(place) };
+            let value = HeaderValue::from_maybe_shared(value);
+            headers.append(name, value.map_err(|_| Error::Malformed("the value of a header is none"))?);
+        }
+        read(self.status, headers, &has, self.is_http11, method)
+    }
+}
+
+fn read(
+    status: StatusCode,
+    mut headers: HeaderMap,
+    has: &Present,
+    is_http11: bool,
+    method: &Method,
+) -> Result<Head, Error> {
     let asks = |wanted: &[u8]| {
         let values = headers.get_all(header::CONNECTION).iter().map(HeaderValue::as_bytes);
         let mut tokens = values.flat_map(|value| value.split(|byte| *byte == b','));
-        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(wanted))
+        has.connection && tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(wanted))
     };
     let mut keeps = !asks(b"close") && (is_http11 || asks(b"keep-alive"));
-    let framing = framing(status, &mut headers, is_http11, method)?;
+    let framing = framing(status, &mut headers, has, is_http11, method)?;
     keeps &= !matches!(framing, Framing::Close);
     Ok(Head { status, headers, framing, keeps })
+}
+
+/// Which of the headers are there that say how to go on, and how often.
+#[derive(Default)]
+struct Present {
+    connection: bool,
+    encoding: bool,
+    lengths: usize,
+}
+
+impl Present {
+    fn see(&mut self, name: &HeaderName) {
+        if *name == header::CONTENT_LENGTH {
+            self.lengths += 1;
+        } else if *name == header::TRANSFER_ENCODING {
+            self.encoding = true;
+        } else if *name == header::CONNECTION {
+            self.connection = true;
+        }
+    }
 }
 
 fn framing(
     status: StatusCode,
     headers: &mut HeaderMap,
+    has: &Present,
     is_http11: bool,
     method: &Method,
 ) -> Result<Framing, Error> {
-    let length = length(headers)?;
-    if headers.contains_key(header::TRANSFER_ENCODING) || status == StatusCode::NO_CONTENT {
+    let length = if has.lengths > 0 { length(headers)? } else { None };
+    if length.is_some() && (has.encoding || status == StatusCode::NO_CONTENT) {
         // Whoever comes next must not believe it instead (RFC 9112 section 6.3, rule 3).
         headers.remove(header::CONTENT_LENGTH);
-    } else if let Some(length) = length {
-        // There may be several that say the same.
+    } else if has.lengths > 1
+        && let Some(length) = length
+    {
+        // They say the same.
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     let has_none = *method == Method::HEAD
@@ -109,7 +162,8 @@ fn framing(
     if has_none {
         return Ok(Framing::Length(0));
     }
-    Ok(match (is_chunked(headers)?, length) {
+    let is_chunked = has.encoding && is_chunked(headers)?;
+    Ok(match (is_chunked, length) {
         // An encoding beside a length, or in a version that has none, is an attempt at something.
         (true, Some(_)) => return Err(Error::Malformed("it has a length and an encoding")),
         (true, None) if !is_http11 => return Err(Error::Malformed("HTTP/1.0 has no encodings")),
@@ -222,7 +276,6 @@ mod tests {
             "HTTP/1.1 200 OK\r\ncontent-length : 5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nx: 1\r\n y\r\n\r\n",
             "HTTP/2 200 OK\r\n\r\n",
-            "\r\n\r\n",
             "hello\r\n\r\n",
         ] {
             assert!(of(head, &Method::GET).is_err(), "{head:?}");

@@ -62,7 +62,7 @@ impl Body {
     fn end(&mut self) {
         self.is_at_end = true;
         if self.keeps && self.sending.is_none() {
-            self.connection.borrow_mut().is_busy = false;
+            self.connection.borrow_mut().end();
         }
     }
 

@@ -18,7 +18,7 @@ use super::Error;
 use crate::upstream::connect::Io as Any;
 
 /// Bytes that are read at once: at least, and of a body that is known to be longer at most.
-const READ: (usize, u64) = (8 * 1024, 128 * 1024);
+const READ: (usize, usize) = (8 * 1024, 128 * 1024);
 
 /// A connection without TLS, as most are, or another.
 pub(in crate::upstream) enum Io {
@@ -37,11 +37,35 @@ pub(super) struct Connection {
     pub(super) large: Bytes,
     /// Whether a request is on it or has been left on it, or something that nobody has asked for.
     pub(super) is_busy: bool,
+    /// Bytes of the answer that is read, and of the one before: the next is likely to be like it.
+    come: (usize, usize),
 }
 
 impl Connection {
     pub(super) fn new(io: Io) -> Self {
-        Self { io, input: BytesMut::new(), output: BytesMut::new(), large: Bytes::new(), is_busy: false }
+        Self {
+            io,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            large: Bytes::new(),
+            is_busy: false,
+            come: (0, 0),
+        }
+    }
+
+    /// A request begins.
+    pub(super) fn begin(&mut self) {
+        self.is_busy = true;
+        self.come = (0, self.come.0);
+    }
+
+    /// A request has ended, and the next may come.
+    pub(super) fn end(&mut self) {
+        self.is_busy = false;
+        if self.input.capacity() > READ.0 && self.input.is_empty() {
+            // Connections that rest should not hold what one answer needed.
+            self.input = BytesMut::new();
+        }
     }
 
     /// Whether the next request can use it. A backend says nothing that it is not asked for: what comes then is the end, and
@@ -61,14 +85,19 @@ impl Connection {
         !self.is_busy
     }
 
-    /// Reads more. `left` is how much of a body is known to come. Nothing more is no error.
+    /// Reads more. `left` is how much is known to come, at least. Nothing more is no error.
     pub(super) fn poll_more(&mut self, context: &mut Context<'_>, left: u64) -> Poll<Result<usize, Error>> {
-        let wanted = usize::try_from(left.min(READ.1)).unwrap_or(READ.0).max(READ.0);
-        if self.input.capacity() - self.input.len() < READ.0 {
+        let like_before = self.come.1.saturating_sub(self.come.0);
+        // One more than will come: a buffer that has been filled says that there may be more, and is asked again.
+        let left = usize::try_from(left).unwrap_or(usize::MAX).max(like_before).saturating_add(1);
+        let wanted = left.clamp(READ.0, READ.1);
+        if self.input.capacity() - self.input.len() < wanted / 2 {
             self.input.reserve(wanted);
         }
         let reading = pin!(self.io.read_buf(&mut self.input));
-        reading.poll(context).map_err(Error::from)
+        let come = ready!(reading.poll(context))?;
+        self.come.0 += come;
+        Poll::Ready(Ok(come))
     }
 
     /// Writes everything that waits; returns whether that was anything.

@@ -55,7 +55,7 @@ impl Sender {
         }
         let mut exchange = {
             let mut connection = self.0.borrow_mut();
-            connection.is_busy = true;
+            connection.begin();
             let framing = request::write(head, &body, &mut connection.output);
             Exchange {
                 method: head.method.clone(),
