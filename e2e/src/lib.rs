@@ -3,6 +3,7 @@
 mod audit;
 mod fault;
 mod kubectl;
+mod machine;
 mod namespace;
 mod prober;
 mod program;
@@ -11,6 +12,7 @@ mod wait;
 pub use audit::{AuditLog, Position, Request};
 pub use fault::{Fault, Faults, Faulty, Proxy};
 pub use kubectl::{kubectl, server_side_diff};
+pub use machine::{Machine, Usage};
 pub use namespace::{TEST_LABEL, TestNamespace, allow_callers, condition, in_namespace};
 pub use prober::Prober;
 pub use program::{Ended, program};

@@ -2,7 +2,7 @@
 
 pub mod show;
 
-use flotilla_crds::v1alpha1::{InventoryEntry, Microservice};
+use flotilla_crds::v1alpha1::{InventoryEntry, InventoryState, Microservice};
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 use kube::{ResourceExt as _, api::DynamicObject};
 use serde::Serialize;
@@ -59,6 +59,9 @@ fn of_entry(entry: &InventoryEntry, live: Option<&DynamicObject>, found: &Found)
         status,
         children,
     };
+    if let (InventoryState::Failed, Some(message)) = (entry.state, &entry.message) {
+        return node(Some(false), message.clone(), Vec::new());
+    }
     let Some(live) = live else {
         return node(Some(false), "is in the inventory, and not in the cluster".to_owned(), Vec::new());
     };

@@ -58,6 +58,7 @@ pub const NAME_MAX_LENGTH: usize = 52;
         json_path = ".status.conditions[?(@.type==\"Ready\")].message"
     ),
     printcolumn(name = "Class", type_ = "string", priority = 1, json_path = ".spec.className"),
+    printcolumn(name = "Strategy", type_ = "string", priority = 1, json_path = ".spec.rollout.strategy"),
     printcolumn(name = "Revision", type_ = "string", priority = 1, json_path = ".status.revisions.current"),
     printcolumn(name = "Suspended", type_ = "boolean", priority = 1, json_path = ".spec.suspend"),
     validation = Rule::new(

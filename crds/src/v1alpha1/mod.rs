@@ -81,7 +81,7 @@ pub use route::{
 };
 pub use security::{Security, SecurityProfile};
 pub use service_account::ServiceAccount;
-pub use status::{Endpoint, InventoryEntry, MicroserviceStatus, Visibility, condition};
+pub use status::{Endpoint, InventoryEntry, InventoryState, MicroserviceStatus, Visibility, condition};
 pub use uses::{Use, UseState};
 pub use volume::{
     ClaimVolume, ConfigMapVolume, CsiVolume, DownwardFile, DownwardVolume, EmptyDirVolume, KeyToPath, Medium,

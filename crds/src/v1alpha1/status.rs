@@ -146,4 +146,25 @@ pub struct InventoryEntry {
     /// Name, in the namespace of the `Microservice`.
     #[schemars(length(max = 253))]
     pub name: String,
+
+    /// How far it is.
+    #[serde(default)]
+    pub state: InventoryState,
+
+    /// Why it is not there as `spec` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1100))]
+    pub message: Option<String>,
+}
+
+/// How far an object is.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InventoryState {
+    /// It is there as `spec` says.
+    #[default]
+    Applied,
+    /// It could not be made or changed.
+    Failed,
+    /// It goes.
+    Deleting,
 }

@@ -5,7 +5,6 @@
 #![allow(clippy::print_stdout, reason = "printing is its purpose")]
 
 mod measure;
-mod process;
 mod server;
 mod subject;
 
@@ -13,9 +12,9 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::Result;
 use clap::Parser;
-use flotilla_e2e::{AuditLog, client};
+use flotilla_e2e::{AuditLog, Machine, client};
 
-use self::{measure::Bench, process::Machine, subject::Subject};
+use self::{measure::Bench, subject::Subject};
 
 /// Arguments.
 #[derive(Parser)]

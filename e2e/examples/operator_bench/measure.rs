@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use flotilla_e2e::{AuditLog, Position, Request};
+use flotilla_e2e::{AuditLog, Machine, Position, Request, Usage};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
 use kube::{
@@ -16,11 +16,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    process::{Machine, Usage},
-    server::Latency,
-    subject::Subject,
-};
+use crate::{server::Latency, subject::Subject};
 
 /// Requests of ours that are under way at once.
 const AT_ONCE: usize = 16;

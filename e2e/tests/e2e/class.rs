@@ -47,6 +47,13 @@ async fn a_class_gives_defaults_holds_limits_and_passes_changes_on() -> Result<(
         ensure!(status.url.as_deref() == Some(&*format!("https://web.{name}.example.com")), "{:?}", status.url);
         let missing = condition(&status, "CapabilitiesAvailable").unwrap();
         ensure!(missing.status == "False" && missing.message.contains("ServiceMonitor"), "{missing:?}");
+        let place = &namespace;
+        flotilla_e2e::eventually("an event says what is missing, although the class can do without", || async move {
+            let events = kubectl(&["events", "--for", "msvc/web", "-n", &place.name], "").await?;
+            let says = events.contains("MissingCapability") && events.contains("ServiceMonitor");
+            Ok(if says { Ok(()) } else { Err(events) })
+        })
+        .await?;
         let memory = |deployment: k8s_openapi::api::apps::v1::Deployment| {
             let pod = deployment.spec.unwrap().template.spec.unwrap();
             pod.containers[0].resources.clone().unwrap().limits.unwrap()["memory"].0.clone()
@@ -64,7 +71,6 @@ async fn a_class_gives_defaults_holds_limits_and_passes_changes_on() -> Result<(
 
         spec["resources"]["requests"]["memory"] = json!("48Mi");
         kubectl(&["apply", "-f", "-"], &class(name, &spec)).await?;
-        let place = &namespace;
         flotilla_e2e::eventually("the change is passed on", || async move {
             let memory = memory(place.deployment("web").await?);
             Ok(if memory == "48Mi" { Ok(()) } else { Err(memory) })

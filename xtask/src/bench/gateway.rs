@@ -8,6 +8,7 @@ mod nginx;
 mod ours;
 mod peers;
 mod quiet;
+mod routes;
 mod running;
 mod scenario;
 mod subject;
@@ -46,8 +47,8 @@ pub(super) struct Args {
     /// One round of a second: to see whether everything works. Writes no document
     #[arg(long)]
     quick: bool,
-    /// Only this scenario, or several. Writes no document
-    #[arg(long, value_parser = scenario::ALL.map(|scenario| scenario.name))]
+    /// Only this scenario, or several: those of requests write no document
+    #[arg(long, value_parser = names())]
     only: Vec<String>,
     /// Without the other gateways. Writes no document
     #[arg(long)]
@@ -63,8 +64,26 @@ const PATIENCE: u32 = 20;
 /// A gateway that could not be installed where this runs.
 pub(super) type Missing = &'static str;
 
-/// Runs the benchmark and writes `docs/benchmarks-gateway.md`.
+/// Every scenario's name.
+fn names() -> Vec<&'static str> {
+    scenario::ALL.iter().map(|scenario| scenario.name).chain([routes::NAME]).collect()
+}
+
+/// Runs the benchmark and writes `docs/benchmarks-gateway.md` and `docs/benchmarks-routes.md`.
 pub(super) fn run(args: &Args) -> Result<()> {
+    let is_asked = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
+    if scenario::ALL.iter().any(|scenario| is_asked(scenario.name)) {
+        requests(args)?;
+    }
+    // They need a cluster, which the network of the others does not reach.
+    if !args.walled && is_asked(routes::NAME) {
+        routes::run(args.quick)?;
+    }
+    Ok(())
+}
+
+/// What a request costs, beside other gateways.
+fn requests(args: &Args) -> Result<()> {
     ensure!(
         std::thread::available_parallelism()?.get() >= 2,
         "this needs two processors: one for a gateway, one for its load"

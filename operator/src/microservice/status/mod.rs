@@ -2,6 +2,7 @@
 
 mod answers;
 mod conditions;
+mod inventory;
 mod parts;
 mod pods;
 mod policies;
@@ -16,8 +17,8 @@ mod uses;
 use std::{sync::Arc, time::Duration};
 
 use flotilla_crds::v1alpha1::{
-    self as api, Dependent, Endpoint, InventoryEntry, Microservice, MicroserviceStatus, Port, Protocol,
-    Revisions, Visibility, condition,
+    self as api, Dependent, Endpoint, Microservice, MicroserviceStatus, Port, Protocol, Revisions,
+    Visibility, condition,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
@@ -188,7 +189,7 @@ pub fn compute(
             image_before
         },
         revisions: (revisions != Revisions::default()).then_some(revisions),
-        inventory: inventory(observed, &uid),
+        inventory: inventory::list(observed, outcome, &uid),
     }
 }
 
@@ -261,20 +262,6 @@ fn url(port: &Port, host: &str) -> Option<String> {
 fn endpoint(port: &Port, host: &str) -> Endpoint {
     let address = format!("{host}:{}", port.service_port());
     Endpoint { name: port.name.clone(), address, visibility: Visibility::Cluster }
-}
-
-/// What the service owns, in the order of apply.
-fn inventory(observed: &Observed, uid: &str) -> Vec<InventoryEntry> {
-    observed
-        .objects
-        .iter()
-        .filter(|(_, live)| ownership::is_controlled_by(&live.metadata, uid))
-        .map(|((kind, name), _)| InventoryEntry {
-            group: kind.group().to_owned(),
-            kind: kind.name().to_owned(),
-            name: name.clone(),
-        })
-        .collect()
 }
 
 /// At most so much of a message as a person reads.

@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use flotilla_crds::v1alpha1::{
-    DependencyState, FailedRevision, Gate, Microservice, MicroserviceStatus, Problem, Revisions, Severity,
+    DependencyState, FailedRevision, Gate, InventoryEntry, Microservice, MicroserviceStatus, Problem,
+    Revisions, Severity,
 };
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::*;
@@ -86,6 +88,12 @@ fn told(problems: &[Problem]) -> Vec<String> {
         format!("{:?} {}: {}", problem.severity, problem.reason, about.join(" "))
     };
     problems.iter().map(told).collect()
+}
+
+/// The objects of the inventory, with their states.
+fn inventory(status: &MicroserviceStatus) -> Vec<String> {
+    let told = |entry: &InventoryEntry| format!("{}/{} {:?}", entry.kind, entry.name, entry.state);
+    status.inventory.iter().map(told).collect()
 }
 
 fn golden(name: &str, value: &impl serde::Serialize) {
@@ -269,12 +277,34 @@ fn what_cannot_be_made_or_written_names_its_field_or_object() {
         told(&status_of.problems),
         ["Error ForeignObject: Service/orders", "Error ForeignObject: Deployment/orders"]
     );
+    assert_eq!(inventory(&status_of), ["Service/orders Failed", "Deployment/orders Failed"]);
     let ready = &status_of.conditions[0];
     assert!(status_of.problems.iter().all(|problem| ready.message.contains(&problem.message)));
     let retrying = Outcome::Retrying { reason: "Outdated", faults: vec![fault("Service", "orders")] };
-    let told_of = told(&status("ports: []", &available(2), &retrying).problems);
-    assert_eq!(told_of, ["Warning Outdated: Service/orders"]);
+    let status_of = status("ports: []", &available(2), &retrying);
+    assert_eq!(told(&status_of.problems), ["Warning Outdated: Service/orders"]);
+    assert_eq!(inventory(&status_of), ["Deployment/orders Applied", "Service/orders Failed"]);
     assert_eq!(status("ports: []", &available(2), &Outcome::Suspended).problems, []);
+}
+
+#[test]
+fn each_object_says_how_far_it_is() {
+    let mut observed = available(2);
+    let service = own(Kind::Service, "orders", json!({}), json!({}), json!({})).objects;
+    observed.objects.extend(service.into_iter().map(|(key, live)| {
+        let mut live = Arc::unwrap_or_clone(live);
+        live.metadata.deletion_timestamp = Some(Time(at(1)));
+        (key, Arc::new(live))
+    }));
+    let fault = Fault {
+        object: Some(("Deployment", "orders".to_owned())),
+        message: "the quota is used up".to_owned(),
+    };
+    let blocked = Outcome::Blocked { reason: "Refused", faults: vec![fault] };
+    let status_of = status("ports: []", &observed, &blocked);
+    assert_eq!(inventory(&status_of), ["Service/orders Deleting", "Deployment/orders Failed"]);
+    assert_eq!(status_of.inventory[1].message.as_deref(), Some("the quota is used up"));
+    assert_eq!(status("ports: []", &available(2), &applied()).inventory[0].message, None);
 }
 
 #[test]

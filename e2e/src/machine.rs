@@ -8,29 +8,30 @@ use anyhow::{Context, Result};
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// The processes of one cluster.
-pub(crate) struct Machine {
+#[derive(Debug)]
+pub struct Machine {
     cluster: PathBuf,
 }
 
 /// What a process has used so far.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Bytes of memory now.
-    pub(crate) resident: u64,
+    pub resident: u64,
     /// The most bytes that it ever had.
-    pub(crate) peak: u64,
+    pub peak: u64,
     /// Seconds of processor time.
-    pub(crate) cpu: f64,
+    pub cpu: f64,
 }
 
 impl Machine {
     /// The cluster whose files are in this folder.
-    pub(crate) fn new(cluster: PathBuf) -> Self {
+    pub fn new(cluster: PathBuf) -> Self {
         Self { cluster }
     }
 
     /// A part of the control plane.
-    pub(crate) fn component(&self, name: &str) -> Result<Usage> {
+    pub fn component(&self, name: &str) -> Result<Usage> {
         let folder = self.cluster.to_string_lossy().into_owned();
         find(|pid| {
             let command = read(pid, "cmdline");
@@ -41,19 +42,19 @@ impl Machine {
     }
 
     /// The first process of a pod.
-    pub(crate) fn pod(uid: &str) -> Result<Usage> {
+    pub fn pod(uid: &str) -> Result<Usage> {
         let is_program = |pid: u32| !read(pid, "cmdline").starts_with("/pause");
         find(|pid| read(pid, "cgroup").contains(uid) && is_program(pid))
-            .context("the operator's process cannot be seen here")
+            .context("the pod's process cannot be seen here")
     }
 
     /// A process.
-    pub(crate) fn process(pid: u32) -> Result<Usage> {
+    pub fn process(pid: u32) -> Result<Usage> {
         usage(pid).with_context(|| format!("there is no process {pid}"))
     }
 
     /// Seconds of processor time that everything on the machine has used, and how many processors there are.
-    pub(crate) fn all() -> Result<(f64, usize)> {
+    pub fn all() -> Result<(f64, usize)> {
         let text = fs::read_to_string("/proc/stat")?;
         let first = text.lines().next().unwrap_or_default();
         let ticks: Vec<f64> =
