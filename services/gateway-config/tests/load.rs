@@ -331,6 +331,20 @@ fn policies_that_cannot_be_are_named() {
         ),
         ("requests: 60", "requests: 0", "rateLimits.addresses.requests: it is from 1 to 1000000"),
         ("burst: 20", "burst: 1000001", "rateLimits.addresses.burst: it is from 1 to 1000000"),
+        (
+            "routes: [shop/by-name, shop/database]",
+            "policy: {maxBodyBytes: 1}",
+            "listeners[2].policy: TLS has no requests: remove it",
+        ),
+    ] {
+        let error = error(from, to);
+        assert!(error.contains(expected), "{to}: {error}");
+    }
+}
+
+#[test]
+fn providers_of_tokens_that_cannot_be_are_named() {
+    for (from, to, expected) in [
         ("issuer: partner", "issuer: ''", "jwtProviders.partner.issuer: write what tokens have in iss"),
         (
             "https://login.example.com/jwks.json",
@@ -390,11 +404,6 @@ fn policies_that_cannot_be_are_named() {
         ("\"kty\": \"OKP\", ", "", "jwtProviders.partner.jwks.inline: keys[0] has no kty"),
         ("{\"keys\": [", "{\"kyes\": [", "jwtProviders.partner.jwks.inline: it has no keys"),
         ("{\"keys\": [", "{\"keys\" [", "jwtProviders.partner.jwks.inline: it is no JSON"),
-        (
-            "routes: [shop/by-name, shop/database]",
-            "policy: {maxBodyBytes: 1}",
-            "listeners[2].policy: TLS has no requests: remove it",
-        ),
     ] {
         let error = error(from, to);
         assert!(error.contains(expected), "{to}: {error}");
