@@ -22,6 +22,7 @@ use crate::{
     connection::Connection,
     edge::{Refused, admit, extended_connect, strip_hop_by_hop, upgrade},
     filter::{Incoming, Outgoing},
+    policy::Asking,
     record::Record,
     route::Found,
     snapshot::Snapshot,
@@ -57,11 +58,7 @@ pub async fn answer(
     let exchange = Exchange { worker: &worker, connection: &connection, snapshot: &snapshot, is_grpc };
     let mut response = match exchange.forward(parts, body, &mut record).await {
         Ok(response) => response,
-        Err(failure) => {
-            record.reason = Some(failure.reason());
-            worker.metrics.refused(failure.reason());
-            failure.response(is_grpc, &record)
-        }
+        Err(failure) => exchange.fail(&failure, &mut record),
     };
     let headers = response.headers_mut();
     headers.insert(CORRELATION_ID, record.correlation_id.clone());
@@ -82,6 +79,13 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    /// The answer of the gateway itself when there is none of a backend.
+    fn fail(&self, failure: &Failure, record: &mut Record) -> Response<ResponseBody> {
+        record.reason = Some(failure.reason());
+        self.worker.metrics.refused(failure.reason());
+        failure.response(self.is_grpc, record)
+    }
+
     async fn forward(
         &self,
         mut parts: Parts,
@@ -117,6 +121,23 @@ impl Exchange<'_> {
             prefix: matched.prefix,
         };
         let origin = parts.headers.get(header::ORIGIN).cloned();
+        let client = || forwarded::client(&parts.headers, self.connection.peer, &settings.trusted);
+        let policy = rule.policy.as_ref().filter(|_| !rule.filters.answers_preflight(&parts));
+        let good = match policy {
+            None => None,
+            Some(policy) => {
+                let asking = Asking { headers: &parts.headers, client, time: record.begun };
+                match policy.admit(&asking) {
+                    Ok(good) => good,
+                    Err(refusal) => {
+                        let mut response = self.fail(&refusal.into(), record);
+                        // Pages of other origins are to see why.
+                        rule.filters.on_response(origin.as_ref(), response.headers_mut());
+                        return Ok(response);
+                    }
+                }
+            }
+        };
         if let Some(own) = rule.filters.answer(&parts, incoming, &target.path_and_query)? {
             let mut response = own.map(|()| ResponseBody::own(""));
             rule.filters.on_response(origin.as_ref(), response.headers_mut());
@@ -126,7 +147,6 @@ impl Exchange<'_> {
         let backend = share.backend.as_ref().ok_or(Failure::NoBackend)?;
         let upstream = self.snapshot.upstreams.get(backend).ok_or(Failure::NoBackend)?;
         record.backend = Some(Arc::clone(&upstream.name));
-        let client = || forwarded::client(&parts.headers, self.connection.peer, &settings.trusted);
         let wish = upstream.wish(&parts.headers, client);
 
         let wanted = if parts.version < Version::HTTP_2 { upgrade(&parts)? } else { extended };
@@ -137,6 +157,10 @@ impl Exchange<'_> {
             outgoing::add_key(&mut parts.headers)?;
         }
         forwarded::set(&mut parts.headers, self.connection, target, &settings.trusted);
+        // Not before headers have gone that a client may have had removed.
+        if let Some(policy) = policy {
+            policy.tell(good.as_ref(), &mut parts.headers);
+        }
         let mut towards = Outgoing { host: None, path_and_query: target.path_and_query.clone() };
         rule.filters.on_request(&mut parts.headers, matched.prefix, &mut towards)?;
         share.filters.on_request(&mut parts.headers, matched.prefix, &mut towards)?;
@@ -145,13 +169,14 @@ impl Exchange<'_> {
         let random = fastrand::u32(..);
         let mirrors: smallvec::SmallVec<[_; 2]> =
             rule.filters.mirrors(random).chain(share.filters.mirrors(random)).collect();
+        let most = policy.and_then(|policy| policy.body_bytes).unwrap_or(u64::MAX).min(settings.body_bytes);
         let body = if body.is_end_stream() {
             RequestBody::Empty
-        } else if body.size_hint().lower() > settings.body_bytes {
-            return Err(Failure::Body(Box::new(body::Error::TooLarge(settings.body_bytes))));
+        } else if body.size_hint().lower() > most {
+            return Err(Failure::Body(Box::new(body::Error::TooLarge(most))));
         } else {
             let patience = (!self.is_grpc).then_some(settings.patience.body);
-            RequestBody::Client(Guard::new(body, settings.body_bytes, patience))
+            RequestBody::Client(Guard::new(body, most, patience))
         };
         let body = self.mirrored(&mirrors, &head, body);
 
