@@ -1,6 +1,6 @@
 //! The public keys of a provider: a JSON Web Key Set (RFC 7517 section 5, RFC 7518 section 6, RFC 8037). Pure.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
@@ -19,6 +19,9 @@ use super::{
 
 /// Keys that a set may have. A token that names none is held against all that fit it.
 const MOST: usize = 32;
+
+/// Bytes of a modulus: 2,048 bits (RFC 7518 section 3.3), and no more than a signature may cost.
+const RSA_BYTES: RangeInclusive<usize> = 256..=1_024;
 
 /// Why a set of keys is none.
 #[derive(Debug, thiserror::Error)]
@@ -136,8 +139,10 @@ fn public(written: &Jwk) -> Option<(Vec<u8>, Vec<JwtAlgorithm>)> {
             (x.len() == length && y.len() == length).then(|| ([&[4][..], &x, &y].concat(), vec![algorithm]))
         }
         ("RSA", _) => {
-            let key = rsa(&bytes(&written.n)?, &bytes(&written.e)?);
-            Some((key, vec![Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]))
+            let (modulus, exponent) = (bytes(&written.n)?, bytes(&written.e)?);
+            let length = modulus.iter().skip_while(|byte| **byte == 0).count();
+            let algorithms = vec![Rs256, Rs384, Rs512, Ps256, Ps384, Ps512];
+            RSA_BYTES.contains(&length).then(|| (rsa(&modulus, &exponent), algorithms))
         }
         _ => None,
     }

@@ -1,6 +1,6 @@
 use aws_lc_rs::{
     rand::SystemRandom,
-    rsa::{KeySize, PublicKeyComponents},
+    rsa::KeySize,
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
         EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
@@ -51,8 +51,9 @@ impl Signer {
                 json!({"kty": "EC", "crv": curve, "x": encoded(x), "y": encoded(y)})
             }
             Self::Rsa(pair) => {
-                let PublicKeyComponents { n, e } = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
-                json!({"kty": "RSA", "n": encoded(n), "e": encoded(e)})
+                // DER with a modulus of 2,048 bits: 9 bytes before it, and the head of the exponent behind it.
+                let der = pair.public_key().as_ref();
+                json!({"kty": "RSA", "n": encoded(&der[9..265]), "e": encoded(&der[267..])})
             }
         };
         key["kid"] = kid.into();
