@@ -68,10 +68,9 @@ impl Provider {
                     .map_err(|source| Error::Keys { provider: name.to_owned(), source })?;
                 Arc::new(Keys::fixed(set))
             }
-            Jwks::Remote(remote) => match before.filter(|before| before.keys.remote.as_ref() == Some(remote))
-            {
-                Some(same) => Arc::clone(&same.keys),
-                None => {
+            Jwks::Remote(remote) => match before.map(|before| &before.keys) {
+                Some(same) if same.remote.as_ref() == Some(remote) => Arc::clone(same),
+                _ => {
                     if let Some(pem) = &remote.ca {
                         crate::upstream::authorities("ca", pem)
                             .map_err(|source| Error::Tls { provider: name.to_owned(), source })?;

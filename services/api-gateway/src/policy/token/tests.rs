@@ -244,7 +244,7 @@ fn claims_that_are_always_looked_at() {
     for (changes, expected) in [
         (json!({"exp": now - 30}), Ok(())),
         (json!({"exp": now - 61}), Err(Refused::Expired)),
-        (json!({"exp": now as f64 + 0.5}), Ok(())),
+        (json!({"exp": 4_102_444_800.5}), Ok(())),
         (json!({"exp": null}), Err(Refused::NoExpiry)),
         (json!({"exp": (now + 600).to_string()}), Err(Refused::Malformed)),
         (json!({"exp": -1}), Err(Refused::Expired)),
@@ -464,7 +464,8 @@ proptest! {
     fn no_change_of_a_token_is_good(at in any::<prop::sample::Index>(), with in "[A-Za-z0-9_.-]") {
         let token = ED.token(json!({"alg": "EdDSA", "kid": "ed"}), claims(json!({})));
         let at = at.index(token.len());
-        let changed = format!("{}{with}{}", &token[..at], &token[at + 1..]);
+        let mut changed = token.clone();
+        changed.replace_range(at..=at, &with);
         prop_assume!(changed != token);
         prop_assert!(outcome(&changed).is_err());
     }
