@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 
 use arbitrary::Arbitrary;
 use flotilla_api_gateway::edge::normalise;
+use flotilla_api_gateway::policy::Policies;
 use flotilla_api_gateway::route::{Found, Table};
 use flotilla_gateway_config::{
     GatewayConfig, HeaderMatch, HostPattern, Listener, Match, PathMatch, QueryMatch, Route, Rule, ValueMatch,
@@ -69,7 +70,7 @@ fuzz_target!(|input: Input| {
     let parts = request.into_parts().0;
     let Ok(path) = normalise(&raw) else { return };
     let host = pick(&ASKED, input.host);
-    let found = match Table::compile(&config).find(PORT, host, &path, &parts) {
+    let found = match Table::compile(&config, &Policies::default()).find(PORT, host, &path, &parts) {
         Found::NoListener => None,
         Found::NoRoute { listener } => Some((listener.to_string(), None)),
         Found::Rule { listener, matched } => {
