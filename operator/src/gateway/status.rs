@@ -15,7 +15,7 @@ use super::{
     compile::{
         Served,
         listener::{Fault, Listener, Owner},
-        route::Route,
+        route::{Parent, Route},
     },
     condition::{Verdict, conditions},
     features::FEATURES,
@@ -241,14 +241,14 @@ pub fn route(
     let live = live.map(|status| status.parents.as_slice()).unwrap_or_default();
     let mut parents: Vec<_> =
         live.iter().filter(|parent| parent.controller_name != CONTROLLER).cloned().collect();
-    for (reference, verdicts) in route.iter().flat_map(|route| &route.parents) {
+    for Parent { reference, said, .. } in route.iter().flat_map(|route| &route.parents) {
         let known =
             live.iter().find(|known| known.controller_name == CONTROLLER && known.parent_ref == *reference);
         let known = known.map(|known| known.conditions.as_slice()).unwrap_or_default();
         parents.push(RouteParentStatus {
             parent_ref: reference.clone(),
             controller_name: CONTROLLER.to_owned(),
-            conditions: conditions(verdicts, generation, known, now),
+            conditions: conditions(said, generation, known, now),
         });
     }
     parents.truncate(MOST_PARENTS);

@@ -10,6 +10,7 @@ use super::{
     grant::{self, From, To},
     listener::Fault,
     policy::Policies,
+    session::Session,
 };
 use crate::gateway::objects::{Key, Objects};
 
@@ -75,9 +76,18 @@ impl<'a> Backends<'a> {
 
     /// The name of what a reference means. `None` when it may not or cannot be used, which is then among the faults.
     pub fn name(&mut self, reference: Reference<'_>) -> Option<String> {
+        self.name_in(reference, None)
+    }
+
+    /// The same for requests of such sessions.
+    pub fn name_in(&mut self, reference: Reference<'_>, session: Option<&Session>) -> Option<String> {
         match self.resolve(reference) {
-            Ok((name, backend)) => {
-                if let Some(backend) = backend {
+            Ok((mut name, backend)) => {
+                if let Some(mut backend) = backend {
+                    if let Some(Session { suffix, affinity }) = session {
+                        name = format!("{name}/{suffix}");
+                        backend.affinity = Some(affinity.clone());
+                    }
                     self.found.insert(name.clone(), backend);
                     return Some(name);
                 }

@@ -16,15 +16,20 @@ pub mod listener;
 pub mod needs;
 pub mod policy;
 pub mod ports;
+mod rivals;
 pub mod route;
 pub mod selector;
+pub mod session;
 pub mod stream;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use flotilla_crds::gateway_api::{Gateway, GatewayClass, ListenerSet};
 
-use self::{attach::Gateways, configuration::Configuration, listener::Fault, policy::Policies, route::Route};
+use self::{
+    attach::Gateways, configuration::Configuration, listener::Fault, policy::Policies, rivals::Rivals,
+    route::Route,
+};
 use super::{
     CONTROLLER, GROUP,
     objects::{Key, Objects},
@@ -103,6 +108,7 @@ impl Served {
 pub struct Compiler {
     shared: Option<Shared>,
     routes: BTreeMap<RouteKey, Arc<Route>>,
+    rivals: Rivals,
     configurations: BTreeMap<Key, Configuration>,
 }
 
@@ -141,6 +147,7 @@ impl Compiler {
         }
         self.routes = routes.clone();
         routes.retain(|_, route| !route.parents.is_empty());
+        self.rivals.settle(&mut routes, &shared.gateways);
 
         let mut attached: BTreeMap<&Key, Vec<&Arc<Route>>> = BTreeMap::new();
         for route in routes.values() {

@@ -69,8 +69,16 @@ fn rule() -> impl Strategy<Value = String> {
         "backendRefs: [{name: orders, port: 53, weight: -1}]",
         "backendRefs: [{name: other, namespace: till, port: 80}]",
     ]);
-    (matches, filters, backends)
-        .prop_map(|(matches, filters, backends)| format!("{{{matches}{filters}{backends}}}"))
+    let sessions = one_of(&[
+        "",
+        "sessionPersistence: {}, ",
+        "sessionPersistence: {sessionName: 'a b'}, ",
+        "sessionPersistence: {type: Header, sessionName: x, absoluteTimeout: 1h}, ",
+        "sessionPersistence: {cookieConfig: {lifetimeType: Permanent}, absoluteTimeout: 1h}, ",
+    ]);
+    (matches, filters, sessions, backends).prop_map(|(matches, filters, sessions, backends)| {
+        format!("{{{matches}{filters}{sessions}{backends}}}")
+    })
 }
 
 fn route() -> impl Strategy<Value = Change> {
@@ -90,6 +98,22 @@ fn route() -> impl Strategy<Value = Change> {
                     "{{metadata: {{name: r{name}, namespace: shop, uid: r{name}, generation: GENERATION}}, spec: {{parentRefs: [{parent}], hostnames: [{}], rules: [{}]}}}}",
                     hosts.join(", "),
                     rules.join(", ")
+                ),
+            )
+        },
+    )
+}
+
+/// Of gRPC, which takes hosts from routes of HTTP, and they from it.
+fn grpc() -> impl Strategy<Value = Change> {
+    let hosts = prop::collection::vec(one_of(HOSTS).prop_map(|host| format!("'{host}'")), 0..3);
+    (0..3, one_of(&["{name: g0}", "{name: g1, sectionName: l0}"]), hosts, 0..3).prop_map(
+        |(name, parent, hosts, age)| {
+            Change(
+                "GRPCRoute",
+                format!(
+                    "{{metadata: {{name: c{name}, namespace: shop, uid: c{name}, generation: GENERATION, creationTimestamp: '2026-01-01T00:00:0{age}Z'}}, spec: {{parentRefs: [{parent}], hostnames: [{}], rules: [{{backendRefs: [{{name: orders, port: 81}}]}}]}}}}",
+                    hosts.join(", ")
                 ),
             )
         },
@@ -139,6 +163,7 @@ impl Change {
             "Gateway" => objects.gateways.put(read(yaml)),
             "ListenerSet" => objects.listener_sets.put(read(yaml)),
             "HTTPRoute" => objects.http_routes.put(read(yaml)),
+            "GRPCRoute" => objects.grpc_routes.put(read(yaml)),
             "TCPRoute" => objects.tcp_routes.put(read(yaml)),
             "UDPRoute" => objects.udp_routes.put(read(yaml)),
             _ => objects.tls_routes.put(read(yaml)),
@@ -159,7 +184,7 @@ proptest! {
 
     #[test]
     fn whatever_is_written_becomes_a_good_configuration(
-        changes in prop::collection::vec(prop_oneof![gateway(), route(), stream(), set()], 1..12)
+        changes in prop::collection::vec(prop_oneof![gateway(), route(), grpc(), stream(), set()], 1..12)
     ) {
         let mut objects = objects();
         let mut compiler = Compiler::default();
