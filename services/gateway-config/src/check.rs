@@ -1,6 +1,7 @@
 //! Names in a configuration that lead nowhere, and parts that do not go together.
 
 mod listeners;
+mod policies;
 mod routes;
 mod streams;
 
@@ -26,6 +27,7 @@ impl GatewayConfig {
         self.check_routes(&mut found);
         self.check_streams(&mut found);
         self.check_backends(&mut found);
+        self.check_policies(&mut found);
         found
     }
 

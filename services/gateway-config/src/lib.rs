@@ -10,11 +10,14 @@ mod backend;
 mod check;
 mod filter;
 mod health_check;
+mod jwt;
 mod limits;
 mod listener;
 mod load;
 mod matching;
 pub mod package;
+mod policy;
+mod rate_limit;
 mod route;
 mod stream;
 mod text;
@@ -26,12 +29,18 @@ pub use filter::{
     Cors, Filter, Fraction, HeaderModifier, HeaderValue, Mirror, PathModifier, Redirect, Rewrite, Scheme,
 };
 pub use health_check::{GrpcProbe, HealthCheck, HttpProbe, Probe};
+pub use jwt::{
+    Claim, ClaimHeader, Jwks, Jwt, JwtAlgorithm, JwtProvider, RemoteJwks, RequiredClaim, TokenHeader,
+    TokenSource,
+};
 pub use limits::Limits;
 pub use listener::{
     Certificate, ClientValidation, ClientValidationMode, Listener, ListenerProtocol, ListenerTls,
 };
 pub use load::{Error, load, load_json};
 pub use matching::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch};
+pub use policy::Policy;
+pub use rate_limit::{RateKey, RateLimit, RateUnit};
 pub use route::{BackendRef, Retry, Route, Rule, Timeouts};
 pub use stream::{Stream, StreamBackend};
 pub use text::{
@@ -66,4 +75,12 @@ pub struct GatewayConfig {
     /// Certificates with their keys, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub certificates: BTreeMap<String, Certificate>,
+
+    /// Limits on requests, by name. The name is in metrics and in what clients are told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rate_limits: BTreeMap<String, RateLimit>,
+
+    /// Who signs tokens, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub jwt_providers: BTreeMap<String, JwtProvider>,
 }

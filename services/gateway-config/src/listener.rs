@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::HostPattern;
+use crate::{HostPattern, Policy};
 
 /// A port, or the part of it that belongs to some hosts. Several listeners may share a port, as in the Gateway API; the
 /// one with the most specific host takes a request or a connection, and only its routes count.
@@ -43,6 +43,10 @@ pub struct Listener {
     /// The names of its routes, and for `TLS`, `TCP` and `UDP` of its streams. Left out: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routes: Option<Vec<String>>,
+
+    /// What requests need before a rule takes them. Other protocols have none.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
 }
 
 /// What is spoken on a port.

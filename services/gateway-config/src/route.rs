@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Filter, HostPattern, Match};
+use crate::{Filter, HostPattern, Match, Policy};
 
 /// Rules for requests of some hosts.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -46,6 +46,10 @@ pub struct Rule {
     /// Whether they are tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+
+    /// What they need before anything else happens, beside what the listener asks for.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
 }
 
 /// A share of the requests.

@@ -33,6 +33,11 @@ pub enum BadText {
     /// No name of a cookie.
     #[error("{0:?} is no name of a cookie: it has letters, digits and some signs (RFC 6265 section 4.1.1)")]
     CookieName(String),
+    /// No claim of a token.
+    #[error(
+        "{0:?} is no claim: write a name such as sub, or a pointer such as /realm_access/roles (RFC 6901)"
+    )]
+    Claim(String),
     /// No value of a header.
     #[error("a value of a header has no control characters (RFC 9110 section 5.5)")]
     HeaderText,

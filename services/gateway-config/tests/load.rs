@@ -47,18 +47,22 @@ fn what_cannot_be_read_is_named_with_its_place() {
     for (from, to, line, expected) in [
         ("port: 8080\n", "port: 80800\n", 4, "u16"),
         ("protocol: HTTP\n", "protocol: SMTP\n", 5, "HTTPS"),
-        ("name: shop/orders", "nme: shop/orders", 34, "nme"),
-        ("*.shop.example.com", "shop.*.com", 35, "write a name such as"),
-        ("pathPrefix: /v1", "pathPrefix: v1", 39, "begins with /"),
-        ("regularExpression: '[a-z]+'", "regularExpression: '[a-z'", 42, "no regular expression"),
-        ("name: x-tenant", "name: 'x tenant'", 41, "no name of a header"),
-        ("method: GET", "method: 'G T'", 40, "no method"),
-        ("statusCode: 308", "statusCode: 200", 64, "301, 302, 303, 307 or 308"),
-        ("weight: 9", "weight: -9", 53, "u32"),
-        ("name: session", "name: 'a session'", 86, "no name of a cookie"),
-        ("affinity: sourceIp", "affinity: sourceIP", 98, "sourceIp"),
-        ("path: /healthz", "path: healthz", 78, "no path"),
-        ("probe: tcp", "probe: udp", 97, "grpc"),
+        ("name: shop/orders", "nme: shop/orders", 35, "nme"),
+        ("*.shop.example.com", "shop.*.com", 36, "write a name such as"),
+        ("pathPrefix: /v1", "pathPrefix: v1", 40, "begins with /"),
+        ("regularExpression: '[a-z]+'", "regularExpression: '[a-z'", 43, "no regular expression"),
+        ("name: x-tenant", "name: 'x tenant'", 42, "no name of a header"),
+        ("method: GET", "method: 'G T'", 41, "no method"),
+        ("statusCode: 308", "statusCode: 200", 71, "301, 302, 303, 307 or 308"),
+        ("weight: 9", "weight: -9", 54, "u32"),
+        ("name: session", "name: 'a session'", 93, "no name of a cookie"),
+        ("affinity: sourceIp", "affinity: sourceIP", 105, "sourceIp"),
+        ("path: /healthz", "path: healthz", 85, "no path"),
+        ("per: Minute", "per: minute", 125, "Minute"),
+        ("key: {claim: sub}", "key: {claim: ''}", 126, "no claim"),
+        ("[ES256, EdDSA]", "[ES256, HS256]", 133, "HS256"),
+        ("algorithms: [ES256, EdDSA]", "algorithms: [none]", 133, "none"),
+        ("probe: tcp", "probe: udp", 104, "grpc"),
     ] {
         let Err(error) = load(&WHOLE.replace(from, to)) else { panic!("{to:?} is taken") };
         let Error::Read { line: found, column, .. } = &error else { panic!("{error}") };
@@ -289,5 +293,119 @@ fn ports_of_different_transports_never_meet() {
     ] {
         let text = format!("listeners: [{listeners}]\ncertificates: {{c: {{chain: a, key: b}}}}");
         assert!(load(&text).is_ok(), "{listeners}: {:?}", load(&text));
+    }
+}
+
+#[test]
+fn policies_that_cannot_be_are_named() {
+    for (from, to, expected) in [
+        (
+            "rateLimits: [everybody]",
+            "rateLimits: [all]",
+            "listeners[1].policy.rateLimits[0]: there is no rate limit \"all\": there are addresses, everybody, tenants, users",
+        ),
+        (
+            "providers: [corporate, partner]",
+            "providers: [corporate, friend]",
+            "routes[0].rules[0].policy.jwt.providers[1]: there is no provider \"friend\": there are corporate, partner",
+        ),
+        (
+            "providers: [corporate, partner]",
+            "providers: []",
+            "routes[0].rules[0].policy.jwt.providers: without one no token is good: name one, or write required: false",
+        ),
+        (
+            "providers: [corporate, partner]",
+            "required: false\n        providers: []",
+            "routes[0].rules[0].policy.rateLimits[1]: \"users\" counts by a claim, and there is no token: write jwt",
+        ),
+        (
+            "issuer: partner",
+            "issuer: https://login.example.com",
+            "routes[0].rules[0].policy.jwt.providers[1]: another provider here has the issuer",
+        ),
+        (
+            "values: [clerk]",
+            "values: []",
+            "routes[0].rules[0].policy.jwt.claims[1].values: write at least one",
+        ),
+        ("requests: 60", "requests: 0", "rateLimits.addresses.requests: it is from 1 to 1000000"),
+        ("burst: 20", "burst: 1000001", "rateLimits.addresses.burst: it is from 1 to 1000000"),
+        (
+            "routes: [shop/by-name, shop/database]",
+            "policy: {maxBodyBytes: 1}",
+            "listeners[2].policy: TLS has no requests: remove it",
+        ),
+    ] {
+        let error = error(from, to);
+        assert!(error.contains(expected), "{to}: {error}");
+    }
+}
+
+#[test]
+fn providers_of_tokens_that_cannot_be_are_named() {
+    for (from, to, expected) in [
+        ("issuer: partner", "issuer: ''", "jwtProviders.partner.issuer: write what tokens have in iss"),
+        (
+            "https://login.example.com/jwks.json",
+            "ftp://login.example.com",
+            "jwtProviders.corporate.jwks.remote.uri: \"ftp://login.example.com\" is no URL",
+        ),
+        (
+            "https://login.example.com/jwks.json",
+            "https://user:secret@login.example.com/jwks.json",
+            "jwtProviders.corporate.jwks.remote.uri",
+        ),
+        (
+            "https://login.example.com/jwks.json",
+            "http://login.example.com/jwks.json",
+            "jwtProviders.corporate.jwks.remote.ca: http has none: remove it, or write https",
+        ),
+        (
+            "refreshSeconds: 60",
+            "refreshSeconds: 5",
+            "jwtProviders.corporate.jwks.remote.refreshSeconds: it is from 10 to 86400",
+        ),
+        (
+            "clockSkewSeconds: 10",
+            "clockSkewSeconds: 3601",
+            "jwtProviders.corporate.clockSkewSeconds: it is at most 3600",
+        ),
+        (
+            "header: x-roles",
+            "header: X-User",
+            "jwtProviders.corporate.claimHeaders[1].header: \"x-user\" is there twice",
+        ),
+        (
+            "header: x-roles",
+            "header: content-length",
+            "jwtProviders.corporate.claimHeaders[1].header: \"content-length\" is the gateway's own",
+        ),
+        (
+            "header: x-roles",
+            "header: X-Forwarded-For",
+            "jwtProviders.corporate.claimHeaders[1].header: \"x-forwarded-for\" is the gateway's own",
+        ),
+        (
+            "prefix: Bearer",
+            "prefix: 'Bearer '",
+            "jwtProviders.corporate.from[0].header.prefix: it is one word such as Bearer",
+        ),
+        (
+            "\"kty\": \"OKP\"",
+            "\"kty\": \"OKP\", \"d\": \"AA\"",
+            "jwtProviders.partner.jwks.inline: keys[0] is a secret: write the public key alone",
+        ),
+        (
+            "\"kty\": \"OKP\"",
+            "\"kty\": \"oct\", \"k\": \"AA\"",
+            "jwtProviders.partner.jwks.inline: keys[0] is a secret",
+        ),
+        ("\"kty\": \"OKP\", ", "", "jwtProviders.partner.jwks.inline: keys[0] has no kty"),
+        ("{\"keys\": [", "{\"kyes\": [", "jwtProviders.partner.jwks.inline: it has no keys"),
+        ("{\"keys\": [", "{\"keys\" [", "jwtProviders.partner.jwks.inline: it is no JSON"),
+    ] {
+        let error = error(from, to);
+        assert!(error.contains(expected), "{to}: {error}");
     }
 }

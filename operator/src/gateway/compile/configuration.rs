@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use flotilla_gateway_config::{Backend, Certificate, Listener, ListenerProtocol};
+use flotilla_gateway_config::{Backend, Certificate, Listener, ListenerProtocol, Policy};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -135,6 +135,7 @@ fn write(gateway: &Key, listeners: &Listeners, routes: &[&Arc<Route>], ports: &[
                 tls: listener.tls.clone(),
                 proxy_protocol: false,
                 routes: Some(named.remove(listener.id.as_str()).unwrap_or_default()),
+                policy: Policy::default(),
             })
         })
         .collect();

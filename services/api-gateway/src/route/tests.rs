@@ -191,6 +191,7 @@ fn any_config() -> impl Strategy<Value = GatewayConfig> {
             hostname: host.map(|host| host.to_owned().try_into().unwrap()),
             tls: None,
             routes: None,
+            policy: config::Policy::default(),
         });
         GatewayConfig { listeners: listeners.collect(), routes: routes.collect(), ..GatewayConfig::default() }
     })
