@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, signal::unix, sync::watch, task::JoinSet};
 
 use crate::{
     admin,
-    cluster::{capability::Capabilities, client, writer::Writer},
+    cluster::{capability::Capabilities, client, events::Events, writer::Writer},
     config::Config,
     gateway,
     leader::{Election, Identity, Leadership},
@@ -134,17 +134,17 @@ impl Operator {
         if let Some(settings) = config.gateways() {
             let capabilities = Arc::new(Capabilities::new(gateway::kind::Kind::OPTIONAL));
             let follow = Arc::clone(&capabilities).follow(client.clone());
-            let (client, writer, leadership) = (client.clone(), writer.clone(), leadership.clone());
-            let stopped = stopped.clone();
+            let context = gateway::controller::Context {
+                capabilities,
+                settings,
+                writer: writer.clone(),
+                events: Events::new(client.clone(), &holder),
+                reconcile: metrics.gateway_reconcile.clone(),
+                metrics: metrics.gateways.clone(),
+            };
+            let (client, leadership, stopped) = (client.clone(), leadership.clone(), stopped.clone());
             tasks.spawn(async move {
-                let run = gateway::controller::run(
-                    client,
-                    capabilities,
-                    writer,
-                    leadership,
-                    settings,
-                    wait(stopped.clone()),
-                );
+                let run = gateway::controller::run(client, context, leadership, wait(stopped.clone()));
                 tokio::select! {
                     () = run => {}
                     () = follow => {}

@@ -82,6 +82,7 @@ fn http_rule(
         backends: shares,
         timeouts: written.timeouts.as_ref().map(timeouts).transpose()?.unwrap_or_default(),
         retry: written.retry.as_ref().map(retry).transpose()?,
+        ..Rule::default()
     })
 }
 

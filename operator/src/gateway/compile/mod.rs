@@ -51,6 +51,9 @@ pub enum RouteKind {
 }
 
 impl RouteKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Grpc, Self::Tls, Self::Tcp, Self::Udp];
+
     /// The name of the kind.
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,6 +80,16 @@ pub struct Outcome {
     pub policies: Arc<Policies>,
     /// The gateways whose routes lead to a Service that a policy is for.
     pub policed: BTreeMap<Key, Vec<Key>>,
+}
+
+impl Outcome {
+    /// How many routes there are of each kind.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        RouteKind::ALL.into_iter().map(|kind| {
+            let count = self.routes.keys().filter(|(found, _)| *found == kind).count();
+            (kind.name(), count)
+        })
+    }
 }
 
 /// A gateway of ours.
