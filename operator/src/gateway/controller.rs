@@ -227,6 +227,7 @@ impl Control {
                 Kind::Gateway => put(&mut objects.gateways, object),
                 Kind::ListenerSet => put(&mut objects.listener_sets, object),
                 Kind::BackendTlsPolicy => put(&mut objects.backend_tls_policies, object),
+                Kind::TrafficPolicy => put(&mut objects.traffic_policies, object),
                 Kind::Route(kind) => put_route(objects, kind, object),
                 Kind::Service => {
                     put(&mut objects.services, object.clone());

@@ -316,6 +316,15 @@ fn statuses(
             }
         }
     }
+    for (key, verdicts) in &outcome.traffic {
+        let Some(policy) = objects.traffic_policies.get(&key.0, &key.1) else { continue };
+        let next = status::traffic(policy, verdicts, now);
+        let is_right = policy.status.as_ref().map_or(next.ancestors.is_empty(), |live| *live == next);
+        if !is_right {
+            let status = json!({"ancestors": next.ancestors});
+            add(decision, (Kind::TrafficPolicy, key), &**policy, policy.status.as_ref(), status);
+        }
+    }
     for (key, (verdicts, _)) in &outcome.policies.verdicts {
         let Some(policy) = objects.backend_tls_policies.get(&key.0, &key.1) else { continue };
         let gateways = outcome.policed.get(key).map(Vec::as_slice).unwrap_or_default();

@@ -11,6 +11,7 @@ use super::{
     listener::Fault,
     policy::Policies,
     session::Session,
+    traffic,
 };
 use crate::gateway::objects::{Key, Objects};
 
@@ -59,6 +60,9 @@ pub struct Backends<'a> {
     policies: &'a Policies,
     kind: RouteKind,
     namespace: &'a str,
+    name: &'a str,
+    /// The policies that the route names, each with whether it is there.
+    pub needed: BTreeMap<String, bool>,
     /// The backends by the names that the configuration has for them.
     pub found: BTreeMap<String, Backend>,
     /// The Services that they are.
@@ -68,10 +72,22 @@ pub struct Backends<'a> {
 }
 
 impl<'a> Backends<'a> {
-    /// None yet, of a route of this kind and namespace.
-    pub fn new(objects: &'a Objects, policies: &'a Policies, kind: RouteKind, namespace: &'a str) -> Self {
-        let (found, services, faults) = Default::default();
-        Self { objects, policies, kind, namespace, found, services, faults }
+    /// None yet, of a route of this kind, namespace and name.
+    pub fn new(
+        objects: &'a Objects,
+        policies: &'a Policies,
+        kind: RouteKind,
+        (namespace, name): (&'a str, &'a str),
+    ) -> Self {
+        let (needed, found, services, faults) = Default::default();
+        Self { objects, policies, kind, namespace, name, needed, found, services, faults }
+    }
+
+    /// Whether a policy is there that the route cannot be without.
+    pub fn needs(&mut self, policy: &str) -> bool {
+        let is_there = traffic::is_for(self.objects, policy, self.kind, self.namespace, self.name);
+        self.needed.insert(policy.to_owned(), is_there);
+        is_there
     }
 
     /// The name of what a reference means. `None` when it may not or cannot be used, which is then among the faults.

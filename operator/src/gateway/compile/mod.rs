@@ -21,14 +21,20 @@ pub mod route;
 pub mod selector;
 pub mod session;
 pub mod stream;
+pub mod traffic;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use flotilla_crds::gateway_api::{Gateway, GatewayClass, ListenerSet};
 
 use self::{
-    attach::Gateways, configuration::Configuration, listener::Fault, policy::Policies, rivals::Rivals,
+    attach::Gateways,
+    configuration::{Configuration, Part},
+    listener::Fault,
+    policy::Policies,
+    rivals::Rivals,
     route::Route,
+    traffic::{Traffic, Verdicts},
 };
 use super::{
     CONTROLLER, GROUP,
@@ -80,6 +86,8 @@ pub struct Outcome {
     pub policies: Arc<Policies>,
     /// The gateways whose routes lead to a Service that a policy is for.
     pub policed: BTreeMap<Key, Vec<Key>>,
+    /// What becomes of each policy for requests.
+    pub traffic: BTreeMap<Key, Verdicts>,
 }
 
 impl Outcome {
@@ -122,6 +130,7 @@ pub struct Compiler {
     shared: Option<Shared>,
     routes: BTreeMap<RouteKey, Arc<Route>>,
     rivals: Rivals,
+    traffic: Traffic,
     configurations: BTreeMap<Key, Configuration>,
 }
 
@@ -151,7 +160,7 @@ impl Compiler {
         let mut routes = BTreeMap::new();
         for source in route::sources(objects) {
             let key = source.key();
-            let known = self.routes.get(&key).filter(|known| source.is(known));
+            let known = self.routes.get(&key).filter(|known| source.is(objects, known));
             let compiled = match known {
                 Some(known) => Arc::clone(known),
                 None => Arc::new(source.compile(objects, &shared.gateways, &shared.policies)),
@@ -162,20 +171,23 @@ impl Compiler {
         routes.retain(|_, route| !route.parents.is_empty());
         self.rivals.settle(&mut routes, &shared.gateways);
 
-        let mut attached: BTreeMap<&Key, Vec<&Arc<Route>>> = BTreeMap::new();
-        for route in routes.values() {
+        let mut traffic = self.traffic.compile(objects, &shared.gateways, &routes);
+        let mut attached: BTreeMap<&Key, Vec<Part>> = BTreeMap::new();
+        for (key, route) in &routes {
             for gateway in route.attached.keys() {
-                attached.entry(gateway).or_default().push(route);
+                let policed = traffic.policed.remove(&(key.clone(), gateway.clone()));
+                let part = Part { route: Arc::clone(route), policed };
+                attached.entry(gateway).or_default().push(part);
             }
         }
         self.configurations.retain(|key, _| shared.gateways.contains_key(key));
         let mut served = BTreeMap::new();
         for (key, listeners) in shared.gateways.iter() {
             let Some(gateway) = objects.gateways.get(&key.0, &key.1) else { continue };
-            let mut routes = attached.remove(key).unwrap_or_default();
-            routes.sort_by(|one, other| one.precedence().cmp(&other.precedence()));
+            let mut parts = attached.remove(key).unwrap_or_default();
+            parts.sort_by(|one, other| one.route.precedence().cmp(&other.route.precedence()));
             let known = self.configurations.remove(key);
-            let configuration = Configuration::new(key, listeners, &routes, known);
+            let configuration = Configuration::new(key, listeners, parts, known);
             let outcome = Served {
                 class: gateway.spec.gateway_class_name.clone(),
                 refused: refuse(gateway),
@@ -190,7 +202,7 @@ impl Compiler {
         let policed = policed(&shared.policies, &routes);
         let policies = Arc::clone(&shared.policies);
         self.shared = Some(shared);
-        Outcome { gateways: served, routes, policies, policed }
+        Outcome { gateways: served, routes, policies, policed, traffic: traffic.verdicts }
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     listener::Fault,
     policy::Policies,
     session::Origin,
-    stream,
+    stream, traffic,
 };
 use crate::gateway::{
     condition::Verdict,
@@ -47,6 +47,8 @@ pub struct Route {
     pub backends: BTreeMap<String, Backend>,
     /// The Services that they are.
     pub services: BTreeSet<Key>,
+    /// The policies that it names, each with whether it was there.
+    pub needed: BTreeMap<String, bool>,
 }
 
 /// A parent of a route.
@@ -146,10 +148,13 @@ impl<'a> Source<'a> {
         (self.kind(), (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default()))
     }
 
-    /// Whether this is what a route was compiled from.
-    pub fn is(self, compiled: &Route) -> bool {
-        let meta = self.meta();
+    /// Whether this is what a route was compiled from, and the policies that it names are as they were.
+    pub fn is(self, objects: &Objects, compiled: &Route) -> bool {
+        let (meta, (kind, (namespace, name))) = (self.meta(), self.key());
         (&meta.uid, meta.generation) == (&compiled.uid, compiled.generation)
+            && compiled.needed.iter().all(|(policy, was_there)| {
+                traffic::is_for(objects, policy, kind, &namespace, &name) == *was_there
+            })
     }
 
     fn parents(self) -> &'a [ParentReference] {
@@ -199,7 +204,7 @@ impl<'a> Source<'a> {
         if found.is_empty() {
             return route;
         }
-        let mut backends = Backends::new(objects, policies, kind, &namespace);
+        let mut backends = Backends::new(objects, policies, kind, (&namespace, &name));
         if unfit.is_empty() {
             let (compiled, others) = self.rules(&route.name, &hostnames, &mut backends);
             route.compiled = compiled;
@@ -229,6 +234,7 @@ impl<'a> Source<'a> {
         }
         route.hostnames = hostnames;
         (route.backends, route.services) = (backends.found, backends.services);
+        route.needed = backends.needed;
         route
     }
 

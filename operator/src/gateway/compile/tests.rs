@@ -6,6 +6,7 @@ use super::*;
 mod overlap;
 mod rivals;
 mod sessions;
+mod traffic;
 
 /// An object from YAML that leaves out its kind.
 pub(crate) fn read<K>(yaml: &str) -> K
