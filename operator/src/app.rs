@@ -108,11 +108,10 @@ impl Operator {
         }
         let mut all_caches = Vec::new();
         for namespace in config.scopes() {
-            let caches = Arc::new(Caches::new(
-                config.watch_references,
-                namespace.is_none(),
-                Arc::clone(&capabilities),
-            ));
+            let mut caches =
+                Caches::new(config.watch_references, namespace.is_none(), Arc::clone(&capabilities));
+            caches.has_gateways = config.gateways().is_some();
+            let caches = Arc::new(caches);
             let context = Context::new(
                 client.clone(),
                 Arc::clone(&caches),
