@@ -18,6 +18,7 @@ use crate::{
     discovery::{Discovery, Known, Service},
     drain::Phase,
     metrics::Metrics,
+    policy::fetch,
     source::{File, Secret, file},
     trace::{self, Exporter, Traces},
     upstream::check,
@@ -149,6 +150,7 @@ impl Gateway {
             }
         });
         let checks = tokio::spawn(check::follow(self.control.hear(), Arc::clone(&self.metrics)));
+        let keys = tokio::spawn(fetch::follow(self.control.hear(), Arc::clone(&self.metrics)));
         let mut discovery = tokio::spawn(follow(self.following, Arc::clone(&self.control), self.metrics));
         tokio::select! {
             () = stop => {}
@@ -165,6 +167,7 @@ impl Gateway {
         // What still ran had to know where backends are, and how they are.
         discovery.abort();
         checks.abort();
+        keys.abort();
         if let Some(exports) = self.exports {
             // Nobody is left who records: what is there is the last.
             timeout(FAREWELL, exports).await.ok().transpose()?;

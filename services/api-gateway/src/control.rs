@@ -131,6 +131,7 @@ impl Control {
         drop(before);
         self.metrics.keep_routes();
         self.metrics.keep_streams();
+        self.metrics.keep_policies(&self.snapshot().config);
         self.metrics.loads.inc();
         self.tell(|status| *status = Status { taken: Some(origin.to_owned()), refused: None });
         Ok(())

@@ -24,6 +24,7 @@ pub mod listen;
 pub mod local;
 pub mod map;
 pub mod metrics;
+pub mod policy;
 pub mod proxy;
 pub mod proxy_protocol;
 pub mod record;

@@ -44,7 +44,7 @@ pub struct Listener {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routes: Option<Vec<String>>,
 
-    /// What requests need before a rule takes them. Other protocols have none.
+    /// What requests of all its routes need. Other protocols have none.
     #[serde(default, skip_serializing_if = "Policy::is_empty")]
     pub policy: Policy,
 }

@@ -44,6 +44,8 @@ pub(super) struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Policy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     backends: Vec<Backend>,
@@ -78,6 +80,32 @@ struct Endpoint {
     address: String,
     requests: u32,
     is_good: bool,
+}
+
+/// What the request needs, with that of the listener.
+#[derive(Serialize, Debug)]
+#[serde(rename_all = "camelCase")]
+struct Policy {
+    /// In the order in which they are asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rate_limits: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt: Option<Jwt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_body_bytes: Option<u64>,
+}
+
+#[derive(Serialize, Debug)]
+struct Jwt {
+    required: bool,
+    providers: Vec<Provider>,
+}
+
+#[derive(Serialize, Debug)]
+struct Provider {
+    name: String,
+    /// How many keys it has; none while they are not known.
+    keys: Option<usize>,
 }
 
 #[derive(Serialize, Debug)]
@@ -165,10 +193,24 @@ fn requested(snapshot: &Snapshot, port: u16, request: Request<()>) -> Explained 
             explained.listener = Some(listener.to_string());
             explained.route = Some(matched.rule.route.to_string());
             explained.rule = matched.rule.name.as_deref().map(str::to_owned);
+            explained.policy = matched.rule.policy.as_deref().map(policy);
             explained.backends = matched.rule.backends.all().map(|share| backend(snapshot, share)).collect();
         }
     }
     explained
+}
+
+fn policy(policy: &crate::policy::Policy) -> Policy {
+    let provider = |provider: &Arc<crate::policy::Provider>| Provider {
+        name: provider.name.to_string(),
+        keys: provider.keys.now().map(|keys| keys.count()),
+    };
+    let providers: Vec<Provider> = policy.providers().map(provider).collect();
+    Policy {
+        rate_limits: policy.limits().map(|limit| limit.name.to_string()).collect(),
+        jwt: (!providers.is_empty()).then(|| Jwt { required: policy.needs_token(), providers }),
+        max_body_bytes: policy.body_bytes,
+    }
 }
 
 fn backend(snapshot: &Snapshot, share: &crate::route::Share) -> Backend {

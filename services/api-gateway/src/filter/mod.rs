@@ -68,6 +68,13 @@ impl Filters {
         Self(compiled.collect())
     }
 
+    /// Whether the gateway itself answers a page that asks whether it may call. Such a request never has a token (Fetch
+    /// standard, CORS-preflight fetch).
+    pub fn answers_preflight(&self, parts: &Parts) -> bool {
+        let first = self.0.iter().find(|filter| matches!(filter, Filter::Redirect(_) | Filter::Cors(_)));
+        matches!(first, Some(Filter::Cors(_))) && cors::is_preflight(parts)
+    }
+
     /// The answer of the gateway itself, when there is one: a redirect, or one to a page that asks whether it may call.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! that a client sends, and go with the configuration.
 
 mod histogram;
+mod policy;
 mod route;
 mod stream;
 
@@ -10,18 +11,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
+use flotilla_gateway_config::GatewayConfig;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
     registry::Registry,
 };
 
-use self::stream::StreamFamilies;
 pub use self::{
     histogram::Histogram,
     route::RouteMetrics,
     stream::{StreamFailure, StreamMetrics},
 };
+use self::{policy::PolicyFamilies, stream::StreamFamilies};
 
 /// What begins the name of each.
 const PREFIX: &str = "flotilla_gateway";
@@ -94,6 +96,7 @@ pub struct Metrics {
     /// Lines that the access log had no room for.
     pub lost_lines: Counter<u64, AtomicU64>,
     of_streams: StreamFamilies,
+    of_policies: PolicyFamilies,
     routes: Mutex<HashMap<Arc<str>, Arc<RouteMetrics>>>,
     streams: Mutex<HashMap<Arc<str>, Arc<StreamMetrics>>>,
 }
@@ -117,6 +120,7 @@ impl Default for Metrics {
             lost_spans: Counter::default(),
             lost_lines: Counter::default(),
             of_streams: StreamFamilies::default(),
+            of_policies: PolicyFamilies::default(),
             routes: Mutex::default(),
             streams: Mutex::default(),
             registry: Registry::default(),
@@ -147,6 +151,7 @@ impl Default for Metrics {
             metrics.connections.clone(),
         );
         metrics.of_streams.register(&mut registry);
+        metrics.of_policies.register(&mut registry);
         registry.register("config_loads", "Configurations that were taken", metrics.loads.clone());
         registry.register(
             "config_load_failures",
@@ -250,6 +255,24 @@ impl Metrics {
             }
             is_used
         });
+    }
+
+    /// The requests that a rate limit refuses.
+    pub fn limited(&self, limit: &str) -> Counter {
+        self.of_policies.limited(limit)
+    }
+
+    /// The keys of a provider have been fetched, or not.
+    pub fn keys_fetched(&self, provider: &str, is_good: bool) {
+        self.of_policies.fetched(provider, is_good);
+    }
+
+    /// Forgets rate limits and providers that are in no configuration.
+    pub fn keep_policies(&self, config: &GatewayConfig) {
+        self.of_policies.keep(
+            |limit| config.rate_limits.contains_key(limit),
+            |provider| config.jwt_providers.contains_key(provider),
+        );
     }
 
     /// A request was not forwarded.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     body::{self, ResponseBody},
     edge::Refused,
-    filter,
+    filter, policy,
     record::Record,
     upstream::{Cause, Overloaded},
 };
@@ -22,6 +22,8 @@ pub(super) enum Failure {
     NoRoute,
     #[error("this connection was made for another host (RFC 9110 section 15.5.20)")]
     Misdirected,
+    #[error(transparent)]
+    Policy(#[from] policy::Refusal),
     #[error("the route has no backend that may be used")]
     NoBackend,
     #[error("the backend has no endpoints")]
@@ -57,7 +59,8 @@ pub(super) fn ends_connection(reason: &str) -> bool {
             | "unreachable"
             | "timeout"
             | "configuration"
-    )
+            | "rate-limited"
+    ) && !reason.starts_with("token-")
 }
 
 /// RFC 9457.
@@ -81,6 +84,7 @@ impl Failure {
             Self::NoListener => "no-listener",
             Self::NoRoute => "no-route",
             Self::Misdirected => "misdirected",
+            Self::Policy(refusal) => refusal.reason(),
             Self::NoBackend => "no-backend",
             Self::NoEndpoint => "no-endpoint",
             Self::NoneWell => "none-well",
@@ -102,6 +106,7 @@ impl Failure {
             Self::Refused(refused) => refused.status,
             Self::NoListener | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Policy(refusal) => refusal.status(),
             Self::NoBackend | Self::Filter(_) | Self::Outgoing(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoEndpoint | Self::NoneWell | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(_) | Self::BadAnswer => StatusCode::BAD_GATEWAY,
@@ -118,6 +123,7 @@ impl Failure {
     fn grpc_status(&self) -> &'static str {
         match self {
             Self::NoListener | Self::NoRoute | Self::Misdirected => "12",
+            Self::Policy(refusal) => refusal.grpc_status(),
             Self::TimedOut => "4",
             Self::Body(_) | Self::Refused(_) => "13",
             _ => "14",
@@ -126,6 +132,14 @@ impl Failure {
 
     /// The answer.
     pub(super) fn response(&self, is_grpc: bool, record: &Record) -> Response<ResponseBody> {
+        let mut response = self.plain_response(is_grpc, record);
+        if let Self::Policy(refusal) = self {
+            refusal.tell(response.headers_mut());
+        }
+        response
+    }
+
+    fn plain_response(&self, is_grpc: bool, record: &Record) -> Response<ResponseBody> {
         let detail = self.to_string();
         if is_grpc {
             // A status of gRPC stands in the headers when there is no message (gRPC over HTTP/2, "Trailers-Only").

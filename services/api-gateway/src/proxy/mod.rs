@@ -10,9 +10,9 @@ mod tunnel;
 
 pub use self::forwarded::Told;
 
-use std::{convert::Infallible, rc::Rc, sync::Arc};
+use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body;
 use hyper::body::Incoming as Received;
 
@@ -22,6 +22,7 @@ use crate::{
     connection::Connection,
     edge::{Refused, admit, extended_connect, strip_hop_by_hop, upgrade},
     filter::{Incoming, Outgoing},
+    policy::{Asking, Good, Policy, Refusal},
     record::Record,
     route::Found,
     snapshot::Snapshot,
@@ -57,11 +58,7 @@ pub async fn answer(
     let exchange = Exchange { worker: &worker, connection: &connection, snapshot: &snapshot, is_grpc };
     let mut response = match exchange.forward(parts, body, &mut record).await {
         Ok(response) => response,
-        Err(failure) => {
-            record.reason = Some(failure.reason());
-            worker.metrics.refused(failure.reason());
-            failure.response(is_grpc, &record)
-        }
+        Err(failure) => exchange.fail(&failure, &mut record),
     };
     let headers = response.headers_mut();
     headers.insert(CORRELATION_ID, record.correlation_id.clone());
@@ -82,6 +79,42 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    /// The answer of the gateway itself when there is none of a backend.
+    fn fail(&self, failure: &Failure, record: &mut Record) -> Response<ResponseBody> {
+        record.reason = Some(failure.reason());
+        self.worker.metrics.refused(failure.reason());
+        failure.response(self.is_grpc, record)
+    }
+
+    /// Whose token a request has, as far as a policy asks for one; or why it does not go on.
+    fn admit(
+        &self,
+        policy: Option<&Policy>,
+        headers: &HeaderMap,
+        time: Instant,
+    ) -> Result<Option<Good>, Refusal> {
+        let Some(policy) = policy else { return Ok(None) };
+        policy.admit(&Asking { headers, client: || self.client(headers), time })
+    }
+
+    fn client(&self, headers: &HeaderMap) -> IpAddr {
+        forwarded::client(headers, self.connection.peer, &self.worker.settings.trusted)
+    }
+
+    /// The body of a request, which ends where it is too large.
+    fn body(&self, body: Received, policy: Option<&Policy>) -> Result<RequestBody, Failure> {
+        let settings = &self.worker.settings;
+        let most = policy.and_then(|policy| policy.body_bytes).unwrap_or(u64::MAX).min(settings.body_bytes);
+        if body.is_end_stream() {
+            Ok(RequestBody::Empty)
+        } else if body.size_hint().lower() > most {
+            Err(Failure::Body(Box::new(body::Error::TooLarge(most))))
+        } else {
+            let patience = (!self.is_grpc).then_some(settings.patience.body);
+            Ok(RequestBody::Client(Guard::new(body, most, patience)))
+        }
+    }
+
     async fn forward(
         &self,
         mut parts: Parts,
@@ -117,6 +150,16 @@ impl Exchange<'_> {
             prefix: matched.prefix,
         };
         let origin = parts.headers.get(header::ORIGIN).cloned();
+        let policy = rule.policy.as_deref().filter(|_| !rule.filters.answers_preflight(&parts));
+        let good = match self.admit(policy, &parts.headers, record.begun) {
+            Ok(good) => good,
+            Err(refusal) => {
+                let mut response = self.fail(&refusal.into(), record);
+                // Pages of other origins are to see why.
+                rule.filters.on_response(origin.as_ref(), response.headers_mut());
+                return Ok(response);
+            }
+        };
         if let Some(own) = rule.filters.answer(&parts, incoming, &target.path_and_query)? {
             let mut response = own.map(|()| ResponseBody::own(""));
             rule.filters.on_response(origin.as_ref(), response.headers_mut());
@@ -126,8 +169,7 @@ impl Exchange<'_> {
         let backend = share.backend.as_ref().ok_or(Failure::NoBackend)?;
         let upstream = self.snapshot.upstreams.get(backend).ok_or(Failure::NoBackend)?;
         record.backend = Some(Arc::clone(&upstream.name));
-        let client = || forwarded::client(&parts.headers, self.connection.peer, &settings.trusted);
-        let wish = upstream.wish(&parts.headers, client);
+        let wish = upstream.wish(&parts.headers, || self.client(&parts.headers));
 
         let wanted = if parts.version < Version::HTTP_2 { upgrade(&parts)? } else { extended };
         let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
@@ -137,6 +179,10 @@ impl Exchange<'_> {
             outgoing::add_key(&mut parts.headers)?;
         }
         forwarded::set(&mut parts.headers, self.connection, target, &settings.trusted);
+        // Not before headers have gone that a client may have had removed.
+        if let Some(policy) = policy {
+            policy.tell(good.as_ref(), &mut parts.headers);
+        }
         let mut towards = Outgoing { host: None, path_and_query: target.path_and_query.clone() };
         rule.filters.on_request(&mut parts.headers, matched.prefix, &mut towards)?;
         share.filters.on_request(&mut parts.headers, matched.prefix, &mut towards)?;
@@ -145,14 +191,7 @@ impl Exchange<'_> {
         let random = fastrand::u32(..);
         let mirrors: smallvec::SmallVec<[_; 2]> =
             rule.filters.mirrors(random).chain(share.filters.mirrors(random)).collect();
-        let body = if body.is_end_stream() {
-            RequestBody::Empty
-        } else if body.size_hint().lower() > settings.body_bytes {
-            return Err(Failure::Body(Box::new(body::Error::TooLarge(settings.body_bytes))));
-        } else {
-            let patience = (!self.is_grpc).then_some(settings.patience.body);
-            RequestBody::Client(Guard::new(body, settings.body_bytes, patience))
-        };
+        let body = self.body(body, policy)?;
         let body = self.mirrored(&mirrors, &head, body);
 
         let (mut response, lease) = self.attempts(rule, (upstream, wish), head, body, record).await?;

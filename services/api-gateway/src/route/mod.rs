@@ -14,7 +14,11 @@ use http::request::Parts;
 pub use self::backends::{Backends, Share};
 pub(crate) use self::hosts::{Hosts, intersection};
 use self::paths::Paths;
-use crate::{filter::Filters, map::Map};
+use crate::{
+    filter::Filters,
+    map::Map,
+    policy::{Policies, Policy},
+};
 
 /// Every port's listeners with their routes.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +50,8 @@ pub struct Rule {
     pub backend_timeout: Option<Duration>,
     /// Whether and when there is another attempt.
     pub retry: Option<Retry>,
+    /// What requests need before anything else happens to them; `None` when nothing.
+    pub policy: Option<Arc<Policy>>,
 }
 
 /// The longest that a request may take when nothing is said, as long as servers and clients commonly wait.
@@ -93,8 +99,10 @@ pub enum Found<'t> {
 
 impl Table {
     /// The table of a checked configuration.
-    pub fn compile(config: &GatewayConfig) -> Self {
-        let rules: Vec<Vec<Arc<Rule>>> = config.routes.iter().map(rules).collect();
+    pub fn compile(config: &GatewayConfig, policies: &Policies) -> Self {
+        let nothing = config::Policy::default();
+        let plain: Vec<Vec<Arc<Rule>>> =
+            config.routes.iter().map(|route| rules(route, &nothing, policies)).collect();
         let mut table = Self::default();
         // A listener of TLS takes no requests, and its hosts are no other's either.
         let has_hosts =
@@ -104,10 +112,14 @@ impl Table {
             let attached = hosts.entry(listener.hostname.as_ref());
             attached.name = listener.name.as_str().into();
             let mut order = 0;
-            for (route, rules) in config.routes.iter().zip(&rules) {
-                if is_attached(listener, route) {
-                    attached.add(listener.hostname.as_ref(), route, rules, &mut order);
+            for (route, plain) in config.routes.iter().zip(&plain) {
+                if !is_attached(listener, route) {
+                    continue;
                 }
+                // Listeners without a policy share their rules.
+                let own = (!listener.policy.is_empty()).then(|| rules(route, &listener.policy, policies));
+                let rules = own.as_ref().unwrap_or(plain);
+                attached.add(listener.hostname.as_ref(), route, rules, &mut order);
             }
             attached.routes.values_mut().for_each(Paths::sort);
         }
@@ -166,7 +178,8 @@ fn is_attached(listener: &Listener, route: &config::Route) -> bool {
         && listener.routes.as_ref().is_none_or(|names| names.contains(&route.name))
 }
 
-fn rules(route: &config::Route) -> Vec<Arc<Rule>> {
+/// The rules of a route, for a listener with a policy.
+fn rules(route: &config::Route, listener: &config::Policy, policies: &Policies) -> Vec<Arc<Rule>> {
     let name: Arc<str> = route.name.as_str().into();
     let limit = |milliseconds: Option<u64>| milliseconds.filter(|time| *time > 0).map(Duration::from_millis);
     let rule = |rule: &config::Rule| {
@@ -178,6 +191,7 @@ fn rules(route: &config::Route) -> Vec<Arc<Rule>> {
             timeout: rule.timeouts.request_ms.map(Duration::from_millis),
             backend_timeout: limit(rule.timeouts.backend_request_ms),
             retry: rule.retry.clone(),
+            policy: policies.of(listener, &rule.policy),
         })
     };
     route.rules.iter().map(rule).collect()

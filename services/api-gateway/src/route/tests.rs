@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
+fn table(config: &GatewayConfig) -> Table {
+    Table::compile(config, &Policies::default())
+}
+
 fn config(value: Value) -> GatewayConfig {
     let config: GatewayConfig = serde_json::from_value(value).unwrap();
     assert_eq!(config.check(), []);
@@ -35,7 +39,7 @@ fn found(table: &Table, port: u16, host: &str, parts: &Parts) -> String {
 #[test]
 fn precedence() {
     let rule = |name: &str, matches: Value| json!({"name": name, "matches": [matches]});
-    let table = Table::compile(&config(json!({
+    let table = table(&config(json!({
         "listeners": [{"name": "web", "port": 80, "protocol": "HTTP"}],
         "routes": [{"name": "r", "rules": [
             rule("root", json!({"path": {"pathPrefix": "/"}})),
@@ -88,7 +92,7 @@ fn a_path_has_one_form() {
         (json!({"pathPrefix": "//"}), "/a", "web: r 0"),
         (json!({"pathPrefix": "/a/../.."}), "/a", "web: no route"),
     ] {
-        let table = Table::compile(&config(json!({
+        let table = table(&config(json!({
             "listeners": [{"name": "web", "port": 80, "protocol": "HTTP"}],
             "routes": [{"name": "r", "rules": [rule(path.clone())]}],
         })));
@@ -100,7 +104,7 @@ fn a_path_has_one_form() {
 #[test]
 fn listeners_are_isolated() {
     let route = |name: &str, hosts: Value| json!({"name": name, "hostnames": hosts, "rules": [{"name": name, "matches": [{"path": {"pathPrefix": format!("/{name}")}}]}]});
-    let table = Table::compile(&config(json!({
+    let table = table(&config(json!({
         "listeners": [
             {"name": "any", "port": 80, "protocol": "HTTP", "routes": ["a", "c"]},
             {"name": "below", "port": 80, "protocol": "HTTP", "hostname": "*.example.com", "routes": ["b", "c"]},
@@ -288,7 +292,7 @@ proptest! {
         let uri = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
         let parts = request(method, &uri, &headers);
         prop_assert_eq!(
-            found(&Table::compile(&config), 80, host, &parts),
+            found(&table(&config), 80, host, &parts),
             by_looking_at_all(&config, host, &parts)
         );
     }

@@ -18,6 +18,7 @@ use crate::{
     listen::{Place, Transport},
     map::Map,
     metrics::{Metrics, RouteMetrics},
+    policy::{self, Policies},
     route::Table,
     stream::{Stream, Streams},
     upstream::{self, Upstream},
@@ -34,6 +35,9 @@ pub enum Error {
         /// What is wrong.
         source: upstream::TlsError,
     },
+    /// A provider of tokens.
+    #[error(transparent)]
+    Policy(#[from] policy::Error),
     /// TLS with a backend.
     #[error("backends.{backend}.tls.{source}")]
     Backend {
@@ -89,6 +93,8 @@ pub struct DatagramPort {
 pub struct Snapshot {
     /// What it was made from.
     pub config: Arc<GatewayConfig>,
+    /// What requests may need.
+    pub policies: Policies,
     /// Which rule takes a request.
     pub table: Table,
     /// The backends by name.
@@ -111,6 +117,7 @@ impl Snapshot {
     pub fn nothing(metrics: &Metrics) -> Self {
         Self {
             config: Arc::default(),
+            policies: Policies::default(),
             table: Table::default(),
             upstreams: Map::default(),
             followers: Followers::default(),
@@ -154,7 +161,8 @@ impl Snapshot {
                     .map_err(|source| Error::Listener { listener: listener.name.clone(), source })?;
             }
         }
-        let table = Table::compile(&config);
+        let policies = Policies::compile(&config, before.map(|before| &before.policies), metrics)?;
+        let table = Table::compile(&config, &policies);
         let routes = config.routes.iter().map(|route| {
             let metrics = metrics.route(&route.name);
             (Arc::clone(&metrics.name), metrics)
@@ -163,6 +171,7 @@ impl Snapshot {
             routes: routes.collect(),
             no_route: metrics.no_route(),
             config: Arc::new(config),
+            policies,
             table,
             followers: upstreams::followers(&upstreams),
             upstreams,

@@ -19,7 +19,7 @@ mod tls;
 mod verifier;
 mod wire;
 
-pub(crate) use self::tls::{authorities, certificates};
+pub(crate) use self::tls::{authorities, certificates, roots};
 pub use self::{
     affinity::Wish,
     answer::{Answered, Broken},

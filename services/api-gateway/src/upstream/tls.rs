@@ -115,7 +115,8 @@ pub(crate) fn certificates(field: &'static str, pem: &str) -> Result<Vec<Certifi
     if found.is_empty() { Err(Error::Empty(field)) } else { Ok(found) }
 }
 
-fn roots(own: Option<&str>) -> Result<RootCertStore, Error> {
+/// Certificates of authorities in PEM, or those of the system.
+pub(crate) fn roots(own: Option<&str>) -> Result<RootCertStore, Error> {
     if let Some(pem) = own {
         return authorities("ca", pem);
     }
