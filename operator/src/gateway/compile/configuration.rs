@@ -70,31 +70,31 @@ struct Written<'a> {
 
 impl Configuration {
     /// From listeners and the routes of a gateway, in their order; `known` is taken when it was made from the same.
-    pub(super) fn new(gateway: &Key, listeners: &Listeners, parts: Vec<Part>, known: Option<Self>) -> Self {
+    pub(super) fn new(gateway: &Key, listeners: &Listeners, pieces: Vec<Part>, known: Option<Self>) -> Self {
         if let Some(known) = known
             && known.listeners == *listeners
-            && known.parts.len() == parts.len()
-            && known.parts.iter().zip(&parts).all(|(known, part)| known.is(part))
+            && known.parts.len() == pieces.len()
+            && known.parts.iter().zip(&pieces).all(|(known, part)| known.is(part))
         {
             return known;
         }
         let ports = ports::of(listeners.all.iter());
-        let attached = count(gateway, listeners, &parts);
-        let json = write(gateway, listeners, &parts, &ports);
-        Self { listeners: listeners.clone(), parts, attached, ports, json: json.into() }
+        let attached = count(gateway, listeners, &pieces);
+        let json = write(gateway, listeners, &pieces, &ports);
+        Self { listeners: listeners.clone(), parts: pieces, attached, ports, json: json.into() }
     }
 }
 
-fn count(gateway: &Key, listeners: &Listeners, parts: &[Part]) -> BTreeMap<String, usize> {
+fn count(gateway: &Key, listeners: &Listeners, pieces: &[Part]) -> BTreeMap<String, usize> {
     let mut attached: BTreeMap<String, usize> =
         listeners.all.iter().map(|listener| (listener.id.clone(), 0)).collect();
-    for listener in parts.iter().filter_map(|part| part.route.attached.get(gateway)).flatten() {
+    for listener in pieces.iter().filter_map(|part| part.route.attached.get(gateway)).flatten() {
         *attached.entry(listener.clone()).or_default() += 1;
     }
     attached
 }
 
-fn write(gateway: &Key, listeners: &Listeners, parts: &[Part], ports: &[Port]) -> Vec<u8> {
+fn write(gateway: &Key, listeners: &Listeners, pieces: &[Part], ports: &[Port]) -> Vec<u8> {
     let usable: Vec<_> = listeners.all.iter().filter(|listener| listener.is_usable()).collect();
     let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let (mut http, mut streams) = (Vec::new(), Vec::new());
@@ -102,7 +102,7 @@ fn write(gateway: &Key, listeners: &Listeners, parts: &[Part], ports: &[Port]) -
     let mut shows_certificate = false;
     let ids: BTreeSet<&str> = usable.iter().map(|listener| listener.id.as_str()).collect();
     let (mut rate_limits, mut jwt_providers) = (BTreeMap::new(), BTreeMap::new());
-    for Part { route, policed } in parts {
+    for Part { route, policed } in pieces {
         let Some(attached) = route.attached.get(gateway) else { continue };
         if let Some(policed) = policed {
             for variant in &policed.variants {

@@ -76,15 +76,15 @@ impl Translated {
 
     /// What cannot be had.
     pub(super) fn errors(&self) -> Vec<&str> {
-        fn error<T>(field: &Field<T>) -> Option<&str> {
-            field.as_ref()?.as_ref().err().map(String::as_str)
+        fn error<T>(field: Option<&Result<T, String>>) -> Option<&str> {
+            field?.as_ref().err().map(String::as_str)
         }
         let errors = [
-            error(&self.rate_limits),
-            error(&self.jwt),
-            error(&self.cors),
-            error(&self.circuit_breaker),
-            error(&self.max_body_bytes),
+            error(self.rate_limits.as_ref()),
+            error(self.jwt.as_ref()),
+            error(self.cors.as_ref()),
+            error(self.circuit_breaker.as_ref()),
+            error(self.max_body_bytes.as_ref()),
         ];
         errors.into_iter().flatten().collect()
     }
