@@ -21,20 +21,24 @@ pub struct Given {
     pub microservices: Vec<Document>,
     /// `MicroserviceClass` objects.
     pub classes: Vec<Document>,
+    /// `TrafficPolicy` objects, which are checked and become nothing else.
+    pub policies: Vec<Document>,
 }
 
 impl Given {
     /// Reads the files. Objects of other kinds are named and left out.
     pub fn read(files: &Files, terminal: &mut Terminal<'_>) -> Result<Self, Error> {
-        let mut given = Self { microservices: Vec::new(), classes: Vec::new() };
+        let mut given = Self { microservices: Vec::new(), classes: Vec::new(), policies: Vec::new() };
         for document in input::documents(&files.files)? {
             if document.is(GROUP, "Microservice") {
                 given.microservices.push(document);
             } else if document.is(GROUP, "MicroserviceClass") {
                 given.classes.push(document);
+            } else if document.is(GROUP, "TrafficPolicy") {
+                given.policies.push(document);
             } else {
                 terminal.say(&format!(
-                    "{}: {} is left out: it is neither a Microservice nor a MicroserviceClass",
+                    "{}: {} is left out: it is neither a Microservice nor a MicroserviceClass or TrafficPolicy",
                     document.place,
                     document.title()
                 ))?;

@@ -25,9 +25,10 @@ const fn known(
     Known { group, version, kind, plural, short }
 }
 
-const ALL: [Known; 19] = [
+const ALL: [Known; 20] = [
     known("flotilla.dev", "v1alpha1", "Microservice", "microservices", &["msvc"]),
     known("flotilla.dev", "v1alpha1", "MicroserviceRevision", "microservicerevisions", &["msvcrev"]),
+    known("flotilla.dev", "v1alpha1", "TrafficPolicy", "trafficpolicies", &["tpol"]),
     known("", "v1", "Pod", "pods", &["po"]),
     known("", "v1", "Service", "services", &["svc"]),
     known("", "v1", "ServiceAccount", "serviceaccounts", &["sa"]),

@@ -4,7 +4,7 @@
 use kube::CustomResourceExt;
 use serde_json::{Number, Value, json};
 
-use crate::v1alpha1::{Microservice, MicroserviceClass, MicroserviceRevision, condition};
+use crate::v1alpha1::{Microservice, MicroserviceClass, MicroserviceRevision, TrafficPolicy, condition};
 
 /// Numeric formats that schemars writes and the API server warns about as unknown.
 const RUST_ONLY_FORMATS: [&str; 6] = ["int8", "uint8", "int16", "uint16", "uint32", "uint64"];
@@ -14,13 +14,14 @@ const RUST_ONLY_FORMATS: [&str; 6] = ["int8", "uint8", "int16", "uint16", "uint3
 /// # Errors
 /// When a definition cannot be written as JSON: a defect of this crate that its tests would show.
 pub fn all() -> Result<Vec<Value>, serde_json::Error> {
-    [Microservice::crd(), MicroserviceRevision::crd(), MicroserviceClass::crd()]
+    [Microservice::crd(), MicroserviceRevision::crd(), MicroserviceClass::crd(), TrafficPolicy::crd()]
         .into_iter()
         .map(|crd| {
             let mut value = serde_json::to_value(crd)?;
             tidy(&mut value);
             shorten(&mut value);
             pending(&mut value);
+            label(&mut value);
             Ok(value)
         })
         .collect()
@@ -65,6 +66,13 @@ fn pending(crd: &mut Value) {
             "message": "the operator has not seen the object yet",
             "lastTransitionTime": "1970-01-01T00:00:00Z",
         }]});
+    }
+}
+
+/// Says of policies that what is below their targets has them too (GEP-713).
+fn label(crd: &mut Value) {
+    if crd["spec"]["names"]["kind"] == "TrafficPolicy" {
+        crd["metadata"]["labels"] = json!({"gateway.networking.k8s.io/policy": "Inherited"});
     }
 }
 

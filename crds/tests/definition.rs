@@ -45,7 +45,7 @@ fn every_string_list_and_map_is_bounded() {
 
 /// `metav1.Condition` is bounded by the API server's own conventions, not by its schema.
 fn is_condition(path: &str) -> bool {
-    path.starts_with("status.conditions[]")
+    path.starts_with("status.conditions[]") || path.starts_with("status.ancestors[].conditions[]")
 }
 
 fn look(path: &str, schema: &Value, unbounded: &mut Vec<String>) {

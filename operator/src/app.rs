@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, signal::unix, sync::watch, task::JoinSet};
 
 use crate::{
     admin,
-    cluster::{capability::Capabilities, client, writer::Writer},
+    cluster::{capability::Capabilities, client, events::Events, writer::Writer},
     config::Config,
     gateway,
     leader::{Election, Identity, Leadership},
@@ -108,11 +108,10 @@ impl Operator {
         }
         let mut all_caches = Vec::new();
         for namespace in config.scopes() {
-            let caches = Arc::new(Caches::new(
-                config.watch_references,
-                namespace.is_none(),
-                Arc::clone(&capabilities),
-            ));
+            let mut caches =
+                Caches::new(config.watch_references, namespace.is_none(), Arc::clone(&capabilities));
+            caches.has_gateways = config.gateways().is_some();
+            let caches = Arc::new(caches);
             let context = Context::new(
                 client.clone(),
                 Arc::clone(&caches),
@@ -134,17 +133,17 @@ impl Operator {
         if let Some(settings) = config.gateways() {
             let capabilities = Arc::new(Capabilities::new(gateway::kind::Kind::OPTIONAL));
             let follow = Arc::clone(&capabilities).follow(client.clone());
-            let (client, writer, leadership) = (client.clone(), writer.clone(), leadership.clone());
-            let stopped = stopped.clone();
+            let context = gateway::controller::Context {
+                capabilities,
+                settings,
+                writer: writer.clone(),
+                events: Events::new(client.clone(), &holder),
+                reconcile: metrics.gateway_reconcile.clone(),
+                metrics: metrics.gateways.clone(),
+            };
+            let (client, leadership, stopped) = (client.clone(), leadership.clone(), stopped.clone());
             tasks.spawn(async move {
-                let run = gateway::controller::run(
-                    client,
-                    capabilities,
-                    writer,
-                    leadership,
-                    settings,
-                    wait(stopped.clone()),
-                );
+                let run = gateway::controller::run(client, context, leadership, wait(stopped.clone()));
                 tokio::select! {
                     () = run => {}
                     () = follow => {}

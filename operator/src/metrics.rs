@@ -1,5 +1,6 @@
 //! Prometheus metrics, under the names of controller-runtime so that existing dashboards and alerts work.
 
+mod gateways;
 mod services;
 
 use std::time::Duration;
@@ -10,10 +11,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub use self::services::ServiceMetrics;
+pub use self::{gateways::GatewayMetrics, services::ServiceMetrics};
 
 /// The `controller` label of the `Microservice` controller.
-const CONTROLLER: &str = "microservice";
+const MICROSERVICE: &str = "microservice";
+
+/// That of the control plane of gateways.
+const GATEWAY: &str = "gateway";
 
 /// Buckets of controller-runtime's reconcile times, in seconds.
 const RECONCILE_SECONDS: [f64; 16] =
@@ -24,8 +28,12 @@ const RECONCILE_SECONDS: [f64; 16] =
 pub struct Metrics {
     /// The registry that `/metrics` shows.
     pub registry: Registry,
-    /// Reconciles.
+    /// Reconciles of services.
     pub reconcile: ReconcileMetrics,
+    /// Reconciles of gateways, which are one for all.
+    pub gateway_reconcile: ReconcileMetrics,
+    /// Gateways.
+    pub gateways: GatewayMetrics,
     /// Requests to the API server.
     pub api: ApiMetrics,
     /// Writes to the API server.
@@ -39,8 +47,11 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
+        let reconcile = ReconcileMetrics::register(&mut registry);
         Self {
-            reconcile: ReconcileMetrics::register(&mut registry),
+            gateway_reconcile: reconcile.of(GATEWAY),
+            reconcile,
+            gateways: GatewayMetrics::register(&mut registry),
             api: ApiMetrics::register(&mut registry),
             writes: WriteMetrics::register(&mut registry),
             leader: LeaderMetrics::register(&mut registry),
@@ -54,8 +65,6 @@ impl Default for Metrics {
 struct ControllerLabel {
     controller: &'static str,
 }
-
-const MICROSERVICE: ControllerLabel = ControllerLabel { controller: CONTROLLER };
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ResultLabels {
@@ -72,6 +81,7 @@ struct ReasonLabels {
 /// What controller-runtime measures of a controller.
 #[derive(Clone, Debug)]
 pub struct ReconcileMetrics {
+    label: ControllerLabel,
     total: Family<ResultLabels, Counter>,
     errors: Family<ControllerLabel, Counter>,
     failures: Family<ReasonLabels, Counter>,
@@ -83,6 +93,7 @@ pub struct ReconcileMetrics {
 impl ReconcileMetrics {
     fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
+            label: ControllerLabel { controller: MICROSERVICE },
             total: Family::default(),
             errors: Family::default(),
             failures: Family::default(),
@@ -115,27 +126,42 @@ impl ReconcileMetrics {
         metrics
     }
 
+    /// The same of another controller.
+    fn of(&self, controller: &'static str) -> Self {
+        Self { label: ControllerLabel { controller }, ..self.clone() }
+    }
+
     /// Says how many reconciles may run at once.
     pub fn concurrency(&self, concurrency: u16) {
-        self.max.get_or_create(&MICROSERVICE).set(concurrency.into());
+        self.max.get_or_create(&self.label).set(concurrency.into());
     }
 
     /// Counts a reconcile as running until the returned value is dropped.
     pub fn start(&self) -> Running {
-        let active = self.active.get_or_create_owned(&MICROSERVICE);
+        let active = self.active.get_or_create_owned(&self.label);
         active.inc();
         Running { active }
     }
 
     /// Counts a reconcile that is over; `failure` is the reason of its failure, from a fixed list.
     pub fn finish(&self, duration: Duration, failure: Option<&'static str>) {
-        let result = if failure.is_some() { "error" } else { "success" };
-        self.total.get_or_create(&ResultLabels { controller: CONTROLLER, result }).inc();
-        if let Some(reason) = failure {
-            self.errors.get_or_create(&MICROSERVICE).inc();
-            self.failures.get_or_create(&ReasonLabels { controller: CONTROLLER, reason }).inc();
+        match failure {
+            None => self.count("success"),
+            Some(reason) => self.fail(reason),
         }
-        self.seconds.get_or_create(&MICROSERVICE).observe(duration.as_secs_f64());
+        self.seconds.get_or_create(&self.label).observe(duration.as_secs_f64());
+    }
+
+    /// Counts a failure, for a reason from a fixed list, of what a reconcile has left to others.
+    pub fn fail(&self, reason: &'static str) {
+        self.count("error");
+        let controller = self.label.controller;
+        self.errors.get_or_create(&self.label).inc();
+        self.failures.get_or_create(&ReasonLabels { controller, reason }).inc();
+    }
+
+    fn count(&self, result: &'static str) {
+        self.total.get_or_create(&ResultLabels { controller: self.label.controller, result }).inc();
     }
 }
 

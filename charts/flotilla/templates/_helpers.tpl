@@ -37,6 +37,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [gateway.networking.k8s.io]
   resources: [gatewayclasses/status, gateways/status, listenersets/status, httproutes/status, grpcroutes/status, tlsroutes/status, tcproutes/status, udproutes/status, backendtlspolicies/status]
   verbs: [patch]
+# It reads what requests need, and says there whether that holds.
+- apiGroups: [flotilla.dev]
+  resources: [trafficpolicies]
+  verbs: [list, watch]
+- apiGroups: [flotilla.dev]
+  resources: [trafficpolicies/status]
+  verbs: [patch]
 # Owner references with blockOwnerDeletion need it where the OwnerReferencesPermissionEnforcement admission runs.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [gateways/finalizers]
@@ -130,6 +137,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [gateway.envoyproxy.io]
   resources: [securitypolicies, backendtrafficpolicies]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [flotilla.dev]
+  resources: [trafficpolicies]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [security.istio.io]
   resources: [peerauthentications]

@@ -76,7 +76,7 @@ spec:
         let (classes, microservices) = input::parse("hello.yaml", text)?
             .into_iter()
             .partition(|document| document.is("flotilla.dev", "MicroserviceClass"));
-        let given = Given { microservices, classes };
+        let given = Given { microservices, classes, policies: Vec::new() };
         objects(&given.microservices, &given.classes()?, namespace)
     }
 

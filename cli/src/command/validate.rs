@@ -26,13 +26,16 @@ pub struct Arguments {
 /// Checks what the files have.
 pub fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Answer, Error> {
     let given = Given::read(&arguments.files, terminal)?;
-    if given.microservices.is_empty() && given.classes.is_empty() {
+    if given.microservices.is_empty() && given.classes.is_empty() && given.policies.is_empty() {
         return Err(given::empty(&arguments.files));
     }
-    let (schema, of_classes) = (Schema::of_microservice()?, Schema::of_class()?);
+    let (schema, of_classes, of_policies) =
+        (Schema::of_microservice()?, Schema::of_class()?, Schema::of_policy()?);
     let mut valid = true;
-    for document in &given.classes {
-        let report = of_classes.check(&document.value);
+    let classes = given.classes.iter().map(|document| (&of_classes, document));
+    let policies = given.policies.iter().map(|document| (&of_policies, document));
+    for (schema, document) in classes.chain(policies) {
+        let report = schema.check(&document.value);
         valid &= report.findings.is_empty();
         if !report.findings.is_empty() || !arguments.quiet {
             terminal.data(&shown(document, &report, terminal.paint))?;
@@ -91,7 +94,7 @@ mod tests {
     fn validated(text: &str) -> String {
         let schema = Schema::of_microservice().unwrap();
         let documents = input::parse("orders.yaml", text).unwrap();
-        let given = Given { microservices: Vec::new(), classes: Vec::new() };
+        let given = Given { microservices: Vec::new(), classes: Vec::new(), policies: Vec::new() };
         let classes = given.classes().unwrap();
         documents
             .iter()

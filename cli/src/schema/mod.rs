@@ -54,6 +54,11 @@ impl Schema {
         Self::of("microserviceclasses")
     }
 
+    /// The schema of `TrafficPolicy` that belongs to this build.
+    pub fn of_policy() -> Result<Self, Error> {
+        Self::of("trafficpolicies")
+    }
+
     fn of(plural: &str) -> Result<Self, Error> {
         let wanted = format!("{plural}.{GROUP}");
         let definitions = definition::all().map_err(|error| Error::Definition(error.to_string()))?;

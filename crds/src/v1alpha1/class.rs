@@ -89,7 +89,7 @@ pub struct ClassGateway {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<UrlScheme>,
 
-    /// In whose form `policies` of services are written. Left out: none, so a service that has some is told that they cannot be applied.
+    /// In whose form `policies` of services are written. Left out: `Flotilla` where the operator runs gateways; otherwise none, so a service that has some is told that they cannot be applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<GatewayPolicies>,
 
@@ -103,6 +103,8 @@ pub struct ClassGateway {
 pub enum GatewayPolicies {
     /// `BackendTrafficPolicy` and `SecurityPolicy` of Envoy Gateway.
     EnvoyGateway,
+    /// `TrafficPolicy` of Flotilla's own gateways.
+    Flotilla,
 }
 
 /// Where routes get their certificates.

@@ -33,6 +33,7 @@ mod schema;
 mod security;
 mod service_account;
 mod status;
+mod traffic_policy;
 mod uses;
 mod volume;
 mod workload;
@@ -82,6 +83,12 @@ pub use route::{
 pub use security::{Security, SecurityProfile};
 pub use service_account::ServiceAccount;
 pub use status::{Endpoint, InventoryEntry, InventoryState, MicroserviceStatus, Visibility, condition};
+pub use traffic_policy::{
+    AncestorReference, CircuitBreaker, ClaimHeader, KeySet, KeySetReference, LimitKey, LimitKeyType,
+    PolicyAncestor, PolicyTarget, PolicyTargetGroup, PolicyTargetKind, RequiredClaim, TokenHeader,
+    TokenPolicy, TokenProvider, TokenSource, TrafficLimit, TrafficPolicy, TrafficPolicySpec,
+    TrafficPolicyStatus,
+};
 pub use uses::{Use, UseState};
 pub use volume::{
     ClaimVolume, ConfigMapVolume, CsiVolume, DownwardFile, DownwardVolume, EmptyDirVolume, KeyToPath, Medium,

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use flotilla_crds::{
     gateway_api::{Gateway, HttpRoute},
-    v1alpha1::Microservice,
+    v1alpha1::{Microservice, TrafficPolicy},
 };
-use flotilla_e2e::{PODINFO, Prober, TestNamespace, eventually, in_namespace, kubectl};
+use flotilla_e2e::{PODINFO, Prober, TestNamespace, eventually, in_namespace, kubectl, stays};
 use k8s_openapi::{
     api::{
         authentication::v1::{TokenRequest, TokenRequestSpec},
@@ -225,6 +225,123 @@ async fn no_request_fails_while_everything_around_it_changes() -> Result<()> {
 
             let answers = prober.end().await?;
             ensure!(answers > 50, "{answers} answers are too few to say anything");
+            Ok(())
+        })
+    })
+    .await
+}
+
+fn policy(fields: &Value) -> Value {
+    let mut spec = json!({"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "shop-public"}]});
+    if let (Some(spec), Some(fields)) = (spec.as_object_mut(), fields.as_object()) {
+        spec.extend(fields.clone());
+    }
+    json!({
+        "apiVersion": "flotilla.dev/v1alpha1",
+        "kind": "TrafficPolicy",
+        "metadata": {"name": "limits"},
+        "spec": spec,
+    })
+}
+
+async fn until_said(namespace: &TestNamespace, name: &str, reason: &str) -> Result<TrafficPolicy> {
+    let api: Api<TrafficPolicy> = namespace.api();
+    let api = &api;
+    eventually(&format!("the policy {name} is {reason}"), || async move {
+        let policy = api.get(name).await?;
+        let ancestors = policy.status.clone().unwrap_or_default().ancestors;
+        let is_said = |condition: &Condition| condition.type_ == "Accepted" && condition.reason == reason;
+        let is_done = ancestors.iter().any(|ancestor| ancestor.conditions.iter().any(is_said));
+        Ok(if is_done { Ok(policy) } else { Err(ancestors) })
+    })
+    .await
+}
+
+/// What the gateway answers to a request that it does not pass on.
+async fn refuses(namespace: &TestNamespace, path: &str, part: &str) -> Result<()> {
+    eventually(&format!("{path} is refused with {part:?}"), || async {
+        Ok(match ask(namespace, path).await {
+            Err(error) if error.contains(part) => Ok(()),
+            other => Err(other),
+        })
+    })
+    .await
+}
+
+/// A policy holds where it is attached, is closed when it cannot be had, and is written to once.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn a_policy_holds_where_it_is_attached() -> Result<()> {
+    in_namespace("gateway-policy", |namespace| {
+        Box::pin(async move {
+            apply(&namespace, &gateway()).await?;
+            namespace.apply("shop", shop()).await?;
+            until_programmed(&namespace).await?;
+            namespace.until_ready("shop").await?;
+            answers(&namespace, "/version", "version").await?;
+
+            // Each pod of the gateway counts for itself, so it takes a few more to have used up all of it.
+            apply(&namespace, &policy(&json!({"rateLimits": [{"requests": 2, "per": "hour"}]}))).await?;
+            let settled = until_said(&namespace, "limits", "Accepted").await?;
+            refuses(&namespace, "/version", "the server has received too many requests").await?;
+            let version = settled.metadata.resource_version;
+            let api: Api<TrafficPolicy> = namespace.api();
+            stays(std::time::Duration::from_secs(5), || async {
+                let now = api.get("limits").await?.metadata.resource_version;
+                ensure!(now == version, "the status was written again: {now:?}");
+                Ok(())
+            })
+            .await?;
+
+            let provider = json!({"name": "a", "issuer": "a", "jwks": {"configMapRef": {"name": "keys"}}});
+            let tokens = policy(&json!({"jwt": {"providers": [provider]}}));
+            kubectl(&["delete", "trafficpolicy/limits", "-n", &namespace.name], "").await?;
+            apply(&namespace, &tokens).await?;
+            until_said(&namespace, "limits", "Invalid").await?;
+            refuses(&namespace, "/version", "InternalError").await?;
+            let keys = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+            let keys = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "keys"}, "data": {"jwks.json": keys}});
+            apply(&namespace, &keys).await?;
+            until_said(&namespace, "limits", "Accepted").await?;
+            refuses(&namespace, "/version", "Unauthorized").await?;
+
+            kubectl(&["delete", "trafficpolicy/limits", "-n", &namespace.name], "").await?;
+            answers(&namespace, "/version", "version").await?;
+            let events = kubectl(&["get", "events", "-n", &namespace.name, "-o", "json"], "").await?;
+            let events: Value = serde_json::from_str(&events)?;
+            let about = |kind: &str, reason: &str| {
+                events["items"].as_array().into_iter().flatten().any(|event| {
+                    event["involvedObject"]["kind"] == kind && event["reason"] == reason
+                })
+            };
+            ensure!(about("Gateway", "Programmed") && about("TrafficPolicy", "Invalid"), "{events}");
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// A service's own policies hold at gateways of ours without a class, and nobody comes in before they do.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test e2e"]
+async fn policies_of_a_service_need_no_class() -> Result<()> {
+    in_namespace("gateway-sign-in", |namespace| {
+        Box::pin(async move {
+            apply(&namespace, &gateway()).await?;
+            until_programmed(&namespace).await?;
+            let mut spec = shop();
+            spec["policies"] = json!({"rateLimit": [{"requests": 100, "per": "second"}]});
+            namespace.apply("shop", spec.clone()).await?;
+            until_said(&namespace, "shop", "Accepted").await?;
+            namespace.until_ready("shop").await?;
+            answers(&namespace, "/version", "version").await?;
+            spec["policies"]["auth"] = json!({"jwt": {"issuer": "https://id.example.com"}});
+            namespace.apply("shop", spec).await?;
+            // The keys of this issuer cannot be fetched here; a request without a token is refused all the same.
+            refuses(&namespace, "/version", "Unauthorized").await?;
+            let route: Value = serde_json::to_value(namespace.api::<HttpRoute>().get("shop-public").await?)?;
+            let filter = &route["spec"]["rules"][0]["filters"][0]["extensionRef"];
+            ensure!(filter["kind"] == "TrafficPolicy" && filter["name"] == "shop", "{route}");
             Ok(())
         })
     })

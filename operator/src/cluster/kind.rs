@@ -35,6 +35,8 @@ pub enum Kind {
     SecurityPolicy,
     /// `gateway.envoyproxy.io/v1alpha1 BackendTrafficPolicy`, where Envoy Gateway is installed.
     BackendTrafficPolicy,
+    /// `flotilla.dev/v1alpha1 TrafficPolicy`, for gateways of ours: before the routes that it protects.
+    TrafficPolicy,
     /// `gateway.networking.k8s.io/v1 HTTPRoute`, where the Gateway API is installed.
     HttpRoute,
     /// `gateway.networking.k8s.io/v1 GRPCRoute`, where the Gateway API is installed.
@@ -80,7 +82,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of apply.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Revision,
@@ -96,6 +98,7 @@ impl Kind {
         Self::ListenerSet,
         Self::SecurityPolicy,
         Self::BackendTrafficPolicy,
+        Self::TrafficPolicy,
         Self::HttpRoute,
         Self::GrpcRoute,
         Self::ServiceMonitor,
@@ -128,6 +131,7 @@ impl Kind {
             Self::BackendTrafficPolicy => {
                 ("gateway.envoyproxy.io", "v1alpha1", "BackendTrafficPolicy", "backendtrafficpolicies")
             }
+            Self::TrafficPolicy => ("flotilla.dev", "v1alpha1", "TrafficPolicy", "trafficpolicies"),
             Self::HttpRoute => ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
             Self::GrpcRoute => ("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes"),
             Self::ServiceMonitor => ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
@@ -179,7 +183,8 @@ impl Kind {
                 | "security.istio.io"
                 | "gateway.envoyproxy.io"
         );
-        optional.then(|| format!("{plural}.{group}"))
+        // It came later than the others of our group.
+        (optional || self == Self::TrafficPolicy).then(|| format!("{plural}.{group}"))
     }
 
     /// Whether the children of a service are all known by their label, so that only those are watched. Of the

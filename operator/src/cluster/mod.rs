@@ -4,6 +4,7 @@ pub mod cache;
 pub mod capability;
 pub mod client;
 pub mod drift;
+pub mod events;
 pub mod kind;
 pub mod optional;
 pub mod ownership;

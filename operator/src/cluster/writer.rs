@@ -55,6 +55,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// From a fixed list, for conditions and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotLeader => "NotLeader",
+            Self::Outdated { .. } => "Outdated",
+            Self::Refused { .. } => "Refused",
+            Self::Api { .. } => "ApiServerError",
+        }
+    }
+}
+
 /// Writes objects of one operator.
 #[derive(Clone, Debug)]
 pub struct Writer {

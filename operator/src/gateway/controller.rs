@@ -19,8 +19,9 @@ use super::{
     watch::{Change, Known, changes},
 };
 use crate::{
-    cluster::{capability::Capabilities, writer::Writer},
+    cluster::{capability::Capabilities, events::Events, writer::Writer},
     leader::Leadership,
+    metrics::{GatewayMetrics, ReconcileMetrics},
 };
 
 /// Time for which changes are gathered: a manifest of several objects is one change.
@@ -32,15 +33,32 @@ const GATHER_AT_MOST: Duration = Duration::from_millis(50);
 /// How long nobody looks when there is no reason to.
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// What the control plane works with.
+#[derive(Debug)]
+pub struct Context {
+    /// Which kinds the cluster has.
+    pub capabilities: Arc<Capabilities<Kind>>,
+    /// What the platform has decided.
+    pub settings: Settings,
+    /// What writes.
+    pub writer: Writer,
+    /// What says something to people.
+    pub events: Events,
+    /// What is measured of the loop.
+    pub reconcile: ReconcileMetrics,
+    /// What is measured of gateways.
+    pub metrics: GatewayMetrics,
+}
+
 /// Runs the control plane until `stop`.
 pub async fn run(
     client: Client,
-    capabilities: Arc<Capabilities<Kind>>,
-    writer: Writer,
+    context: Context,
     mut leadership: Leadership,
-    settings: Settings,
     stop: impl Future<Output = ()>,
 ) {
+    let Context { capabilities, settings, writer, events, reconcile, metrics } = context;
+    reconcile.concurrency(1);
     let mut changes = changes(&client, &capabilities);
     let mut control = Control {
         client,
@@ -49,7 +67,9 @@ pub async fn run(
         known: Known::default(),
         compiler: Compiler::default(),
         decider: Decider::default(),
-        publisher: Publisher::new(writer.clone()),
+        publisher: Publisher::new(writer.clone(), events, reconcile.clone()),
+        reconcile,
+        metrics,
         reads: JoinSet::new(),
         reading: std::collections::BTreeMap::new(),
         look_again: None,
@@ -107,6 +127,8 @@ struct Control {
     compiler: Compiler,
     decider: Decider,
     publisher: Publisher,
+    reconcile: ReconcileMetrics,
+    metrics: GatewayMetrics,
     reads: JoinSet<Read>,
     /// The versions of ConfigMaps that were read, or are being read.
     reading: std::collections::BTreeMap<Key, String>,
@@ -134,12 +156,17 @@ impl Control {
         if !self.read_config_maps() {
             return;
         }
+        let began = Instant::now();
+        let running = self.reconcile.start();
         let outcome = self.compiler.compile(&self.known.objects);
+        self.metrics.compiled(began.elapsed(), outcome.gateways.len(), outcome.counts());
         let failed = self.publisher.failed().clone();
         let Decision { jobs, look_again } =
             self.decider.decide(&self.known, &outcome, &self.settings, &failed, Timestamp::now());
         self.look_again = look_again;
         self.publisher.start(jobs);
+        drop(running);
+        self.reconcile.finish(began.elapsed(), None);
     }
 
     /// Has the ConfigMaps read that are needed. Returns whether all are known.
@@ -200,6 +227,7 @@ impl Control {
                 Kind::Gateway => put(&mut objects.gateways, object),
                 Kind::ListenerSet => put(&mut objects.listener_sets, object),
                 Kind::BackendTlsPolicy => put(&mut objects.backend_tls_policies, object),
+                Kind::TrafficPolicy => put(&mut objects.traffic_policies, object),
                 Kind::Route(kind) => put_route(objects, kind, object),
                 Kind::Service => {
                     put(&mut objects.services, object.clone());

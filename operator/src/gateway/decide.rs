@@ -8,6 +8,7 @@ use std::{
 use flotilla_crds::gateway_api::Gateway;
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
         listener::Fault,
         route::{self, Route},
     },
+    events::{Said, transitions},
     infrastructure::{
         self, Running,
         address::{self, Given},
@@ -44,6 +46,8 @@ pub enum Job {
         resource_version: String,
         /// The status.
         status: Value,
+        /// What is said of it when it is written.
+        said: Vec<Said>,
     },
 }
 
@@ -199,8 +203,10 @@ impl Decider {
                 let is_right = live.map_or(next.parents.is_empty(), |live| *live == next);
                 if !is_right {
                     let status = json!({"parents": next.parents});
+                    let said = transitions(Kind::Route(key.0), &json!(live), &status);
                     let target = (Kind::Route(key.0), key.1.clone());
-                    decision.jobs.insert(target, Job::Status { resource_version: version.clone(), status });
+                    let resource_version = version.clone();
+                    decision.jobs.insert(target, Job::Status { resource_version, status, said });
                 }
                 is_right
             };
@@ -236,7 +242,7 @@ fn give(
         let target = (Kind::Service, (key.0.clone(), service.name_any()));
         let resource_version = service.resource_version().unwrap_or_default();
         let status = json!({"loadBalancer": {"ingress": ingress}});
-        decision.jobs.insert(target, Job::Status { resource_version, status });
+        decision.jobs.insert(target, Job::Status { resource_version, status, said: Vec::new() });
     }
 }
 
@@ -283,7 +289,7 @@ fn statuses(
         let next = status::class(class, now);
         if class.status.as_ref() != Some(&next) {
             let status = json!({"conditions": next.conditions, "supportedFeatures": next.supported_features});
-            add(decision, Kind::GatewayClass, key, &**class, status);
+            add(decision, (Kind::GatewayClass, key), &**class, class.status.as_ref(), status);
         }
     }
     for (key, served) in &outcome.gateways {
@@ -298,7 +304,7 @@ fn statuses(
                 "conditions": next.conditions,
                 "listeners": next.listeners,
             });
-            add(decision, Kind::Gateway, key, &**gateway, status);
+            add(decision, (Kind::Gateway, key), &**gateway, gateway.status.as_ref(), status);
         }
         let sets = served.listeners.get(key).map(|listeners| &listeners.sets);
         for set_key in sets.into_iter().flat_map(BTreeMap::keys) {
@@ -306,8 +312,17 @@ fn statuses(
             let Some(next) = status::listener_set(set, key, served, state, now) else { continue };
             if set.status.as_ref() != Some(&next) {
                 let status = json!({"conditions": next.conditions, "listeners": next.listeners});
-                add(decision, Kind::ListenerSet, set_key, &**set, status);
+                add(decision, (Kind::ListenerSet, set_key), &**set, set.status.as_ref(), status);
             }
+        }
+    }
+    for (key, verdicts) in &outcome.traffic {
+        let Some(policy) = objects.traffic_policies.get(&key.0, &key.1) else { continue };
+        let next = status::traffic(policy, verdicts, now);
+        let is_right = policy.status.as_ref().map_or(next.ancestors.is_empty(), |live| *live == next);
+        if !is_right {
+            let status = json!({"ancestors": next.ancestors});
+            add(decision, (Kind::TrafficPolicy, key), &**policy, policy.status.as_ref(), status);
         }
     }
     for (key, (verdicts, _)) in &outcome.policies.verdicts {
@@ -316,12 +331,20 @@ fn statuses(
         let next = status::policy(policy, verdicts, gateways, now);
         let is_right = policy.status.as_ref().map_or(next.ancestors.is_empty(), |live| *live == next);
         if !is_right {
-            add(decision, Kind::BackendTlsPolicy, key, &**policy, json!({"ancestors": next.ancestors}));
+            let status = json!({"ancestors": next.ancestors});
+            add(decision, (Kind::BackendTlsPolicy, key), &**policy, policy.status.as_ref(), status);
         }
     }
 }
 
-fn add<K: Resource>(decision: &mut Decision, kind: Kind, key: &Key, object: &K, status: Value) {
+fn add<K: Resource>(
+    decision: &mut Decision,
+    (kind, key): (Kind, &Key),
+    object: &K,
+    live: Option<&impl Serialize>,
+    status: Value,
+) {
     let resource_version = object.meta().resource_version.clone().unwrap_or_default();
-    decision.jobs.insert((kind, key.clone()), Job::Status { resource_version, status });
+    let said = transitions(kind, &json!(live), &status);
+    decision.jobs.insert((kind, key.clone()), Job::Status { resource_version, status, said });
 }

@@ -28,6 +28,8 @@ pub enum Kind {
     ListenerSet,
     /// `BackendTLSPolicy`, of which the status is written.
     BackendTlsPolicy,
+    /// `TrafficPolicy`, of which the status is written.
+    TrafficPolicy,
     /// A route, of which the status is written.
     Route(RouteKind),
     /// `ReferenceGrant`, which is read.
@@ -39,8 +41,9 @@ impl Kind {
     pub const MADE: [Self; 5] =
         [Self::Secret, Self::Role, Self::RoleBinding, Self::Service, Self::Microservice];
 
-    /// The kinds of the Gateway API, which a cluster may lack.
-    pub const OPTIONAL: [Self; 10] = [
+    /// The kinds that a cluster may lack: those of the Gateway API, and one of ours that came later.
+    pub const OPTIONAL: [Self; 11] = [
+        Self::TrafficPolicy,
         Self::GatewayClass,
         Self::Gateway,
         Self::ListenerSet,
@@ -66,6 +69,7 @@ impl Kind {
             Self::Gateway => "gateways",
             Self::ListenerSet => "listenersets",
             Self::BackendTlsPolicy => "backendtlspolicies",
+            Self::TrafficPolicy => "trafficpolicies",
             Self::ReferenceGrant => "referencegrants",
             Self::Route(RouteKind::Http) => "httproutes",
             Self::Route(RouteKind::Grpc) => "grpcroutes",
@@ -89,6 +93,7 @@ impl Written for Kind {
             Self::Gateway => "Gateway",
             Self::ListenerSet => "ListenerSet",
             Self::BackendTlsPolicy => "BackendTLSPolicy",
+            Self::TrafficPolicy => "TrafficPolicy",
             Self::ReferenceGrant => "ReferenceGrant",
             Self::Route(kind) => kind.name(),
         }
@@ -98,7 +103,7 @@ impl Written for Kind {
         let (group, version) = match self {
             Self::Secret | Self::Service => ("", "v1"),
             Self::Role | Self::RoleBinding | Self::ClusterRoleBinding => ("rbac.authorization.k8s.io", "v1"),
-            Self::Microservice => (flotilla_crds::GROUP, "v1alpha1"),
+            Self::Microservice | Self::TrafficPolicy => (flotilla_crds::GROUP, "v1alpha1"),
             _ => (GROUP, "v1"),
         };
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, self.name()), self.plural())
@@ -107,7 +112,7 @@ impl Written for Kind {
 
 impl Optional for Kind {
     fn definition(self) -> Option<String> {
-        Self::OPTIONAL.contains(&self).then(|| format!("{}.{GROUP}", self.plural()))
+        Self::OPTIONAL.contains(&self).then(|| format!("{}.{}", self.plural(), self.api_resource().group))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod compile;
 pub mod condition;
 pub mod controller;
 pub mod decide;
+pub mod events;
 pub mod features;
 pub mod infrastructure;
 pub mod kind;

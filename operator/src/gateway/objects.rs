@@ -10,7 +10,7 @@ use flotilla_crds::{
         BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute,
         TlsRoute, UdpRoute,
     },
-    v1alpha1::Microservice,
+    v1alpha1::{Microservice, TrafficPolicy},
 };
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Secret, Service},
@@ -215,6 +215,7 @@ by_generation!(
     TcpRoute,
     UdpRoute,
     BackendTlsPolicy,
+    TrafficPolicy,
     ReferenceGrant
 );
 
@@ -289,6 +290,8 @@ pub struct Objects {
     pub udp_routes: Store<UdpRoute>,
     /// How backends are called in TLS.
     pub backend_tls_policies: Store<BackendTlsPolicy>,
+    /// What requests need.
+    pub traffic_policies: Store<TrafficPolicy>,
     /// Who may refer to what of other namespaces.
     pub grants: Store<ReferenceGrant>,
     /// Namespaces with their labels.
@@ -304,7 +307,8 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// A number that grows whenever something changes that routes share: everything but the routes themselves.
+    /// A number that grows whenever something changes that routes share: everything but the routes themselves, and policies
+    /// that are put upon them.
     pub fn shared_version(&self) -> u64 {
         self.classes.version()
             + self.gateways.version()

@@ -6,16 +6,25 @@ use std::{
     time::Duration,
 };
 
-use kube::{ResourceExt, api::DynamicObject};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{ResourceExt, api::DynamicObject, runtime::events::EventType};
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::{
     decide::{Job, Target},
+    events::Said,
     infrastructure::plan::Step,
     kind::Kind,
     objects::Key,
 };
-use crate::cluster::writer::{Error, Writer};
+use crate::{
+    cluster::{
+        events::Events,
+        kind::Written,
+        writer::{Error, Writer},
+    },
+    metrics::ReconcileMetrics,
+};
 
 /// Statuses that are written at once.
 const STATUSES: usize = 16;
@@ -46,13 +55,16 @@ pub struct Publisher {
     waiting: HashMap<Target, (u32, Instant)>,
     failed: BTreeMap<Key, String>,
     room: Arc<Semaphore>,
+    events: Arc<Events>,
+    metrics: ReconcileMetrics,
 }
 
 impl Publisher {
     /// Nothing to do yet.
-    pub fn new(writer: Writer) -> Self {
+    pub fn new(writer: Writer, events: Events, metrics: ReconcileMetrics) -> Self {
         let (running, busy, waiting, failed) = Default::default();
-        Self { writer, running, busy, waiting, failed, room: Arc::new(Semaphore::new(STATUSES)) }
+        let room = Arc::new(Semaphore::new(STATUSES));
+        Self { writer, running, busy, waiting, failed, room, events: Arc::new(events), metrics }
     }
 
     /// Why something could not be made for a gateway.
@@ -74,7 +86,8 @@ impl Publisher {
                 continue;
             }
             let (writer, room) = (self.writer.clone(), Arc::clone(&self.room));
-            self.running.spawn(async move { run(&writer, &room, target, job).await });
+            let events = Arc::clone(&self.events);
+            self.running.spawn(async move { run(&writer, &room, &events, target, job).await });
         }
     }
 
@@ -115,6 +128,7 @@ impl Publisher {
         self.waiting.insert(target.clone(), (count + 1, Instant::now() + wait));
         let (kind, (namespace, name)) = target;
         if !is_late || count > 3 {
+            self.metrics.fail(error.reason());
             tracing::warn!(%error, %kind, namespace, name, ?wait, "cannot be written, will be tried again");
             if *kind == Kind::Microservice {
                 self.failed.insert(target.1.clone(), error.to_string());
@@ -123,15 +137,18 @@ impl Publisher {
     }
 }
 
-async fn run(writer: &Writer, room: &Semaphore, target: Target, job: Job) -> Done {
+async fn run(writer: &Writer, room: &Semaphore, events: &Events, target: Target, job: Job) -> Done {
     let mut done = Done { target, written: Vec::new(), deleted: Vec::new(), error: None };
     let (kind, (namespace, name)) = done.target.clone();
     match job {
-        Job::Status { resource_version, status } => {
+        Job::Status { resource_version, status, said } => {
             // It is closed never.
             let _place = room.acquire().await;
             match writer.replace_status(kind, &namespace, &name, &resource_version, &status).await {
-                Ok(object) => done.written.push((kind, object)),
+                Ok(object) => {
+                    publish(events, kind, &object, &said).await;
+                    done.written.push((kind, object));
+                }
                 Err(error) => done.error = Some(error),
             }
         }
@@ -145,6 +162,22 @@ async fn run(writer: &Writer, room: &Semaphore, target: Target, job: Job) -> Don
         }
     }
     done
+}
+
+async fn publish(events: &Events, kind: Kind, object: &DynamicObject, said: &[Said]) {
+    let about = ObjectReference {
+        api_version: Some(kind.api_resource().api_version),
+        kind: Some(kind.name().to_owned()),
+        namespace: object.namespace(),
+        name: Some(object.name_any()),
+        uid: object.uid(),
+        resource_version: object.resource_version(),
+        ..ObjectReference::default()
+    };
+    for Said { is_warning, reason, note } in said {
+        let type_ = if *is_warning { EventType::Warning } else { EventType::Normal };
+        events.publish(&about, type_, reason, note).await;
+    }
 }
 
 async fn make(writer: &Writer, namespace: &str, step: Step, done: &mut Done) -> Result<(), Error> {

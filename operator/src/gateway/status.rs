@@ -6,6 +6,7 @@ use flotilla_crds::gateway_api::{
     ListenerSet, ListenerSetStatus, ListenerStatus, ParentReference, RouteGroupKind, RouteParentStatus,
     RouteStatus,
 };
+use flotilla_crds::v1alpha1::{AncestorReference, PolicyAncestor, TrafficPolicy, TrafficPolicyStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
@@ -15,7 +16,8 @@ use super::{
     compile::{
         Served,
         listener::{Fault, Listener, Owner},
-        route::Route,
+        route::{Parent, Route},
+        traffic::Verdicts,
     },
     condition::{Verdict, conditions},
     features::FEATURES,
@@ -241,14 +243,14 @@ pub fn route(
     let live = live.map(|status| status.parents.as_slice()).unwrap_or_default();
     let mut parents: Vec<_> =
         live.iter().filter(|parent| parent.controller_name != CONTROLLER).cloned().collect();
-    for (reference, verdicts) in route.iter().flat_map(|route| &route.parents) {
+    for Parent { reference, said, .. } in route.iter().flat_map(|route| &route.parents) {
         let known =
             live.iter().find(|known| known.controller_name == CONTROLLER && known.parent_ref == *reference);
         let known = known.map(|known| known.conditions.as_slice()).unwrap_or_default();
         parents.push(RouteParentStatus {
             parent_ref: reference.clone(),
             controller_name: CONTROLLER.to_owned(),
-            conditions: conditions(verdicts, generation, known, now),
+            conditions: conditions(said, generation, known, now),
         });
     }
     parents.truncate(MOST_PARENTS);
@@ -284,4 +286,31 @@ pub fn policy(
     }
     ancestors.truncate(MOST_ANCESTORS);
     BackendTlsPolicyStatus { ancestors }
+}
+
+/// The status of a policy for requests: what others say of it stays.
+pub fn traffic(policy: &TrafficPolicy, verdicts: &Verdicts, now: Timestamp) -> TrafficPolicyStatus {
+    let live = policy.status.as_ref().map(|status| status.ancestors.as_slice()).unwrap_or_default();
+    let mut ancestors: Vec<_> =
+        live.iter().filter(|ancestor| ancestor.controller_name != CONTROLLER).cloned().collect();
+    for (ancestor, verdict) in verdicts {
+        let reference = AncestorReference {
+            group: GROUP.to_owned(),
+            kind: ancestor.kind.to_owned(),
+            namespace: ancestor.key.0.clone(),
+            name: ancestor.key.1.clone(),
+            section_name: ancestor.section.clone(),
+        };
+        let known =
+            live.iter().find(|known| known.controller_name == CONTROLLER && known.ancestor_ref == reference);
+        let known = known.map(|known| known.conditions.as_slice()).unwrap_or_default();
+        let verdicts = std::slice::from_ref(verdict);
+        ancestors.push(PolicyAncestor {
+            ancestor_ref: reference,
+            controller_name: CONTROLLER.to_owned(),
+            conditions: conditions(verdicts, policy.metadata.generation, known, now),
+        });
+    }
+    ancestors.truncate(MOST_ANCESTORS);
+    TrafficPolicyStatus { ancestors }
 }

@@ -6,6 +6,7 @@ use flotilla_crds::gateway_api::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute,
     TlsRoute, UdpRoute,
 };
+use flotilla_crds::v1alpha1::TrafficPolicy;
 use futures::{
     StreamExt,
     stream::{self, BoxStream},
@@ -79,6 +80,7 @@ impl Known {
         ask(Kind::Gateway, objects.gateways.is_ready());
         ask(Kind::ListenerSet, objects.listener_sets.is_ready());
         ask(Kind::BackendTlsPolicy, objects.backend_tls_policies.is_ready());
+        ask(Kind::TrafficPolicy, objects.traffic_policies.is_ready());
         ask(Kind::ReferenceGrant, objects.grants.is_ready());
         ask(Kind::Route(RouteKind::Http), objects.http_routes.is_ready());
         ask(Kind::Route(RouteKind::Grpc), objects.grpc_routes.is_ready());
@@ -128,6 +130,7 @@ kept!(
     TcpRoute,
     UdpRoute,
     BackendTlsPolicy,
+    TrafficPolicy,
     ReferenceGrant,
     Namespace,
     Service,
@@ -178,6 +181,9 @@ pub fn changes(client: &Client, capabilities: &Arc<Capabilities<Kind>>) -> BoxSt
     optional(Kind::BackendTlsPolicy, |client| {
         whole(client, &all(), |objects: &mut Objects| &mut objects.backend_tls_policies)
     });
+    optional(Kind::TrafficPolicy, |client| {
+        whole(client, &all(), |objects: &mut Objects| &mut objects.traffic_policies)
+    });
     optional(Kind::Route(RouteKind::Http), |client| {
         whole(client, &all(), |objects: &mut Objects| &mut objects.http_routes)
     });
@@ -208,6 +214,7 @@ fn reset(kind: Kind, objects: &mut Objects) {
         Kind::Gateway => objects.gateways.reset(),
         Kind::ListenerSet => objects.listener_sets.reset(),
         Kind::BackendTlsPolicy => objects.backend_tls_policies.reset(),
+        Kind::TrafficPolicy => objects.traffic_policies.reset(),
         Kind::ReferenceGrant => objects.grants.reset(),
         Kind::Route(RouteKind::Http) => objects.http_routes.reset(),
         Kind::Route(RouteKind::Grpc) => objects.grpc_routes.reset(),

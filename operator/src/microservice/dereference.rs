@@ -45,6 +45,8 @@ pub struct Caches {
     pub provisioned: Provisioned,
     /// Which optional kinds the cluster serves.
     pub capabilities: Arc<Capabilities>,
+    /// Whether the operator runs gateways, so that policies can be written for them.
+    pub has_gateways: bool,
     /// Pods of services.
     pub pods: Cache<Pod>,
     /// What is said of pods in events.
@@ -74,6 +76,7 @@ impl Caches {
             referrers: Referrers::default(),
             classes: whole_cluster.then(|| Cache::new(kept::class)),
             capabilities,
+            has_gateways: false,
             pods: Cache::new(kept::pod),
             provisioned: Provisioned::default(),
             warnings: Warnings::default(),
@@ -246,6 +249,8 @@ pub struct Observed {
     pub rivals: Vec<Rival>,
     /// Optional kinds that the cluster does not serve.
     pub unserved: BTreeSet<Kind>,
+    /// Whether the operator runs gateways.
+    pub has_gateways: bool,
     /// Its class, or why it has none.
     pub class: ClassOf,
     /// What is known of its versions.
@@ -308,6 +313,7 @@ pub fn dereference(microservice: &Microservice, caches: &Caches) -> Observed {
     observed.class = caches.class(microservice.spec.class_name.as_deref());
     observed.rivals = caches.claims.rivals(microservice);
     observed.unserved = Kind::ALL.into_iter().filter(|kind| !caches.capabilities.is_served(*kind)).collect();
+    observed.has_gateways = caches.has_gateways;
     observed.revisions =
         microservice.status.as_ref().and_then(|status| status.revisions.clone()).unwrap_or_default();
     observed

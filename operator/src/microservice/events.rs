@@ -1,99 +1,37 @@
 //! Events on the object, when the reason of `Ready` or what the cluster lacks changes, and not at other times.
 
-use std::sync::{Mutex, PoisonError};
-
 use flotilla_crds::v1alpha1::{Microservice, MicroserviceStatus, condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{
-    Client, Resource,
-    runtime::events::{Event, EventType, Recorder, Reporter},
-};
+use kube::{Resource, runtime::events::EventType};
 
-/// The longest note that the events API takes, in bytes.
-const NOTE_MAX_BYTES: usize = 1024;
+use crate::cluster::events::Events;
 
-/// How many events are remembered, so that what repeats is counted in the first one. A recorder by itself remembers
-/// all of its last minutes, which are many when many services start.
-const REMEMBERED: u16 = 256;
-
-/// Publishes events of the operator.
-pub(super) struct Events {
-    client: Client,
-    reporter: Reporter,
-    recorder: Mutex<(Recorder, u16)>,
-}
-
-impl std::fmt::Debug for Events {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Events")
-    }
-}
-
-impl Events {
-    pub(super) fn new(client: Client, instance: &str) -> Self {
-        let reporter =
-            Reporter { controller: "flotilla-operator".into(), instance: Some(instance.to_owned()) };
-        let recorder = Recorder::new(client.clone(), reporter.clone());
-        Self { client, reporter, recorder: Mutex::new((recorder, 0)) }
-    }
-
-    /// The recorder, or a new one when it remembers enough.
-    fn recorder(&self) -> Recorder {
-        let mut current = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        let (recorder, published) = &mut *current;
-        if *published >= REMEMBERED {
-            *recorder = Recorder::new(self.client.clone(), self.reporter.clone());
-            *published = 0;
-        }
-        *published += 1;
-        recorder.clone()
-    }
-
-    /// Publishes the transition between two states, if there is one. An event that cannot be published is
-    /// logged: it must not stop the service from being made.
-    pub(super) async fn transition(&self, microservice: &Microservice, next: &MicroserviceStatus) {
-        let former = microservice.status.as_ref();
-        let find = |status: &MicroserviceStatus, type_| {
-            status.conditions.iter().find(|condition| condition.type_ == type_).cloned()
-        };
-        if let Some(stalled) = find(next, condition::STALLED) {
-            let before = former.and_then(|status| find(status, condition::STALLED));
-            let said = ready(&next.conditions).is_some_and(|ready| ready.reason == stalled.reason);
-            if !said && before.is_none_or(|before| before.reason != stalled.reason) {
-                self.publish(microservice, EventType::Warning, &stalled.reason, &stalled.message).await;
-            }
-        }
-        if let Some((type_, reason, message)) = capability(former, next) {
-            self.publish(microservice, type_, reason, message).await;
-        }
-        let before = former.and_then(|status| ready(&status.conditions));
-        let Some(now) = ready(&next.conditions) else {
-            return;
-        };
-        if before.is_some_and(|before| before.status == now.status && before.reason == now.reason) {
-            return;
-        }
-        let type_ = if is_warning(before, now, next) { EventType::Warning } else { EventType::Normal };
-        self.publish(microservice, type_, &now.reason, &now.message).await;
-    }
-
-    async fn publish(&self, microservice: &Microservice, type_: EventType, reason: &str, note: &str) {
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(
-                note.char_indices()
-                    .take_while(|(at, c)| at + c.len_utf8() <= NOTE_MAX_BYTES)
-                    .map(|(_, c)| c)
-                    .collect(),
-            ),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = self.recorder().publish(&event, &microservice.object_ref(&())).await {
-            tracing::warn!(%error, reason, "cannot publish an event");
+/// Publishes the transition between two states, if there is one.
+pub(super) async fn transition(events: &Events, microservice: &Microservice, next: &MicroserviceStatus) {
+    let about = microservice.object_ref(&());
+    let former = microservice.status.as_ref();
+    let find = |status: &MicroserviceStatus, type_| {
+        status.conditions.iter().find(|condition| condition.type_ == type_).cloned()
+    };
+    if let Some(stalled) = find(next, condition::STALLED) {
+        let before = former.and_then(|status| find(status, condition::STALLED));
+        let said = ready(&next.conditions).is_some_and(|ready| ready.reason == stalled.reason);
+        if !said && before.is_none_or(|before| before.reason != stalled.reason) {
+            events.publish(&about, EventType::Warning, &stalled.reason, &stalled.message).await;
         }
     }
+    if let Some((type_, reason, message)) = capability(former, next) {
+        events.publish(&about, type_, reason, message).await;
+    }
+    let before = former.and_then(|status| ready(&status.conditions));
+    let Some(now) = ready(&next.conditions) else {
+        return;
+    };
+    if before.is_some_and(|before| before.status == now.status && before.reason == now.reason) {
+        return;
+    }
+    let type_ = if is_warning(before, now, next) { EventType::Warning } else { EventType::Normal };
+    events.publish(&about, type_, &now.reason, &now.message).await;
 }
 
 /// What is to be said of what the cluster lacks: that it does when `Ready` does not say so because the class can do without

@@ -83,6 +83,7 @@ pub(super) fn child(kind: Kind) -> fn(&mut DynamicObject) {
         | Kind::ListenerSet
         | Kind::SecurityPolicy
         | Kind::BackendTrafficPolicy
+        | Kind::TrafficPolicy
         | Kind::HttpRoute
         | Kind::GrpcRoute => with_status,
         _ => without_status,

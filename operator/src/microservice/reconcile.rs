@@ -15,14 +15,17 @@ use super::{
     apply::apply,
     dereference::{Caches, Observed, dereference},
     edges::Key,
-    events::Events,
+    events,
     plan::{self, plan},
     render::{self, Object, Rendered, render},
     status::{self, Fault, Outcome},
     validate::{self, validate},
 };
 use crate::{
-    cluster::writer::{self, Writer},
+    cluster::{
+        events::Events,
+        writer::{self, Writer},
+    },
     metrics::{ReconcileMetrics, ServiceMetrics},
 };
 
@@ -63,10 +66,7 @@ impl Error {
             Self::Render(render::Error::Revision(_)) => "RevisionUnavailable",
             Self::Render(_) | Self::Plan(plan::Error::Compare { .. }) => "InternalError",
             Self::Plan(plan::Error::Foreign(_)) => "ForeignObject",
-            Self::Apply(writer::Error::NotLeader) => "NotLeader",
-            Self::Apply(writer::Error::Outdated { .. }) => "Outdated",
-            Self::Apply(writer::Error::Refused { .. }) => "Refused",
-            Self::Apply(writer::Error::Api { .. }) => "ApiServerError",
+            Self::Apply(error) => error.reason(),
         }
     }
 
@@ -333,7 +333,7 @@ async fn report(
     }
     let written = context.writer.status(&microservice, &next).await?;
     context.caches.microservices.wrote(written);
-    context.events.transition(&microservice, &next).await;
+    events::transition(&context.events, &microservice, &next).await;
     Ok(Reported { has_failed, next_look })
 }
 

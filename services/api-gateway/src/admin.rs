@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use flotilla_gateway_config::{Affinity, GatewayConfig, SessionCookie};
+use flotilla_gateway_config::{Affinity, GatewayConfig, SessionCookie, SessionHeader};
 
 use crate::{
     control::{Control, Status},
@@ -72,7 +72,11 @@ async fn config(State(admin): State<Admin>) -> Json<GatewayConfig> {
         REDACTED.clone_into(&mut certificate.key);
     }
     for backend in config.backends.values_mut() {
-        if let Some(Affinity::Cookie(SessionCookie { key: Some(key), .. })) = &mut backend.affinity {
+        if let Some(
+            Affinity::Cookie(SessionCookie { key: Some(key), .. })
+            | Affinity::SessionHeader(SessionHeader { key: Some(key), .. }),
+        ) = &mut backend.affinity
+        {
             REDACTED.clone_into(key);
         }
     }

@@ -10,6 +10,8 @@ use crate::{BadText, HeaderName, Path};
 pub enum Affinity {
     /// A cookie that the gateway gives to clients (GEP-1619). It names an endpoint, and holds as long as that takes requests.
     Cookie(SessionCookie),
+    /// The same in a header, which clients that keep no cookies send back as they got it (GEP-1619).
+    SessionHeader(SessionHeader),
     /// The value of a header. When endpoints come or go, only the share moves that it has to.
     Header(HeaderName),
     /// The address of the client, shared out in the same way.
@@ -46,6 +48,24 @@ impl std::fmt::Debug for SessionCookie {
             .field("path", path)
             .field("max_age_seconds", max_age_seconds)
             .finish_non_exhaustive()
+    }
+}
+
+/// A header that leads back to an endpoint.
+#[derive(Serialize, Deserialize, Clone, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SessionHeader {
+    /// Its name.
+    pub name: HeaderName,
+
+    /// As for a cookie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+impl std::fmt::Debug for SessionHeader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SessionHeader").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -22,7 +22,7 @@ mod route;
 mod stream;
 mod text;
 
-pub use affinity::{Affinity, CookieName, SessionCookie};
+pub use affinity::{Affinity, CookieName, SessionCookie, SessionHeader};
 pub use backend::{Backend, Endpoint, Protocol, ProxyVersion, ServiceRef, SubjectAltName, UpstreamTls};
 pub use check::Dangling;
 pub use filter::{

@@ -28,6 +28,8 @@ pub(super) async fn caches(
     let capabilities = Arc::new(Capabilities::default());
     capabilities.discover(&cluster.client).await;
     let mut caches = Caches::new(refers, true, Arc::clone(&capabilities));
+    // The chart brings both; what the operator was told besides is not to be seen from here.
+    caches.has_gateways = capabilities.is_served(Kind::TrafficPolicy);
     let classes = Api::<MicroserviceClass>::all(cluster.client.clone()).list(&ListParams::default()).await;
     match (classes, &caches.classes) {
         (Ok(classes), Some(known)) => classes.items.into_iter().for_each(|class| known.wrote(class)),

@@ -117,7 +117,8 @@ fn meet(listener: Option<&HostPattern>, route: &[HostPattern]) -> bool {
     route.is_empty() || route.iter().any(|host| have_one_in_common(listener, host))
 }
 
-fn have_one_in_common(one: &HostPattern, other: &HostPattern) -> bool {
+/// Whether there is a name that both have.
+pub(super) fn have_one_in_common(one: &HostPattern, other: &HostPattern) -> bool {
     match (one, other) {
         (HostPattern::Exact(one), HostPattern::Exact(other)) => one == other,
         (HostPattern::Exact(exact), pattern) | (pattern, HostPattern::Exact(exact)) => {

@@ -10,6 +10,8 @@ use super::{
     grant::{self, From, To},
     listener::Fault,
     policy::Policies,
+    session::Session,
+    traffic,
 };
 use crate::gateway::objects::{Key, Objects};
 
@@ -58,6 +60,9 @@ pub struct Backends<'a> {
     policies: &'a Policies,
     kind: RouteKind,
     namespace: &'a str,
+    name: &'a str,
+    /// The policies that the route names, each with whether it is there.
+    pub needed: BTreeMap<String, bool>,
     /// The backends by the names that the configuration has for them.
     pub found: BTreeMap<String, Backend>,
     /// The Services that they are.
@@ -67,17 +72,38 @@ pub struct Backends<'a> {
 }
 
 impl<'a> Backends<'a> {
-    /// None yet, of a route of this kind and namespace.
-    pub fn new(objects: &'a Objects, policies: &'a Policies, kind: RouteKind, namespace: &'a str) -> Self {
-        let (found, services, faults) = Default::default();
-        Self { objects, policies, kind, namespace, found, services, faults }
+    /// None yet, of a route of this kind, namespace and name.
+    pub fn new(
+        objects: &'a Objects,
+        policies: &'a Policies,
+        kind: RouteKind,
+        (namespace, name): (&'a str, &'a str),
+    ) -> Self {
+        let (needed, found, services, faults) = Default::default();
+        Self { objects, policies, kind, namespace, name, needed, found, services, faults }
+    }
+
+    /// Whether a policy is there that the route cannot be without.
+    pub fn needs(&mut self, policy: &str) -> bool {
+        let is_there = traffic::is_for(self.objects, policy, self.kind, self.namespace, self.name);
+        self.needed.insert(policy.to_owned(), is_there);
+        is_there
     }
 
     /// The name of what a reference means. `None` when it may not or cannot be used, which is then among the faults.
     pub fn name(&mut self, reference: Reference<'_>) -> Option<String> {
+        self.name_in(reference, None)
+    }
+
+    /// The same for requests of such sessions.
+    pub fn name_in(&mut self, reference: Reference<'_>, session: Option<&Session>) -> Option<String> {
         match self.resolve(reference) {
-            Ok((name, backend)) => {
-                if let Some(backend) = backend {
+            Ok((mut name, backend)) => {
+                if let Some(mut backend) = backend {
+                    if let Some(Session { suffix, affinity }) = session {
+                        name = format!("{name}/{suffix}");
+                        backend.affinity = Some(affinity.clone());
+                    }
                     self.found.insert(name.clone(), backend);
                     return Some(name);
                 }

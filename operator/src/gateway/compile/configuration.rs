@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use flotilla_gateway_config::{Backend, Certificate, Listener, ListenerProtocol, Policy};
+use flotilla_gateway_config::{
+    Backend, Certificate, JwtProvider, Listener, ListenerProtocol, Policy, RateLimit,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -13,17 +15,36 @@ use super::{
     listener::Listeners,
     ports::{self, Port},
     route::{Compiled, Route},
+    traffic::Policed,
 };
 use crate::gateway::objects::Key;
 
 /// The name of the certificate that a gateway shows to backends.
 const CLIENT_CERTIFICATE: &str = "backends";
 
+/// A route of a gateway, with what policies make of it.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) route: Arc<Route>,
+    pub(super) policed: Option<Arc<Policed>>,
+}
+
+impl Part {
+    fn is(&self, other: &Self) -> bool {
+        let same_policies = match (&self.policed, &other.policed) {
+            (None, None) => true,
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        };
+        same_policies && Arc::ptr_eq(&self.route, &other.route)
+    }
+}
+
 /// A configuration with what it was made from.
 #[derive(Debug)]
 pub(super) struct Configuration {
     listeners: Listeners,
-    routes: Vec<Arc<Route>>,
+    parts: Vec<Part>,
     /// How many routes each listener has.
     pub(super) attached: BTreeMap<String, usize>,
     /// Where it listens.
@@ -34,56 +55,67 @@ pub(super) struct Configuration {
 
 /// As [`flotilla_gateway_config::GatewayConfig`], with routes that are written already.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Written<'a> {
     listeners: Vec<Listener>,
     routes: Vec<&'a RawValue>,
     streams: Vec<&'a RawValue>,
     backends: BTreeMap<&'a str, Backend>,
     certificates: BTreeMap<&'a str, &'a Certificate>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    rate_limits: BTreeMap<&'a str, &'a RateLimit>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    jwt_providers: BTreeMap<&'a str, &'a JwtProvider>,
 }
 
 impl Configuration {
     /// From listeners and the routes of a gateway, in their order; `known` is taken when it was made from the same.
-    pub(super) fn new(
-        gateway: &Key,
-        listeners: &Listeners,
-        routes: &[&Arc<Route>],
-        known: Option<Self>,
-    ) -> Self {
+    pub(super) fn new(gateway: &Key, listeners: &Listeners, pieces: Vec<Part>, known: Option<Self>) -> Self {
         if let Some(known) = known
             && known.listeners == *listeners
-            && known.routes.len() == routes.len()
-            && known.routes.iter().zip(routes).all(|(known, route)| Arc::ptr_eq(known, route))
+            && known.parts.len() == pieces.len()
+            && known.parts.iter().zip(&pieces).all(|(known, part)| known.is(part))
         {
             return known;
         }
         let ports = ports::of(listeners.all.iter());
-        let attached = count(gateway, listeners, routes);
-        let json = write(gateway, listeners, routes, &ports);
-        let routes = routes.iter().map(|route| Arc::clone(route)).collect();
-        Self { listeners: listeners.clone(), routes, attached, ports, json: json.into() }
+        let attached = count(gateway, listeners, &pieces);
+        let json = write(gateway, listeners, &pieces, &ports);
+        Self { listeners: listeners.clone(), parts: pieces, attached, ports, json: json.into() }
     }
 }
 
-fn count(gateway: &Key, listeners: &Listeners, routes: &[&Arc<Route>]) -> BTreeMap<String, usize> {
+fn count(gateway: &Key, listeners: &Listeners, pieces: &[Part]) -> BTreeMap<String, usize> {
     let mut attached: BTreeMap<String, usize> =
         listeners.all.iter().map(|listener| (listener.id.clone(), 0)).collect();
-    for listener in routes.iter().filter_map(|route| route.attached.get(gateway)).flatten() {
+    for listener in pieces.iter().filter_map(|part| part.route.attached.get(gateway)).flatten() {
         *attached.entry(listener.clone()).or_default() += 1;
     }
     attached
 }
 
-fn write(gateway: &Key, listeners: &Listeners, routes: &[&Arc<Route>], ports: &[Port]) -> Vec<u8> {
+fn write(gateway: &Key, listeners: &Listeners, pieces: &[Part], ports: &[Port]) -> Vec<u8> {
     let usable: Vec<_> = listeners.all.iter().filter(|listener| listener.is_usable()).collect();
     let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let (mut http, mut streams) = (Vec::new(), Vec::new());
     let mut backends: BTreeMap<&str, Backend> = BTreeMap::new();
     let mut shows_certificate = false;
     let ids: BTreeSet<&str> = usable.iter().map(|listener| listener.id.as_str()).collect();
-    for route in routes {
+    let (mut rate_limits, mut jwt_providers) = (BTreeMap::new(), BTreeMap::new());
+    for Part { route, policed } in pieces {
         let Some(attached) = route.attached.get(gateway) else { continue };
+        if let Some(policed) = policed {
+            for variant in &policed.variants {
+                http.push(&*variant.json);
+                for listener in variant.listeners.iter().filter(|id| ids.contains(id.as_str())) {
+                    named.entry(listener).or_default().push(variant.name.clone());
+                }
+            }
+            rate_limits.extend(policed.rate_limits.iter().map(|(name, limit)| (name.as_str(), limit)));
+            jwt_providers.extend(policed.providers.iter().map(|(name, found)| (name.as_str(), found)));
+        }
         let written: Vec<&str> = match &route.compiled {
+            _ if policed.is_some() => Vec::new(),
             Compiled::Nothing => continue,
             Compiled::Route(json) => {
                 http.push(&**json);
@@ -97,7 +129,8 @@ fn write(gateway: &Key, listeners: &Listeners, routes: &[&Arc<Route>], ports: &[
         for listener in attached.iter().filter(|id| ids.contains(id.as_str())) {
             named.entry(listener).or_default().extend(written.iter().map(|name| (*name).to_owned()));
         }
-        for (name, backend) in &route.backends {
+        let used = policed.as_ref().map_or(&route.backends, |policed| &policed.backends);
+        for (name, backend) in used {
             let mut backend = backend.clone();
             if let (Some(tls), Some(_)) = (&mut backend.tls, &listeners.client_certificate) {
                 tls.certificate = Some(CLIENT_CERTIFICATE.to_owned());
@@ -139,7 +172,8 @@ fn write(gateway: &Key, listeners: &Listeners, routes: &[&Arc<Route>], ports: &[
             })
         })
         .collect();
-    let written = Written { listeners, routes: http, streams, backends, certificates };
+    let written =
+        Written { listeners, routes: http, streams, backends, certificates, rate_limits, jwt_providers };
     // All of it is text that was made by us; there is nothing that JSON could not have.
     serde_json::to_vec(&written).unwrap_or_default()
 }

@@ -65,7 +65,10 @@ pub fn http(filters: &[api::HttpRouteFilter], backends: &mut Backends<'_>) -> Re
             api::HttpRouteFilterType::ExternalAuth => {
                 return Err(Unfit::Reference("filters: ExternalAuth is not supported".to_owned()));
             }
-            api::HttpRouteFilterType::ExtensionRef => return Err(extension(filter.extension_ref.as_ref())),
+            api::HttpRouteFilterType::ExtensionRef => {
+                let reference = filter.extension_ref.as_ref().ok_or_else(|| missing("extensionRef"))?;
+                extension(reference, backends)?;
+            }
         }
     }
     Ok(compiled)
@@ -105,9 +108,18 @@ pub fn grpc(filters: &[api::GrpcRouteFilter], backends: &mut Backends<'_>) -> Re
     http(&filters.iter().map(same).collect::<Vec<_>>(), backends)
 }
 
-fn extension(reference: Option<&api::LocalObjectReference>) -> Unfit {
-    let (kind, name) = reference.map_or(("", ""), |found| (found.kind.as_str(), found.name.as_str()));
-    Unfit::Reference(format!("filters: extensionRef {kind} {name:?} is no filter that is known here"))
+/// A reference to a `TrafficPolicy` says that nobody may come through without it; what it asks for is put on the rule elsewhere.
+fn extension(reference: &api::LocalObjectReference, backends: &mut Backends<'_>) -> Result<(), Unfit> {
+    let api::LocalObjectReference { group, kind, name } = reference;
+    if (group.as_str(), kind.as_str()) != (flotilla_crds::GROUP, "TrafficPolicy") {
+        let why = format!("filters: extensionRef {kind} {name:?} is no filter that is known here");
+        return Err(Unfit::Reference(why));
+    }
+    if backends.needs(name) {
+        return Ok(());
+    }
+    let why = format!("filters: extensionRef: there is no TrafficPolicy {name:?} that is for this route");
+    Err(Unfit::Reference(why))
 }
 
 fn headers(written: &api::HttpHeaderFilter) -> Result<HeaderModifier, Unfit> {

@@ -10,6 +10,7 @@ use super::{
     backend::{Backends, Reference},
     duration::milliseconds,
     filter::{self, Unfit},
+    session::{Origin, Session, session},
 };
 
 /// The rules of a route: those that can be had, and why others cannot.
@@ -43,15 +44,15 @@ impl Rules {
 }
 
 /// The rules of an `HTTPRoute`.
-pub fn http(spec: &api::HttpRouteSpec, backends: &mut Backends<'_>) -> Rules {
+pub fn http(spec: &api::HttpRouteSpec, origin: Origin<'_>, backends: &mut Backends<'_>) -> Rules {
     let mut rules = Rules::default();
     // Left out is one that takes every request, and leads nowhere.
     let default = [api::HttpRouteRules::default()];
-    for written in spec.rules.as_deref().unwrap_or(&default) {
+    for (place, written) in spec.rules.as_deref().unwrap_or(&default).iter().enumerate() {
         let matches: Result<Vec<_>, _> = written.matches.iter().flatten().map(http_match).collect();
         match matches {
             Ok(matches) => {
-                let rule = http_rule(written, matches.clone(), backends);
+                let rule = http_rule(written, (origin, place), matches.clone(), backends);
                 rules.take(matches, rule);
             }
             Err(unfit) => rules.unfit.push(unfit),
@@ -62,17 +63,17 @@ pub fn http(spec: &api::HttpRouteSpec, backends: &mut Backends<'_>) -> Rules {
 
 fn http_rule(
     written: &api::HttpRouteRules,
+    place: (Origin<'_>, usize),
     matches: Vec<Match>,
     backends: &mut Backends<'_>,
 ) -> Result<Rule, Unfit> {
-    if written.session_persistence.is_some() {
-        return Err(Unfit::Value("sessionPersistence is not supported: leave it out".to_owned()));
-    }
+    let weights = written.backend_refs.iter().flatten().map(|reference| reference.weight);
+    let session = sessions(written.session_persistence.as_ref(), place, &matches, weights)?;
     let filters = filter::http(written.filters.as_deref().unwrap_or_default(), backends)?;
     let mut shares = Vec::new();
     for reference in written.backend_refs.iter().flatten() {
         let filters = filter::http(reference.filters.as_deref().unwrap_or_default(), backends)?;
-        shares.push(share(reference.into(), reference.weight, filters, backends)?);
+        shares.push(share(reference.into(), reference.weight, filters, session.as_ref(), backends)?);
     }
     Ok(Rule {
         name: written.name.clone(),
@@ -81,6 +82,7 @@ fn http_rule(
         backends: shares,
         timeouts: written.timeouts.as_ref().map(timeouts).transpose()?.unwrap_or_default(),
         retry: written.retry.as_ref().map(retry).transpose()?,
+        ..Rule::default()
     })
 }
 
@@ -88,11 +90,27 @@ fn share(
     reference: Reference<'_>,
     weight: Option<i32>,
     filters: Vec<Filter>,
+    session: Option<&Session>,
     backends: &mut Backends<'_>,
 ) -> Result<BackendRef, Unfit> {
     let weight =
         u32::try_from(weight.unwrap_or(1)).map_err(|error| Unfit::value("backendRefs.weight", error))?;
-    Ok(BackendRef { backend: backends.name(reference), weight, filters })
+    Ok(BackendRef { backend: backends.name_in(reference, session), weight, filters })
+}
+
+/// The sessions of a rule. Requests are shared out before their sessions are looked at, so there is one to share among.
+fn sessions(
+    written: Option<&api::SessionPersistence>,
+    (origin, place): (Origin<'_>, usize),
+    matches: &[Match],
+    weights: impl Iterator<Item = Option<i32>>,
+) -> Result<Option<Session>, Unfit> {
+    let Some(written) = written else { return Ok(None) };
+    if weights.filter(|weight| *weight != Some(0)).count() > 1 {
+        let why = "sessionPersistence: sessions cannot be kept among several backendRefs: leave one, or write weight 0";
+        return Err(Unfit::Value(why.to_owned()));
+    }
+    session(written, origin, place, matches).map(Some)
 }
 
 fn timeouts(written: &api::HttpRouteRulesTimeouts) -> Result<Timeouts, Unfit> {
@@ -181,14 +199,14 @@ fn value(written: &api::HttpHeaderMatch) -> Result<ValueMatch, Unfit> {
 }
 
 /// The rules of a `GRPCRoute`: its methods are paths of HTTP/2 (gRPC over HTTP/2, "Request-Headers").
-pub fn grpc(spec: &api::GrpcRouteSpec, backends: &mut Backends<'_>) -> Rules {
+pub fn grpc(spec: &api::GrpcRouteSpec, origin: Origin<'_>, backends: &mut Backends<'_>) -> Rules {
     let mut rules = Rules::default();
     let default = [api::GrpcRouteRules::default()];
-    for written in spec.rules.as_deref().unwrap_or(&default) {
+    for (place, written) in spec.rules.as_deref().unwrap_or(&default).iter().enumerate() {
         let matches: Result<Vec<_>, _> = written.matches.iter().flatten().map(grpc_match).collect();
         match matches {
             Ok(matches) => {
-                let rule = grpc_rule(written, matches.clone(), backends);
+                let rule = grpc_rule(written, (origin, place), matches.clone(), backends);
                 rules.take(matches, rule);
             }
             Err(unfit) => rules.unfit.push(unfit),
@@ -199,17 +217,17 @@ pub fn grpc(spec: &api::GrpcRouteSpec, backends: &mut Backends<'_>) -> Rules {
 
 fn grpc_rule(
     written: &api::GrpcRouteRules,
+    place: (Origin<'_>, usize),
     matches: Vec<Match>,
     backends: &mut Backends<'_>,
 ) -> Result<Rule, Unfit> {
-    if written.session_persistence.is_some() {
-        return Err(Unfit::Value("sessionPersistence is not supported: leave it out".to_owned()));
-    }
+    let weights = written.backend_refs.iter().flatten().map(|reference| reference.weight);
+    let session = sessions(written.session_persistence.as_ref(), place, &matches, weights)?;
     let filters = filter::grpc(written.filters.as_deref().unwrap_or_default(), backends)?;
     let mut shares = Vec::new();
     for reference in written.backend_refs.iter().flatten() {
         let filters = filter::grpc(reference.filters.as_deref().unwrap_or_default(), backends)?;
-        shares.push(share(reference.into(), reference.weight, filters, backends)?);
+        shares.push(share(reference.into(), reference.weight, filters, session.as_ref(), backends)?);
     }
     Ok(Rule { name: written.name.clone(), matches, filters, backends: shares, ..Rule::default() })
 }

@@ -1,6 +1,7 @@
 //! The listeners of a gateway, its own and those of `ListenerSet`s: what each lets in, and what is wrong with it.
 
 mod conflict;
+mod overlap;
 mod tls;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -71,6 +72,8 @@ pub struct Listener {
     pub unresolved: Option<Fault>,
     /// Which other listener it collides with, and so gives way.
     pub conflict: Option<Fault>,
+    /// With which other listener it shares names in TLS.
+    pub overlap: Option<Fault>,
     /// Whether `tls` lacks what it needs.
     pub is_bare: bool,
 }
@@ -110,7 +113,12 @@ impl Listener {
             (None, true, Some(wait)) => Verdict::bad("Programmed", "Pending", &wait.message),
             (None, true, None) => Verdict::good("Programmed", "Programmed", "the gateway listens"),
         };
-        vec![accepted, programmed, resolved, conflicted]
+        // One that is bad when it holds is left out when it does not, as the Gateway API has it.
+        let overlapping = self
+            .overlap
+            .as_ref()
+            .map(|fault| Verdict::good("OverlappingTLSConfig", fault.reason, &fault.message));
+        [accepted, programmed, resolved, conflicted].into_iter().chain(overlapping).collect()
     }
 }
 
@@ -176,6 +184,7 @@ pub fn resolve(objects: &Objects, gateway: &Gateway, sets: &[Arc<ListenerSet>]) 
         listeners.sets.insert(key, Set { gateway: own.clone(), refused });
     }
     conflict::settle(&mut listeners.all);
+    overlap::settle(&mut listeners.all);
     (listeners.client_certificate, listeners.no_client_certificate) =
         match tls::client_certificate(objects, gateway) {
             None => (None, None),
@@ -237,6 +246,7 @@ fn listener(
         rejected: None,
         unresolved: None,
         conflict: None,
+        overlap: None,
         is_bare: false,
     };
     if protocol.is_none() {

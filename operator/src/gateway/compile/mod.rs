@@ -16,15 +16,26 @@ pub mod listener;
 pub mod needs;
 pub mod policy;
 pub mod ports;
+mod rivals;
 pub mod route;
 pub mod selector;
+pub mod session;
 pub mod stream;
+pub mod traffic;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use flotilla_crds::gateway_api::{Gateway, GatewayClass, ListenerSet};
 
-use self::{attach::Gateways, configuration::Configuration, listener::Fault, policy::Policies, route::Route};
+use self::{
+    attach::Gateways,
+    configuration::{Configuration, Part},
+    listener::Fault,
+    policy::Policies,
+    rivals::Rivals,
+    route::Route,
+    traffic::{Traffic, Verdicts},
+};
 use super::{
     CONTROLLER, GROUP,
     objects::{Key, Objects},
@@ -46,6 +57,9 @@ pub enum RouteKind {
 }
 
 impl RouteKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Grpc, Self::Tls, Self::Tcp, Self::Udp];
+
     /// The name of the kind.
     pub const fn name(self) -> &'static str {
         match self {
@@ -72,6 +86,18 @@ pub struct Outcome {
     pub policies: Arc<Policies>,
     /// The gateways whose routes lead to a Service that a policy is for.
     pub policed: BTreeMap<Key, Vec<Key>>,
+    /// What becomes of each policy for requests.
+    pub traffic: BTreeMap<Key, Verdicts>,
+}
+
+impl Outcome {
+    /// How many routes there are of each kind.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        RouteKind::ALL.into_iter().map(|kind| {
+            let count = self.routes.keys().filter(|(found, _)| *found == kind).count();
+            (kind.name(), count)
+        })
+    }
 }
 
 /// A gateway of ours.
@@ -103,6 +129,8 @@ impl Served {
 pub struct Compiler {
     shared: Option<Shared>,
     routes: BTreeMap<RouteKey, Arc<Route>>,
+    rivals: Rivals,
+    traffic: Traffic,
     configurations: BTreeMap<Key, Configuration>,
 }
 
@@ -132,7 +160,7 @@ impl Compiler {
         let mut routes = BTreeMap::new();
         for source in route::sources(objects) {
             let key = source.key();
-            let known = self.routes.get(&key).filter(|known| source.is(known));
+            let known = self.routes.get(&key).filter(|known| source.is(objects, known));
             let compiled = match known {
                 Some(known) => Arc::clone(known),
                 None => Arc::new(source.compile(objects, &shared.gateways, &shared.policies)),
@@ -141,21 +169,25 @@ impl Compiler {
         }
         self.routes = routes.clone();
         routes.retain(|_, route| !route.parents.is_empty());
+        self.rivals.settle(&mut routes, &shared.gateways);
 
-        let mut attached: BTreeMap<&Key, Vec<&Arc<Route>>> = BTreeMap::new();
-        for route in routes.values() {
+        let mut traffic = self.traffic.compile(objects, &shared.gateways, &routes);
+        let mut attached: BTreeMap<&Key, Vec<Part>> = BTreeMap::new();
+        for (key, route) in &routes {
             for gateway in route.attached.keys() {
-                attached.entry(gateway).or_default().push(route);
+                let policed = traffic.policed.remove(&(key.clone(), gateway.clone()));
+                let part = Part { route: Arc::clone(route), policed };
+                attached.entry(gateway).or_default().push(part);
             }
         }
         self.configurations.retain(|key, _| shared.gateways.contains_key(key));
         let mut served = BTreeMap::new();
         for (key, listeners) in shared.gateways.iter() {
             let Some(gateway) = objects.gateways.get(&key.0, &key.1) else { continue };
-            let mut routes = attached.remove(key).unwrap_or_default();
-            routes.sort_by(|one, other| one.precedence().cmp(&other.precedence()));
+            let mut parts = attached.remove(key).unwrap_or_default();
+            parts.sort_by(|one, other| one.route.precedence().cmp(&other.route.precedence()));
             let known = self.configurations.remove(key);
-            let configuration = Configuration::new(key, listeners, &routes, known);
+            let configuration = Configuration::new(key, listeners, parts, known);
             let outcome = Served {
                 class: gateway.spec.gateway_class_name.clone(),
                 refused: refuse(gateway),
@@ -170,7 +202,7 @@ impl Compiler {
         let policed = policed(&shared.policies, &routes);
         let policies = Arc::clone(&shared.policies);
         self.shared = Some(shared);
-        Outcome { gateways: served, routes, policies, policed }
+        Outcome { gateways: served, routes, policies, policed, traffic: traffic.verdicts }
     }
 }
 

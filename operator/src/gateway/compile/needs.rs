@@ -27,5 +27,11 @@ pub fn config_maps(objects: &Objects) -> BTreeSet<Key> {
             needed.insert((key.0.clone(), reference.name.clone()));
         }
     }
+    for (key, policy) in objects.traffic_policies.iter() {
+        let providers = policy.spec.jwt.iter().flat_map(|jwt| &jwt.providers);
+        for reference in providers.filter_map(|provider| provider.jwks.config_map_ref.as_ref()) {
+            needed.insert((key.0.clone(), reference.name.clone()));
+        }
+    }
     needed
 }

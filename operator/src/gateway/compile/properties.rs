@@ -60,6 +60,7 @@ fn rule() -> impl Strategy<Value = String> {
         "",
         "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [te]}}], ",
         "filters: [{type: ExtensionRef, extensionRef: {group: g, kind: k, name: own}}], ",
+        "filters: [{type: ExtensionRef, extensionRef: {group: flotilla.dev, kind: TrafficPolicy, name: p0}}], ",
         "filters: [{type: RequestMirror, requestMirror: {backendRef: {name: gone, port: 1}, percent: 200}}], ",
         "filters: [{type: URLRewrite, urlRewrite: {hostname: 'a b'}}], ",
     ]);
@@ -69,8 +70,17 @@ fn rule() -> impl Strategy<Value = String> {
         "backendRefs: [{name: orders, port: 53, weight: -1}]",
         "backendRefs: [{name: other, namespace: till, port: 80}]",
     ]);
-    (matches, filters, backends)
-        .prop_map(|(matches, filters, backends)| format!("{{{matches}{filters}{backends}}}"))
+    let names = one_of(&["", "name: named, "]);
+    let sessions = one_of(&[
+        "",
+        "sessionPersistence: {}, ",
+        "sessionPersistence: {sessionName: 'a b'}, ",
+        "sessionPersistence: {type: Header, sessionName: x, absoluteTimeout: 1h}, ",
+        "sessionPersistence: {cookieConfig: {lifetimeType: Permanent}, absoluteTimeout: 1h}, ",
+    ]);
+    (names, matches, filters, sessions, backends).prop_map(|(name, matches, filters, sessions, backends)| {
+        format!("{{{name}{matches}{filters}{sessions}{backends}}}")
+    })
 }
 
 fn route() -> impl Strategy<Value = Change> {
@@ -90,6 +100,22 @@ fn route() -> impl Strategy<Value = Change> {
                     "{{metadata: {{name: r{name}, namespace: shop, uid: r{name}, generation: GENERATION}}, spec: {{parentRefs: [{parent}], hostnames: [{}], rules: [{}]}}}}",
                     hosts.join(", "),
                     rules.join(", ")
+                ),
+            )
+        },
+    )
+}
+
+/// Of gRPC, which takes hosts from routes of HTTP, and they from it.
+fn grpc() -> impl Strategy<Value = Change> {
+    let hosts = prop::collection::vec(one_of(HOSTS).prop_map(|host| format!("'{host}'")), 0..3);
+    (0..3, one_of(&["{name: g0}", "{name: g1, sectionName: l0}"]), hosts, 0..3).prop_map(
+        |(name, parent, hosts, age)| {
+            Change(
+                "GRPCRoute",
+                format!(
+                    "{{metadata: {{name: c{name}, namespace: shop, uid: c{name}, generation: GENERATION, creationTimestamp: '2026-01-01T00:00:0{age}Z'}}, spec: {{parentRefs: [{parent}], hostnames: [{}], rules: [{{backendRefs: [{{name: orders, port: 81}}]}}]}}}}",
+                    hosts.join(", ")
                 ),
             )
         },
@@ -126,6 +152,36 @@ fn set() -> impl Strategy<Value = Change> {
     })
 }
 
+fn policy() -> impl Strategy<Value = Change> {
+    let targets = one_of(&[
+        "{group: gateway.networking.k8s.io, kind: Gateway, name: g0}",
+        "{group: gateway.networking.k8s.io, kind: Gateway, name: g1, sectionName: l0}",
+        "{group: gateway.networking.k8s.io, kind: HTTPRoute, name: r0}",
+        "{group: gateway.networking.k8s.io, kind: HTTPRoute, name: r1, sectionName: named}",
+        "{group: gateway.networking.k8s.io, kind: GRPCRoute, name: c0}",
+    ]);
+    let fields = one_of(&[
+        "rateLimits: [{requests: 1, per: second}, {requests: 0, per: minute}]",
+        "rateLimits: [{requests: 1, per: hour, burst: 2, key: {type: Claim, name: sub}}]",
+        "jwt: {required: false}",
+        "jwt: {providers: [{name: p, issuer: p, jwks: {inline: '{}'}}]}",
+        "jwt: {providers: [{name: p, issuer: p, jwks: {uri: 'https://a.test/keys'}}, {name: q, issuer: q, jwks: {uri: 'https://a.test/keys'}}], claims: [{claim: scope, values: [a]}]}",
+        "cors: {allowOrigins: ['*']}",
+        "circuitBreaker: {maxPending: 1}",
+        "circuitBreaker: {maxConnections: 1}, maxBodyBytes: 3",
+    ]);
+    let targets = prop::collection::vec(targets, 1..4);
+    (0..3, 0..3, targets, fields).prop_map(|(name, age, targets, fields)| {
+        Change(
+            "TrafficPolicy",
+            format!(
+                "{{metadata: {{name: p{name}, namespace: shop, uid: p{name}, generation: GENERATION, creationTimestamp: '2026-01-01T00:00:0{age}Z'}}, spec: {{targetRefs: [{}], {fields}}}}}",
+                targets.join(", ")
+            ),
+        )
+    })
+}
+
 /// A kind and an object of it.
 #[derive(Clone, Debug)]
 struct Change(&'static str, String);
@@ -139,6 +195,8 @@ impl Change {
             "Gateway" => objects.gateways.put(read(yaml)),
             "ListenerSet" => objects.listener_sets.put(read(yaml)),
             "HTTPRoute" => objects.http_routes.put(read(yaml)),
+            "TrafficPolicy" => objects.traffic_policies.put(read(yaml)),
+            "GRPCRoute" => objects.grpc_routes.put(read(yaml)),
             "TCPRoute" => objects.tcp_routes.put(read(yaml)),
             "UDPRoute" => objects.udp_routes.put(read(yaml)),
             _ => objects.tls_routes.put(read(yaml)),
@@ -151,7 +209,8 @@ fn seen(outcome: &Outcome) -> (Vec<String>, Vec<String>) {
         format!("{key:?} {} {:?}", String::from_utf8_lossy(&served.configuration), served.attached)
     });
     let routes = outcome.routes.iter().map(|(key, route)| format!("{key:?} {:?}", route.parents));
-    (gateways.collect(), routes.collect())
+    let policies = outcome.traffic.iter().map(|(key, verdicts)| format!("{key:?} {verdicts:?}"));
+    (gateways.collect(), routes.chain(policies).collect())
 }
 
 proptest! {
@@ -159,7 +218,7 @@ proptest! {
 
     #[test]
     fn whatever_is_written_becomes_a_good_configuration(
-        changes in prop::collection::vec(prop_oneof![gateway(), route(), stream(), set()], 1..12)
+        changes in prop::collection::vec(prop_oneof![gateway(), route(), grpc(), stream(), set(), policy()], 1..12)
     ) {
         let mut objects = objects();
         let mut compiler = Compiler::default();

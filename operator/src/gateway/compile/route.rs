@@ -19,7 +19,8 @@ use super::{
     http,
     listener::Fault,
     policy::Policies,
-    stream,
+    session::Origin,
+    stream, traffic,
 };
 use crate::gateway::{
     condition::Verdict,
@@ -27,15 +28,17 @@ use crate::gateway::{
 };
 
 /// A compiled route.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Route {
     uid: Option<String>,
     generation: Option<i64>,
     created: Option<Time>,
     /// How it is called in the configuration, unless it has several streams.
     pub name: String,
-    /// Its parents that are ours, each with what the status says.
-    pub parents: Vec<(ParentReference, Vec<Verdict>)>,
+    /// Its hosts; none is any.
+    pub hostnames: Vec<HostPattern>,
+    /// Its parents that are ours.
+    pub parents: Vec<Parent>,
     /// The listeners that it attaches to, by gateway.
     pub attached: BTreeMap<Key, BTreeSet<String>>,
     /// What the configuration has of it.
@@ -44,10 +47,25 @@ pub struct Route {
     pub backends: BTreeMap<String, Backend>,
     /// The Services that they are.
     pub services: BTreeSet<Key>,
+    /// The policies that it names, each with whether it was there.
+    pub needed: BTreeMap<String, bool>,
+}
+
+/// A parent of a route.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parent {
+    /// As the route has it.
+    pub reference: ParentReference,
+    /// What the status says.
+    pub said: Vec<Verdict>,
+    /// The gateway; `None` when the route does not attach to it.
+    pub gateway: Option<Key>,
+    /// Its listeners that the route attaches to.
+    pub listeners: BTreeSet<String>,
 }
 
 /// What the configuration has of a route.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Compiled {
     /// Nothing.
     #[default]
@@ -130,10 +148,13 @@ impl<'a> Source<'a> {
         (self.kind(), (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default()))
     }
 
-    /// Whether this is what a route was compiled from.
-    pub fn is(self, compiled: &Route) -> bool {
-        let meta = self.meta();
+    /// Whether this is what a route was compiled from, and the policies that it names are as they were.
+    pub fn is(self, objects: &Objects, compiled: &Route) -> bool {
+        let (meta, (kind, (namespace, name))) = (self.meta(), self.key());
         (&meta.uid, meta.generation) == (&compiled.uid, compiled.generation)
+            && compiled.needed.iter().all(|(policy, was_there)| {
+                traffic::is_for(objects, policy, kind, &namespace, &name) == *was_there
+            })
     }
 
     fn parents(self) -> &'a [ParentReference] {
@@ -183,7 +204,7 @@ impl<'a> Source<'a> {
         if found.is_empty() {
             return route;
         }
-        let mut backends = Backends::new(objects, policies, kind, &namespace);
+        let mut backends = Backends::new(objects, policies, kind, (&namespace, &name));
         if unfit.is_empty() {
             let (compiled, others) = self.rules(&route.name, &hostnames, &mut backends);
             route.compiled = compiled;
@@ -192,16 +213,28 @@ impl<'a> Source<'a> {
         let verdicts = verdicts(&route.compiled, &unfit, &backends.faults);
         for (parent, attached) in found {
             let mut said = verdicts.clone();
-            if attached.accepted.holds() && said.iter().all(|verdict| verdict.type_ != "Accepted") {
-                route.attached.entry(attached.gateway).or_default().extend(attached.listeners);
-            }
-            if !attached.accepted.holds() || said.iter().all(|verdict| verdict.type_ != "Accepted") {
+            let is_refused = said.iter().any(|verdict| verdict.type_ == "Accepted");
+            let mut parent = Parent {
+                reference: parent.clone(),
+                said: Vec::new(),
+                gateway: None,
+                listeners: BTreeSet::new(),
+            };
+            if !attached.accepted.holds() || !is_refused {
                 said.retain(|verdict| verdict.type_ != "Accepted");
-                said.insert(0, attached.accepted);
+                said.insert(0, attached.accepted.clone());
             }
-            route.parents.push((parent.clone(), said));
+            if attached.accepted.holds() && !is_refused {
+                let listeners = route.attached.entry(attached.gateway.clone()).or_default();
+                listeners.extend(attached.listeners.iter().cloned());
+                (parent.gateway, parent.listeners) = (Some(attached.gateway), attached.listeners);
+            }
+            parent.said = said;
+            route.parents.push(parent);
         }
+        route.hostnames = hostnames;
         (route.backends, route.services) = (backends.found, backends.services);
+        route.needed = backends.needed;
         route
     }
 
@@ -218,9 +251,11 @@ impl<'a> Source<'a> {
             };
             compiled.map(|compiled| (compiled, rules.unfit))
         };
+        let uid = self.meta().uid.as_deref().unwrap_or_default();
+        let origin = Origin { name, uid };
         let compiled = match self {
-            Self::Http(route) => of_http(http::http(&route.spec, backends)),
-            Self::Grpc(route) => of_http(http::grpc(&route.spec, backends)),
+            Self::Http(route) => of_http(http::http(&route.spec, origin, backends)),
+            Self::Grpc(route) => of_http(http::grpc(&route.spec, origin, backends)),
             Self::Tls(route) => stream::streams(name, hostnames, &route.spec.rules, backends),
             Self::Tcp(route) => stream::streams(name, &[], &route.spec.rules, backends),
             Self::Udp(route) => stream::streams(name, &[], &route.spec.rules, backends),

@@ -3,6 +3,11 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 
+mod overlap;
+mod rivals;
+mod sessions;
+mod traffic;
+
 /// An object from YAML that leaves out its kind.
 pub(crate) fn read<K>(yaml: &str) -> K
 where
@@ -59,7 +64,7 @@ fn said(outcome: &Outcome, name: &str) -> Vec<String> {
     let text = |verdict: &crate::gateway::condition::Verdict| {
         format!("{}={:?} {}", verdict.type_, verdict.status, verdict.reason)
     };
-    route.parents.iter().flat_map(|(_, said)| said.iter().map(text)).collect()
+    route.parents.iter().flat_map(|parent| parent.said.iter().map(text)).collect()
 }
 
 const HTTP: &str = "[{name: web, port: 80, protocol: HTTP}]";

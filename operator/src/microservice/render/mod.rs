@@ -110,7 +110,9 @@ impl Unmet {
             Kind::Certificate => Some(Capability::Certificates),
             Kind::ScaledObject => Some(Capability::EventScaling),
             Kind::PeerAuthentication => Some(Capability::MutualTls),
-            Kind::SecurityPolicy | Kind::BackendTrafficPolicy => Some(Capability::Policies),
+            Kind::SecurityPolicy | Kind::BackendTrafficPolicy | Kind::TrafficPolicy => {
+                Some(Capability::Policies)
+            }
             _ => None,
         };
         Self {
@@ -235,7 +237,7 @@ fn of_optional_kinds(service: &Validated, observed: &Observed) -> Result<(Vec<Ob
             }
             unmet.push(missing);
         }
-        None => objects.extend(policy::render(service, &objects)),
+        None => policy::add(service, observed, &mut objects)?,
     }
     let (monitors, missing) = monitor::render(service, observed);
     objects.extend(monitors);

@@ -254,6 +254,32 @@ fn policies_have_the_form_of_the_gateway() {
 }
 
 #[test]
+fn policies_for_gateways_of_ours_are_one_object_that_routes_name() {
+    let (objects, unmet) = of_class(POLICIES, json!({"gateway": {"policies": "Flotilla"}}));
+    assert_eq!(unmet, [""; 0]);
+    let of = |kind: Kind| objects.iter().position(|object| object.kind == kind).unwrap();
+    assert!(of(Kind::TrafficPolicy) < of(Kind::HttpRoute), "nobody gets in before it is there");
+    let shown = [of(Kind::TrafficPolicy), of(Kind::HttpRoute)]
+        .map(|place| serde_saphyr::to_string(&objects[place].manifest).unwrap());
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("policies_flotilla", shown.join("---\n"));
+    });
+}
+
+#[test]
+fn without_a_class_policies_are_for_the_gateways_that_the_operator_runs() {
+    let service = validate(&microservice(POLICIES), &Class::default()).unwrap();
+    let observed = Observed { has_gateways: true, ..Observed::default() };
+    let rendered = render(&service, &observed).unwrap();
+    assert_eq!(rendered.unmet, []);
+    assert!(rendered.objects.iter().any(|object| object.kind == Kind::TrafficPolicy));
+    let unserved = [Kind::TrafficPolicy].into();
+    let rendered = render(&service, &Observed { unserved, ..observed }).unwrap();
+    assert!(rendered.unmet[0].message.contains("needs the kind TrafficPolicy"), "{:?}", rendered.unmet);
+    assert!(rendered.objects.iter().all(|object| object.kind != Kind::HttpRoute));
+}
+
+#[test]
 fn a_route_that_needs_a_sign_in_is_not_made_without() {
     let routes = |objects: &[Object]| objects.iter().filter(|object| object.kind == Kind::HttpRoute).count();
     let (objects, unmet) = of_class(POLICIES, json!({}));

@@ -16,8 +16,16 @@ use crate::{
 pub(super) fn answers(observed: &Observed, uid: &str) -> Answers {
     let mut answers = Answers::default();
     for ((kind, name), live) in &observed.objects {
-        let is_policy = matches!(kind, Kind::SecurityPolicy | Kind::BackendTrafficPolicy);
-        if !is_policy || !ownership::is_controlled_by(&live.metadata, uid) {
+        let fields = match kind {
+            Kind::SecurityPolicy | Kind::BackendTrafficPolicy => 1,
+            // It is one object for both.
+            Kind::TrafficPolicy => {
+                let has = |field: &str| live.data["spec"].get(field).is_some();
+                usize::from(has("jwt")) + usize::from(has("rateLimits"))
+            }
+            _ => continue,
+        };
+        if !ownership::is_controlled_by(&live.metadata, uid) {
             continue;
         }
         let ancestors = live.data.pointer("/status/ancestors").and_then(Value::as_array);
@@ -25,7 +33,7 @@ pub(super) fn answers(observed: &Observed, uid: &str) -> Answers {
             [] => answers.silent.push(Answer::none(*kind, name)),
             ancestors => match ancestors.iter().find_map(refusal) {
                 Some(why) => answers.refused.push(Answer::new(*kind, name, &why)),
-                None => answers.taken += 1,
+                None => answers.taken += fields,
             },
         }
     }

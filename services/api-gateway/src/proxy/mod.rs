@@ -198,9 +198,9 @@ impl Exchange<'_> {
         let given = record
             .endpoint
             .as_ref()
-            .and_then(|endpoint| upstream.cookie(endpoint, wish, self.connection.is_secure));
-        if let Some(cookie) = given {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
+            .and_then(|endpoint| upstream.token(endpoint, wish, self.connection.is_secure));
+        if let Some((name, value)) = given {
+            response.headers_mut().append(name, value);
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(wanted), Some(client)) = (wanted, client) else {

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use flotilla_gateway_config::{self as config, SessionCookie};
+use flotilla_gateway_config::{self as config, SessionCookie, SessionHeader};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::Sha256;
@@ -14,6 +14,7 @@ use super::Endpoint;
 #[derive(Debug)]
 pub(super) enum Affinity {
     Cookie(SessionCookie),
+    SessionHeader(SessionHeader),
     Header(HeaderName),
     SourceIp,
 }
@@ -24,7 +25,7 @@ pub enum Wish {
     /// Anywhere.
     #[default]
     None,
-    /// To the endpoint that a cookie names.
+    /// To the endpoint that a cookie, or a header of ours, names.
     Tag(u64),
     /// Where all others with this number go.
     Key(u64),
@@ -34,6 +35,7 @@ impl Affinity {
     pub(super) fn new(written: &config::Affinity) -> Self {
         match written {
             config::Affinity::Cookie(cookie) => Self::Cookie(cookie.clone()),
+            config::Affinity::SessionHeader(header) => Self::SessionHeader(header.clone()),
             config::Affinity::Header(name) => Self::Header(name.0.clone()),
             config::Affinity::SourceIp => Self::SourceIp,
         }
@@ -43,6 +45,10 @@ impl Affinity {
     pub(super) fn wish(&self, headers: &HeaderMap, client: impl FnOnce() -> IpAddr) -> Wish {
         match self {
             Self::Cookie(cookie) => read(headers, cookie.name.as_str()).map_or(Wish::None, Wish::Tag),
+            Self::SessionHeader(SessionHeader { name, .. }) => {
+                let value = headers.get(&name.0).map(HeaderValue::as_bytes);
+                value.and_then(tag_of).map_or(Wish::None, Wish::Tag)
+            }
             Self::Header(name) => {
                 headers.get(name).map_or(Wish::None, |value| Wish::Key(number(value.as_bytes())))
             }
@@ -53,10 +59,13 @@ impl Affinity {
         }
     }
 
-    /// The name that cookies have for an endpoint; `None` without cookies. It does not tell the address.
+    /// The name that cookies and headers have for an endpoint; `None` without them. It does not tell the address.
     pub(super) fn tag(&self, backend: &str, endpoint: &Endpoint) -> Option<u64> {
-        let Self::Cookie(cookie) = self else { return None };
-        let key = cookie.key.as_deref().unwrap_or_default().as_bytes();
+        let (Self::Cookie(SessionCookie { key, .. }) | Self::SessionHeader(SessionHeader { key, .. })) = self
+        else {
+            return None;
+        };
+        let key = key.as_deref().unwrap_or_default().as_bytes();
         let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
         mac.update(backend.as_bytes());
         mac.update(b"\0");
@@ -64,25 +73,32 @@ impl Affinity {
         mac.finalize().into_bytes().first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
     }
 
-    /// The cookie for a client whose request has gone to an endpoint, when it does not have it already.
-    pub(super) fn cookie(
+    /// The header for a client whose request has gone to an endpoint, when it does not have it already.
+    pub(super) fn token(
         &self,
         backend: &str,
         endpoint: &Endpoint,
         wish: Wish,
         is_secure: bool,
-    ) -> Option<HeaderValue> {
-        let Self::Cookie(cookie) = self else { return None };
+    ) -> Option<(HeaderName, HeaderValue)> {
         let tag = self.tag(backend, endpoint)?;
         if wish == Wish::Tag(tag) {
             return None;
         }
-        let path = cookie.path.as_ref().map_or("/", |path| path.as_str());
-        let age = cookie.max_age_seconds.map(|age| format!("; Max-Age={age}")).unwrap_or_default();
-        let secure = if is_secure { "; Secure" } else { "" };
-        let name = cookie.name.as_str();
-        HeaderValue::from_str(&format!("{name}={tag:016x}; Path={path}{age}; HttpOnly; SameSite=Lax{secure}"))
-            .ok()
+        match self {
+            Self::Cookie(cookie) => {
+                let path = cookie.path.as_ref().map_or("/", |path| path.as_str());
+                let age = cookie.max_age_seconds.map(|age| format!("; Max-Age={age}")).unwrap_or_default();
+                let secure = if is_secure { "; Secure" } else { "" };
+                let name = cookie.name.as_str();
+                let text = format!("{name}={tag:016x}; Path={path}{age}; HttpOnly; SameSite=Lax{secure}");
+                HeaderValue::from_str(&text).ok().map(|value| (header::SET_COOKIE, value))
+            }
+            Self::SessionHeader(SessionHeader { name, .. }) => {
+                HeaderValue::from_str(&format!("{tag:016x}")).ok().map(|value| (name.0.clone(), value))
+            }
+            Self::Header(_) | Self::SourceIp => None,
+        }
     }
 }
 
@@ -94,9 +110,14 @@ fn read(headers: &HeaderMap, name: &str) -> Option<u64> {
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
         .find_map(|pair| {
             let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-            let is_tag = value.len() == 16 && value.iter().all(u8::is_ascii_hexdigit);
-            u64::from_str_radix(std::str::from_utf8(value).ok().filter(|_| is_tag)?, 16).ok()
+            tag_of(value)
         })
+}
+
+/// What a client has sent back, when it is what it got.
+fn tag_of(value: &[u8]) -> Option<u64> {
+    let is_tag = value.len() == 16 && value.iter().all(u8::is_ascii_hexdigit);
+    u64::from_str_radix(std::str::from_utf8(value).ok().filter(|_| is_tag)?, 16).ok()
 }
 
 /// A number for bytes, the same in every process (FNV-1a, spread).
@@ -142,13 +163,13 @@ mod tests {
         let cookie = |key: &str| affinity(serde_json::json!({"cookie": {"name": "session", "key": key}}));
         let (own, endpoint) = (cookie("a"), endpoint("10.0.0.1"));
         let tag = own.tag("orders", &endpoint).unwrap();
-        let given = own.cookie("orders", &endpoint, Wish::None, true).unwrap();
+        let given = own.token("orders", &endpoint, Wish::None, true).unwrap().1;
         let expected = format!("session={tag:016x}; Path=/; HttpOnly; SameSite=Lax; Secure");
         assert_eq!(given, expected);
         let sent = format!("session={tag:016x}");
         let wish = |lines: &[&str]| own.wish(&with(header::COOKIE, lines), || unreachable!());
         assert_eq!(wish(&["a=b", &format!("x=1;{sent} ; y=2")]), Wish::Tag(tag));
-        assert_eq!(own.cookie("orders", &endpoint, Wish::Tag(tag), true), None);
+        assert_eq!(own.token("orders", &endpoint, Wish::Tag(tag), true), None);
         for other in ["session=", "session=+00000000000000f", "session=zz", "xsession=00", "session", ""] {
             assert_eq!(wish(&[other]), Wish::None, "{other}");
         }
@@ -159,11 +180,24 @@ mod tests {
         }
         let lasting =
             affinity(serde_json::json!({"cookie": {"name": "s", "path": "/v1", "maxAgeSeconds": 60}}));
-        let given = lasting.cookie("orders", &endpoint, Wish::Tag(1), false).unwrap();
+        let given = lasting.token("orders", &endpoint, Wish::Tag(1), false).unwrap().1;
         assert!(
             given.to_str().unwrap().ends_with("; Path=/v1; Max-Age=60; HttpOnly; SameSite=Lax"),
             "{given:?}"
         );
+    }
+
+    #[test]
+    fn a_header_leads_back_to_those_who_send_it_as_they_got_it() {
+        let own = affinity(serde_json::json!({"sessionHeader": {"name": "x-session", "key": "a"}}));
+        let endpoint = endpoint("10.0.0.1");
+        let (name, value) = own.token("orders", &endpoint, Wish::None, true).unwrap();
+        assert_eq!(name, "x-session");
+        let wish = |value: &str| own.wish(&with(name.clone(), &[value]), || unreachable!());
+        let back = wish(value.to_str().unwrap());
+        assert_eq!(back, Wish::Tag(own.tag("orders", &endpoint).unwrap()));
+        assert_eq!(own.token("orders", &endpoint, back, true), None);
+        assert_eq!(wish("of-others"), Wish::None);
     }
 
     #[test]

@@ -251,7 +251,7 @@ mod tests {
         let upstream = of(config::Backend { affinity: Some(cookie), ..config::Backend::default() }, 3);
         let now = Instant::now();
         let wish = |endpoint: &Endpoint| {
-            let given = upstream.cookie(endpoint, Wish::None, false).unwrap();
+            let (_, given) = upstream.token(endpoint, Wish::None, false).unwrap();
             let (pair, _) = given.to_str().unwrap().split_once(';').unwrap();
             let headers = [(http::header::COOKIE, pair.parse().unwrap())].into_iter().collect();
             upstream.wish(&headers, || unreachable!())
@@ -267,7 +267,7 @@ mod tests {
         let wish = wish(&endpoints[0]);
         let elsewhere = upstream.choose(wish, &[], now, 0).unwrap();
         assert_ne!(elsewhere.id, endpoints[0].id);
-        assert!(upstream.cookie(&elsewhere, wish, false).is_some(), "it gets another cookie");
+        assert!(upstream.token(&elsewhere, wish, false).is_some(), "it gets another cookie");
         assert!(upstream.choose(Wish::Tag(7), &[], now, 0).is_some());
     }
 

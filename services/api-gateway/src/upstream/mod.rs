@@ -46,7 +46,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use flotilla_gateway_config as config;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 
 use self::{affinity::Affinity, limits::Limits, placed::Placed};
@@ -181,9 +181,14 @@ impl Upstream {
         self.affinity.as_ref().map_or(Wish::None, |affinity| affinity.wish(headers, client))
     }
 
-    /// The cookie for a client whose request has gone to an endpoint, when it needs one.
-    pub fn cookie(&self, endpoint: &Endpoint, wish: Wish, is_secure: bool) -> Option<HeaderValue> {
-        self.affinity.as_ref()?.cookie(&self.name, endpoint, wish, is_secure)
+    /// The header for a client whose request has gone to an endpoint, by which it comes back, when it needs one.
+    pub fn token(
+        &self,
+        endpoint: &Endpoint,
+        wish: Wish,
+        is_secure: bool,
+    ) -> Option<(HeaderName, HeaderValue)> {
+        self.affinity.as_ref()?.token(&self.name, endpoint, wish, is_secure)
     }
 
     /// Counts a request until what is returned goes.
