@@ -4,7 +4,10 @@
 use std::{
     io,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
 };
 
@@ -55,6 +58,7 @@ pub struct Control {
     status: Mutex<Status>,
     orders: Vec<mpsc::UnboundedSender<Order>>,
     drain: Announcement,
+    was_ready: AtomicBool,
     threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
 }
 
@@ -78,7 +82,8 @@ impl Control {
         }
         let threads = Mutex::new(threads);
         let (metrics, status) = (common.metrics, Mutex::default());
-        Ok(Self { bind, metrics, discovery, snapshots, status, orders, drain, threads })
+        let was_ready = AtomicBool::default();
+        Ok(Self { bind, metrics, discovery, snapshots, status, orders, drain, was_ready, threads })
     }
 
     /// What workers go by now.
@@ -162,8 +167,19 @@ impl Control {
             return Some(format!("there is no configuration yet{why}"));
         }
         let is_listed = self.discovery.as_ref().is_none_or(|discovery| discovery.is_listed());
-        let waits = !is_listed && self.snapshot().follows_services();
-        waits.then(|| "the EndpointSlices of the cluster are not known yet".to_owned())
+        let snapshot = self.snapshot();
+        if !is_listed && snapshot.follows_services() {
+            return Some("the EndpointSlices of the cluster are not known yet".to_owned());
+        }
+        // Only at first: an issuer that comes later, and is slow, must not take all gateways away at once.
+        let awaited = snapshot.policies.providers().find(|provider| provider.keys.are_awaited());
+        if let Some(provider) = awaited
+            && !self.was_ready.load(Ordering::Relaxed)
+        {
+            return Some(format!("the keys of provider {:?} are being fetched", provider.name));
+        }
+        self.was_ready.store(true, Ordering::Relaxed);
+        None
     }
 
     /// Goes on towards the end.

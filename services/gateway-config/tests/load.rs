@@ -402,6 +402,12 @@ fn providers_of_tokens_that_cannot_be_are_named() {
             "jwtProviders.partner.jwks.inline: keys[0] is a secret",
         ),
         ("\"kty\": \"OKP\", ", "", "jwtProviders.partner.jwks.inline: keys[0] has no kty"),
+        (
+            "\"crv\": \"Ed25519\"",
+            "\"crv\": \"X25519\"",
+            "jwtProviders.partner.jwks.inline: none of its keys is for",
+        ),
+        ("11qYAYKxCrfVS", "11qYAYKxCrfV", "jwtProviders.partner.jwks.inline: none of its keys is for"),
         ("{\"keys\": [", "{\"kyes\": [", "jwtProviders.partner.jwks.inline: it has no keys"),
         ("{\"keys\": [", "{\"keys\" [", "jwtProviders.partner.jwks.inline: it is no JSON"),
     ] {

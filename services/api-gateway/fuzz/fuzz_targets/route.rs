@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 
 use arbitrary::Arbitrary;
 use flotilla_api_gateway::edge::normalise;
+use flotilla_api_gateway::policy::Policies;
 use flotilla_api_gateway::route::{Found, Table};
 use flotilla_gateway_config::{
     GatewayConfig, HeaderMatch, HostPattern, Listener, Match, PathMatch, QueryMatch, Route, Rule, ValueMatch,

@@ -101,6 +101,7 @@ async fn supervise(provider: Arc<str>, keys: Weak<Keys>, metrics: Arc<Metrics>) 
                 if has_some { FLOOR.min(refresh) } else { pause }
             }
         };
+        known.tried();
         drop(known);
         wait(&keys, begun, next).await;
     }

@@ -10,7 +10,7 @@ mod token;
 pub use self::{
     limit::{Full, Limit},
     refusal::Refusal,
-    token::{BadKeys, Error, Good, KeySet, Keys, Provider, Refused, Requirement},
+    token::{BadKeys, Good, KeySet, Keys, Provider, Refused, Requirement},
 };
 
 use std::{cell::OnceCell, net::IpAddr, sync::Arc, time::Instant};
@@ -52,7 +52,7 @@ pub struct Asking<'a, C> {
 
 impl Policies {
     /// Those of a checked configuration. What stays as it was is held over, with what it has counted and fetched.
-    pub fn compile(config: &GatewayConfig, before: Option<&Self>, metrics: &Metrics) -> Result<Self, Error> {
+    pub fn compile(config: &GatewayConfig, before: Option<&Self>, metrics: &Metrics) -> Self {
         let limits = config.rate_limits.iter().map(|(name, written)| {
             let known = before.and_then(|before| before.limits.get(name.as_str()));
             let limit = match known.filter(|known| known.written == *written) {
@@ -61,17 +61,15 @@ impl Policies {
             };
             (Arc::clone(&limit.name), limit)
         });
-        let limits = limits.collect();
-        let mut providers = Map::default();
-        for (name, written) in &config.jwt_providers {
+        let providers = config.jwt_providers.iter().map(|(name, written)| {
             let known = before.and_then(|before| before.providers.get(name.as_str()));
             let provider = match known.filter(|known| known.written == *written) {
                 Some(same) => Arc::clone(same),
-                None => Arc::new(Provider::new(name, written, known.map(|known| &**known))?),
+                None => Arc::new(Provider::new(name, written, known.map(|known| &**known))),
             };
-            providers.insert(Arc::clone(&provider.name), provider);
-        }
-        Ok(Self { limits, providers })
+            (Arc::clone(&provider.name), provider)
+        });
+        Self { limits: limits.collect(), providers: providers.collect() }
     }
 
     /// The providers.

@@ -3,7 +3,7 @@ use flotilla_gateway_config::load;
 use super::*;
 
 fn policies(config: &GatewayConfig, before: Option<&Policies>) -> Policies {
-    Policies::compile(config, before, &Metrics::default()).unwrap()
+    Policies::compile(config, before, &Metrics::default())
 }
 
 fn config(more: &str) -> GatewayConfig {

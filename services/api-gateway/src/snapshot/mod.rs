@@ -18,7 +18,7 @@ use crate::{
     listen::{Place, Transport},
     map::Map,
     metrics::{Metrics, RouteMetrics},
-    policy::{self, Policies},
+    policy::Policies,
     route::Table,
     stream::{Stream, Streams},
     upstream::{self, Upstream},
@@ -35,9 +35,6 @@ pub enum Error {
         /// What is wrong.
         source: upstream::TlsError,
     },
-    /// A provider of tokens.
-    #[error(transparent)]
-    Policy(#[from] policy::Error),
     /// TLS with a backend.
     #[error("backends.{backend}.tls.{source}")]
     Backend {
@@ -161,7 +158,7 @@ impl Snapshot {
                     .map_err(|source| Error::Listener { listener: listener.name.clone(), source })?;
             }
         }
-        let policies = Policies::compile(&config, before.map(|before| &before.policies), metrics)?;
+        let policies = Policies::compile(&config, before.map(|before| &before.policies), metrics);
         let table = Table::compile(&config, &policies);
         let routes = config.routes.iter().map(|route| {
             let metrics = metrics.route(&route.name);

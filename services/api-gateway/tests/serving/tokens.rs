@@ -229,6 +229,29 @@ async fn a_slow_issuer_slows_no_request() {
 }
 
 #[tokio::test]
+async fn a_gateway_is_ready_when_it_has_asked_for_keys_and_stays_so() {
+    let (backend, key) = (Backend::start().await, Key::new("a"));
+    let issuer = Issuer::start(Says::Nothing, None).await;
+    let gateway = Gateway::start(&config(&backend, &remote(&issuer), "", POLICY)).await;
+    let ready = || async { send(gateway.admin, get("/readyz")).await };
+    let answer = ready().await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.body, "the keys of provider \"login\" are being fetched\n");
+    // It does not wait for somebody who never answers.
+    let reached = async {
+        while ready().await.status != StatusCode::OK {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(PATIENCE, reached).await.expect("it is ready");
+    assert_eq!(send(gateway.address, with(&key.token(&json!({})))).await.status, 503);
+    let other = Issuer::start(Says::Nothing, None).await;
+    gateway.reload(&config(&backend, &remote(&other), "", POLICY)).await;
+    other.is_asked(1).await;
+    assert_eq!(ready().await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn keys_change_and_are_fetched_when_a_token_names_another() {
     let (backend, old, new) = (Backend::start().await, Key::new("old"), Key::new("new"));
     let issuer = Issuer::start(Says::Keys(old.set()), None).await;

@@ -177,5 +177,33 @@ fn check_keys(json: &str) -> Result<(), String> {
             return Err(format!("keys[{index}] has no kty"));
         }
     }
-    Ok(())
+    if keys.iter().any(is_usable) {
+        Ok(())
+    } else {
+        Err("none of its keys is for EdDSA, ES256, ES384, RS256 to RS512 or PS256 to PS512".to_owned())
+    }
+}
+
+/// Whether a key has what those of its kind have, in base64url and as long as it has to be (RFC 7518 section 6, RFC 8037).
+fn is_usable(key: &serde_json::Value) -> bool {
+    let text = |name: &str| key.get(name).and_then(serde_json::Value::as_str);
+    let has = |name: &str, fits: &dyn Fn(usize) -> bool| {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        text(name).is_some_and(|value| value.bytes().all(is_letter) && fits(value.len()))
+    };
+    let is_for_signatures = text("use").is_none_or(|used_for| used_for == "sig");
+    is_for_signatures
+        && match (text("kty"), text("crv")) {
+            // 32 bytes are 43 letters, and 48 are 64.
+            (Some("OKP"), Some("Ed25519")) => has("x", &|length| length == 43),
+            (Some("EC"), Some("P-256")) => {
+                has("x", &|length| length == 43) && has("y", &|length| length == 43)
+            }
+            (Some("EC"), Some("P-384")) => {
+                has("x", &|length| length == 64) && has("y", &|length| length == 64)
+            }
+            // 2,048 bits are 342.
+            (Some("RSA"), _) => has("n", &|length| length >= 342) && has("e", &|length| length >= 2),
+            _ => false,
+        }
 }

@@ -76,6 +76,14 @@ mod tests {
     }
 
     #[test]
+    fn no_rate_is_rounded_up() {
+        for requests in 1..10_000 {
+            let gcra = gcra(requests, RateUnit::Second, None);
+            assert!(gcra.interval * u64::from(requests) >= SECOND, "{requests}");
+        }
+    }
+
+    #[test]
     fn the_largest_numbers_do_not_wrap() {
         let gcra = gcra(1, RateUnit::Hour, Some(1_000_000));
         let mut full_at = u64::MAX - SECOND;

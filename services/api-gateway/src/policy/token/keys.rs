@@ -18,6 +18,7 @@ pub struct Keys {
     pub remote: Option<RemoteJwks>,
     set: ArcSwapOption<KeySet>,
     is_followed: AtomicBool,
+    was_tried: AtomicBool,
     is_wanted: Notify,
 }
 
@@ -33,6 +34,7 @@ impl Keys {
             remote,
             set: ArcSwapOption::empty(),
             is_followed: AtomicBool::new(false),
+            was_tried: AtomicBool::new(false),
             is_wanted: Notify::new(),
         }
     }
@@ -50,6 +52,16 @@ impl Keys {
     /// Whether nobody fetches them yet who is asked to; whoever hears so does.
     pub fn begin_following(&self) -> bool {
         self.remote.is_some() && !self.is_followed.swap(true, Ordering::Relaxed)
+    }
+
+    /// They have been fetched, or could not be.
+    pub fn tried(&self) {
+        self.was_tried.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody knows yet if they can be fetched.
+    pub fn are_awaited(&self) -> bool {
+        self.remote.is_some() && !self.was_tried.load(Ordering::Relaxed)
     }
 
     /// A token has named a key that is not among them.

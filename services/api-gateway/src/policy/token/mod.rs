@@ -13,7 +13,7 @@ mod verified;
 pub use self::{
     jwk::{BadKeys, KeySet},
     keys::Keys,
-    provider::{Error, Provider},
+    provider::Provider,
     requirement::{Good, Requirement},
 };
 

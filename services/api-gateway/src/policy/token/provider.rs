@@ -11,7 +11,7 @@ use http::HeaderMap;
 use super::{
     Refused,
     claims::Claims,
-    jwk::{BadKeys, KeySet},
+    jwk::KeySet,
     jws::Token,
     keys::Keys,
     source::{Found, Sources},
@@ -20,27 +20,6 @@ use super::{
 
 /// By how much clocks may differ when nothing is said.
 const SKEW: u32 = 60;
-
-/// Why a provider cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Its keys are none.
-    #[error("jwtProviders.{provider}.jwks.inline: {source}")]
-    Keys {
-        /// The name of the provider.
-        provider: String,
-        /// What is wrong.
-        source: BadKeys,
-    },
-    /// The authorities for its keys are none.
-    #[error("jwtProviders.{provider}.jwks.remote.{source}")]
-    Tls {
-        /// The name of the provider.
-        provider: String,
-        /// What is wrong.
-        source: crate::upstream::TlsError,
-    },
-}
 
 /// Who signs tokens.
 #[derive(Debug)]
@@ -56,36 +35,29 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// From a checked configuration. Keys that are fetched from the same place stay.
-    pub(in crate::policy) fn new(
-        name: &str,
-        written: &JwtProvider,
-        before: Option<&Self>,
-    ) -> Result<Self, Error> {
+    /// From a checked configuration. Keys that are fetched from the same place stay. When keys that stand in it are none all
+    /// the same, no token is good; everything else in the configuration has nothing to do with that.
+    pub(in crate::policy) fn new(name: &str, written: &JwtProvider, before: Option<&Self>) -> Self {
         let keys = match &written.jwks {
-            Jwks::Inline(json) => {
-                let set = KeySet::read(json.as_bytes())
-                    .map_err(|source| Error::Keys { provider: name.to_owned(), source })?;
-                Arc::new(Keys::fixed(set))
-            }
+            Jwks::Inline(json) => Arc::new(match KeySet::read(json.as_bytes()) {
+                Ok(set) => Keys::fixed(set),
+                Err(error) => {
+                    tracing::error!(provider = name, %error, "the keys of a provider cannot be used");
+                    Keys::remote(None)
+                }
+            }),
             Jwks::Remote(remote) => match before.map(|before| &before.keys) {
                 Some(same) if same.remote.as_ref() == Some(remote) => Arc::clone(same),
-                _ => {
-                    if let Some(pem) = &remote.ca {
-                        crate::upstream::authorities("ca", pem)
-                            .map_err(|source| Error::Tls { provider: name.to_owned(), source })?;
-                    }
-                    Arc::new(Keys::remote(Some(remote.clone())))
-                }
+                _ => Arc::new(Keys::remote(Some(remote.clone()))),
             },
         };
-        Ok(Self {
+        Self {
             name: name.into(),
             keys,
             sources: Sources::new(&written.from),
             skew: written.clock_skew_seconds.unwrap_or(SKEW).into(),
             written: written.clone(),
-        })
+        }
     }
 
     /// The token that a request has for this provider.

@@ -115,7 +115,7 @@ fn provider(issuer: &str, keys: &[Value], more: &str) -> Arc<Provider> {
         "jwtProviders: {{p: {{issuer: {issuer}, audiences: [orders], jwks: {{inline: '{keys}'}}, {more}}}}}"
     ))
     .unwrap();
-    Arc::new(Provider::new("p", &config.jwt_providers["p"], None).unwrap())
+    Arc::new(Provider::new("p", &config.jwt_providers["p"], None))
 }
 
 fn requirement(providers: &[Arc<Provider>], more: &str) -> Requirement {
@@ -351,6 +351,15 @@ fn a_set_without_keys_that_can_be_used_is_refused() {
     }
     let many = json!({"keys": vec![ED.jwk("k"); 33]}).to_string();
     assert!(matches!(KeySet::read(many.as_bytes()), Err(BadKeys::TooMany(33))));
+}
+
+#[test]
+fn keys_that_are_none_all_the_same_make_no_token_good() {
+    // As long as a point is, and on no curve.
+    let none = json!({"kty": "EC", "crv": "P-256", "kid": "k", "x": encoded([1; 32]), "y": encoded([1; 32])});
+    let requirement = requirement(&[provider("issuer", &[none], "")], "");
+    let token = P256.token(json!({"alg": "ES256", "kid": "k"}), claims(json!({})));
+    assert_eq!(requirement.admit(&bearer(&token)).map(drop), Err(Refused::NoKeys));
 }
 
 #[test]
