@@ -270,6 +270,7 @@ fn claims_that_are_always_looked_at() {
 fn keys_of_one_provider_verify_no_tokens_of_another() {
     let one = provider("issuer", &[ED.jwk("k")], "");
     let other = provider("other", &[OTHER_ED.jwk("k")], "");
+    let lenient = requirement(&[Arc::clone(&one), Arc::clone(&other)], ", \"required\": false");
     let both = requirement(&[one, other], "");
     let token = |signer: &Signer, issuer: &str| {
         signer.token(json!({"alg": "EdDSA", "kid": "k"}), claims(json!({"iss": issuer})))
@@ -280,6 +281,7 @@ fn keys_of_one_provider_verify_no_tokens_of_another() {
     assert_eq!(outcome(&token(&ED, "other")), Err(Refused::Signature));
     assert_eq!(outcome(&token(&OTHER_ED, "issuer")), Err(Refused::Signature));
     assert_eq!(outcome(&token(&ED, "third")), Err(Refused::Issuer));
+    assert_eq!(lenient.admit(&bearer(&token(&ED, "third"))).map(drop), Err(Refused::Issuer));
 }
 
 #[test]
@@ -295,6 +297,24 @@ fn what_was_remembered_is_good_for_its_provider_and_keys_alone() {
     one.keys.put(KeySet::read(keys.as_bytes()).unwrap());
     assert!(one.recall(&token).is_none());
     assert_eq!(outcome(&one), Err(Refused::Signature));
+}
+
+#[test]
+fn what_was_remembered_is_not_good_for_another_issuer_with_the_same_keys() {
+    let written = |issuer: &str| {
+        let text = format!(
+            "jwtProviders: {{p: {{issuer: {issuer}, jwks: {{remote: {{uri: 'https://a.test/'}}}}}}}}"
+        );
+        load(&text).unwrap().jwt_providers["p"].clone()
+    };
+    let before = Arc::new(Provider::new("p", &written("issuer"), None));
+    let after = Arc::new(Provider::new("p", &written("other"), Some(&before)));
+    before.keys.put(KeySet::read(json!({"keys": [ED.jwk("k")]}).to_string().as_bytes()).unwrap());
+    assert!(after.keys.now().is_some());
+    let token = ED.token(json!({"alg": "EdDSA"}), claims(json!({})));
+    let outcome = |provider| requirement(&[provider], "").admit(&bearer(&token)).map(drop);
+    assert_eq!(outcome(before), Ok(()));
+    assert_eq!(outcome(after), Err(Refused::Issuer));
 }
 
 #[test]
