@@ -323,6 +323,13 @@ fn statuses(
         if !is_right {
             let status = json!({"ancestors": next.ancestors});
             add(decision, (Kind::TrafficPolicy, key), &**policy, policy.status.as_ref(), status);
+            // A service makes its policy before its routes, and says itself when these do not come.
+            let is_made = policy.owner_references().iter().any(|owner| owner.controller == Some(true));
+            if let (true, Some(Job::Status { said, .. })) =
+                (is_made, decision.jobs.get_mut(&(Kind::TrafficPolicy, key.clone())))
+            {
+                said.retain(|said| said.reason != compile::traffic::TARGET_NOT_FOUND);
+            }
         }
     }
     for (key, (verdicts, _)) in &outcome.policies.verdicts {
@@ -350,56 +357,4 @@ fn add<K: Resource>(
 }
 
 #[cfg(test)]
-mod tests {
-    use flotilla_crds::v1alpha1::TrafficPolicy;
-
-    use super::*;
-    use crate::gateway::{
-        compile::{Compiler, tests},
-        settings::ServiceType,
-    };
-
-    fn settings() -> Settings {
-        Settings {
-            image: "api-gateway".to_owned(),
-            replicas: 1,
-            max_replicas: 1,
-            service: ServiceType::ClusterIp,
-            addresses: Vec::new(),
-        }
-    }
-
-    fn known() -> Known {
-        let mut known = Known::default();
-        known.objects = tests::objects();
-        known.objects.gateways.put(tests::read(
-            "{metadata: {name: gw, namespace: shop, uid: gw, generation: 1}, spec: {gatewayClassName: ours, listeners: [{name: web, port: 80, protocol: HTTP}]}}",
-        ));
-        known.objects.traffic_policies.put(tests::read(
-            "{metadata: {name: p, namespace: shop, uid: p, generation: 1, resourceVersion: '1'}, spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}, {group: gateway.networking.k8s.io, kind: HTTPRoute, name: gone}], maxBodyBytes: 1}}",
-        ));
-        known
-    }
-
-    #[test]
-    fn the_status_of_a_policy_is_written_once_with_what_is_to_say_of_it() {
-        let (mut known, mut compiler, mut decider) = (known(), Compiler::default(), Decider::default());
-        let target = (Kind::TrafficPolicy, ("shop".to_owned(), "p".to_owned()));
-        let mut decide = |known: &Known, now| {
-            let outcome = compiler.compile(&known.objects);
-            let mut decision = decider.decide(known, &outcome, &settings(), &BTreeMap::new(), now);
-            decision.jobs.remove(&target)
-        };
-        let Some(Job::Status { status, said, .. }) = decide(&known, Timestamp::UNIX_EPOCH) else {
-            panic!("nothing is written")
-        };
-        let reasons: Vec<_> = said.iter().map(|said| (said.is_warning, said.reason.as_str())).collect();
-        assert_eq!(reasons, [(true, "TargetNotFound")]);
-        let mut policy = TrafficPolicy::clone(known.objects.traffic_policies.get("shop", "p").unwrap());
-        policy.status = Some(serde_json::from_value(status).unwrap());
-        policy.metadata.resource_version = Some("2".to_owned());
-        known.objects.traffic_policies.put(policy);
-        let later = "2026-01-01T00:00:00Z".parse().unwrap();
-        assert!(decide(&known, later).is_none(), "it is written again");
-    }
-}
+mod tests;
