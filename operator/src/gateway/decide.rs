@@ -323,6 +323,13 @@ fn statuses(
         if !is_right {
             let status = json!({"ancestors": next.ancestors});
             add(decision, (Kind::TrafficPolicy, key), &**policy, policy.status.as_ref(), status);
+            // A service makes its policy before its routes, and says itself when these do not come.
+            let is_made = policy.owner_references().iter().any(|owner| owner.controller == Some(true));
+            if let (true, Some(Job::Status { said, .. })) =
+                (is_made, decision.jobs.get_mut(&(Kind::TrafficPolicy, key.clone())))
+            {
+                said.retain(|said| said.reason != compile::traffic::TARGET_NOT_FOUND);
+            }
         }
     }
     for (key, (verdicts, _)) in &outcome.policies.verdicts {
@@ -348,3 +355,6 @@ fn add<K: Resource>(
     let said = transitions(kind, &json!(live), &status);
     decision.jobs.insert((kind, key.clone()), Job::Status { resource_version, status, said });
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod configuration;
 pub mod duration;
 pub mod filter;
 pub mod grant;
+mod hosts;
 pub mod http;
 pub mod listener;
 pub mod needs;

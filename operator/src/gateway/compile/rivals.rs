@@ -2,13 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Bound,
     sync::Arc,
 };
 
 use flotilla_gateway_config::HostPattern;
 
-use super::{RouteKey, RouteKind, attach::Gateways, route::Route};
+use super::{RouteKey, RouteKind, attach::Gateways, hosts::Hosts, route::Route};
 use crate::gateway::{condition::Verdict, objects::Key};
 
 /// A listener of a gateway.
@@ -73,13 +72,13 @@ fn losers(routes: &BTreeMap<RouteKey, Arc<Route>>, gateways: &Gateways) -> BTree
         let listener = gateways.get(gateway).and_then(|all| all.all.iter().find(|found| found.id == id));
         let hostname = listener.and_then(|listener| listener.hostname.as_ref());
         rivals.sort_by(|(_, one), (_, other)| one.precedence().cmp(&other.precedence()));
-        let (mut http, mut grpc) = (Taken::default(), Taken::default());
+        let (mut http, mut grpc) = (Hosts::<&str>::default(), Hosts::<&str>::default());
         for (key, route) in rivals {
             let (own, others) =
                 if key.0 == RouteKind::Grpc { (&mut grpc, &http) } else { (&mut http, &grpc) };
             let hosts = common(hostname, &route.hostnames);
-            match hosts.iter().find_map(|host| others.by(host.as_ref())) {
-                None => own.take(hosts, &route.name),
+            match hosts.iter().find_map(|host| others.meeting(host.as_ref())) {
+                None => hosts.iter().for_each(|host| own.take(host.as_ref(), &route.name)),
                 Some(who) => {
                     let place = (gateway.clone(), id.to_owned());
                     losers.entry(key.clone()).or_default().insert(place, who.to_owned());
@@ -110,63 +109,6 @@ fn is_within(inner: &HostPattern, outer: &HostPattern) -> bool {
         (HostPattern::Below(one), HostPattern::Below(other)) => one == other || outer.fits(one.as_str()),
         (HostPattern::Below(_), HostPattern::Exact(_)) => false,
     }
-}
-
-/// Hosts with the routes that have them, found without comparing each with each.
-#[derive(Debug, Default)]
-struct Taken<'r> {
-    any: Option<&'r str>,
-    /// Labels from the last to the first, so that what is below a name comes after it.
-    exact: BTreeMap<String, &'r str>,
-    below: BTreeMap<String, &'r str>,
-}
-
-impl<'r> Taken<'r> {
-    fn take(&mut self, hosts: Vec<Option<HostPattern>>, by: &'r str) {
-        for host in hosts {
-            match host {
-                None => drop(self.any.get_or_insert(by)),
-                Some(HostPattern::Exact(name)) => {
-                    self.exact.entry(reversed(name.as_str())).or_insert(by);
-                }
-                Some(HostPattern::Below(name)) => {
-                    self.below.entry(reversed(name.as_str())).or_insert(by);
-                }
-            }
-        }
-    }
-
-    /// Who has a name that is meant by this host.
-    fn by(&self, host: Option<&HostPattern>) -> Option<&'r str> {
-        let Some(host) = host else {
-            return self.any.or_else(|| self.exact.values().chain(self.below.values()).next().copied());
-        };
-        let (HostPattern::Exact(name) | HostPattern::Below(name)) = host;
-        let name = reversed(name.as_str());
-        let above = || {
-            let mut parents = name.match_indices('.').map(|(end, _)| name.get(..end).unwrap_or_default());
-            parents.find_map(|parent| self.below.get(parent)).copied()
-        };
-        self.any.or_else(above).or_else(|| match host {
-            HostPattern::Exact(_) => self.exact.get(&name).copied(),
-            HostPattern::Below(_) => self
-                .below
-                .get(&name)
-                .copied()
-                .or_else(|| first_below(&self.exact, &name))
-                .or_else(|| first_below(&self.below, &name)),
-        })
-    }
-}
-
-fn first_below<'r>(names: &BTreeMap<String, &'r str>, parent: &str) -> Option<&'r str> {
-    let start = format!("{parent}.");
-    let mut after = names.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded));
-    after.next().filter(|(name, _)| name.starts_with(&start)).map(|(_, by)| *by)
-}
-
-fn reversed(name: &str) -> String {
-    name.rsplit('.').collect::<Vec<_>>().join(".")
 }
 
 /// The route without the listeners that it lost.

@@ -379,6 +379,26 @@ fn what_gateways_refuse_and_who_else_wants_a_route_is_named() {
 }
 
 #[test]
+fn one_object_may_be_all_policies_of_a_service() {
+    let spec = "ports: [{name: http, port: 80}], routes: [{name: public}], policies: {rateLimit: [{requests: 9, per: second}], auth: {jwt: {issuer: 'https://a'}}}";
+    let policies_applied = |fields: Value, status: Value| {
+        let mut observed = available(2);
+        observed.objects.extend(own(Kind::TrafficPolicy, "orders", json!({}), fields, status).objects);
+        let computed = self::status(spec, &observed, &applied());
+        let found = computed.conditions.iter().find(|found| found.type_ == condition::POLICIES_APPLIED);
+        found.map(|found| (found.status.clone(), found.reason.clone())).unwrap()
+    };
+    let says =
+        |status: &str| json!({"ancestors": [{"conditions": [{"type": "Accepted", "status": status}]}]});
+    let both = json!({"jwt": {}, "rateLimits": []});
+    let expected = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
+    assert_eq!(policies_applied(both.clone(), says("True")), expected("True", "Accepted"));
+    assert_eq!(policies_applied(both.clone(), says("False")), expected("False", "Refused"));
+    assert_eq!(policies_applied(both, json!({})), expected("Unknown", "Pending"));
+    assert_eq!(policies_applied(json!({"jwt": {}}), says("True")), expected("False", "NotMade"));
+}
+
+#[test]
 fn a_time_moves_when_a_problem_comes_and_not_while_it_stays() {
     let mut service: Microservice = microservice("spec: {image: app}");
     let at_second = |service: &Microservice, observed: &Observed, second| {

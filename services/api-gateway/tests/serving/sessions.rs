@@ -89,11 +89,31 @@ async fn a_cookie_leads_back_until_its_endpoint_is_gone() {
 }
 
 #[tokio::test]
-async fn the_key_of_cookies_is_not_shown() {
-    let gateway = Gateway::start(&config("{cookie: {name: session, key: SECRET}}", &patients().await)).await;
-    let request = Request::get("/config").header("host", "a.test").body(Full::default()).unwrap();
-    let shown = String::from_utf8(send(gateway.admin, request).await.body.to_vec()).unwrap();
-    assert!(shown.contains("\"name\":\"session\"") && !shown.contains("SECRET"), "{shown}");
+async fn a_header_leads_back_when_it_is_sent_as_it_was_got() {
+    let patients = patients().await;
+    let yaml = config("{sessionHeader: {name: x-session, key: secret}}", &patients);
+    let (gateway, second) = (Gateway::start(&yaml).await, Gateway::start(&yaml).await);
+    let first = with(&gateway, "x-none", "1").await;
+    let given = first.header("x-session").to_owned();
+    assert_eq!((given.len(), first.header("set-cookie")), (16, ""));
+    for gateway in [&gateway, &second].repeat(10) {
+        let answer = with(gateway, "x-session", &given).await;
+        assert_eq!((name(&answer), answer.header("x-session")), (name(&first), ""));
+    }
+    let answer = with(&gateway, "x-session", "of-others").await;
+    assert_eq!(answer.header("x-session").len(), 16, "it gets one of ours");
+}
+
+#[tokio::test]
+async fn the_keys_of_sessions_are_not_shown() {
+    for affinity in
+        ["{cookie: {name: session, key: SECRET}}", "{sessionHeader: {name: session, key: SECRET}}"]
+    {
+        let gateway = Gateway::start(&config(affinity, &patients().await)).await;
+        let request = Request::get("/config").header("host", "a.test").body(Full::default()).unwrap();
+        let shown = String::from_utf8(send(gateway.admin, request).await.body.to_vec()).unwrap();
+        assert!(shown.contains("\"name\":\"session\"") && !shown.contains("SECRET"), "{shown}");
+    }
 }
 
 #[tokio::test]

@@ -1,88 +1,121 @@
 //! Which listeners share names in TLS at one port, so that a client's connection to one may carry requests for another
 //! (GEP-3567).
 
-use flotilla_gateway_config::{Certificate, HostPattern};
-use rustls::{
-    client::verify_server_name,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-    server::ParsedCertificate,
-};
+use std::collections::{BTreeMap, HashMap};
+
+use flotilla_gateway_config::{Certificate, HostPattern, ListenerProtocol};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::{Fault, Listener};
-use crate::gateway::compile::attach::have_one_in_common;
+use crate::gateway::compile::hosts::Hosts;
 
-/// A label below a host that is a pattern, as no certificate names it by chance.
-const ANY_LABEL: &str = "any-label-of-flotilla";
+const ADVICE: &str = "a client may send requests for one on its connection to the other, which are answered with 421: give them \
+                      hosts and certificates that have no name in common";
 
-/// Marks those that share names.
+/// Marks those that share names. Certificates say more than hosts do.
 pub(super) fn settle(listeners: &mut [Listener]) {
-    let secure: Vec<_> = (0..listeners.len()).filter(|at| listeners.get(*at).is_some_and(ends_tls)).collect();
-    let mut found = Vec::new();
-    for at in &secure {
-        let others = secure.iter().filter(|other| *other != at);
-        let pairs: Vec<_> =
-            others.filter_map(|other| Some((listeners.get(*at)?, listeners.get(*other)?))).collect();
-        let pairs = || pairs.iter().filter(|(one, other)| one.port == other.port);
-        // Certificates say more than hosts do.
-        let fault = pairs()
-            .find_map(|(one, other)| certificates(one, other))
-            .or_else(|| pairs().find_map(|(one, other)| hosts(one, other)));
-        found.push((*at, fault));
+    let mut ports: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (place, listener) in listeners.iter().enumerate().filter(|(_, listener)| ends_tls(listener)) {
+        ports.entry(listener.port).or_default().push(place);
     }
-    for (at, fault) in found {
-        if let Some(listener) = listeners.get_mut(at) {
-            listener.overlap = fault;
+    for places in ports.values().filter(|places| places.len() > 1) {
+        let mut faults = hosts(listeners, places);
+        faults.extend(certificates(listeners, places));
+        for (place, fault) in faults {
+            if let Some(listener) = listeners.get_mut(place) {
+                listener.overlap = Some(fault);
+            }
         }
     }
 }
 
 fn ends_tls(listener: &Listener) -> bool {
-    listener.is_valid() && listener.tls.is_some()
+    let is_secure = matches!(listener.protocol, Some(ListenerProtocol::Https | ListenerProtocol::Tls));
+    is_secure && listener.is_valid() && listener.tls.is_some()
 }
 
-const ADVICE: &str = "a client may send requests for one on its connection to the other, which are answered with 421: give them \
-                      hosts and certificates that have no name in common";
+/// Listeners with what is wrong with them, by their places.
+type Faults = HashMap<usize, Fault>;
 
-fn hosts(one: &Listener, other: &Listener) -> Option<Fault> {
-    let meet = match (&one.hostname, &other.hostname) {
-        (Some(one), Some(other)) => have_one_in_common(one, other),
-        _ => true,
-    };
-    meet.then(|| {
+fn hosts(listeners: &[Listener], places: &[usize]) -> Faults {
+    let all = || places.iter().filter_map(|place| Some((*place, listeners.get(*place)?)));
+    let mut known = Hosts::default();
+    for (place, listener) in all() {
+        known.take(listener.hostname.as_ref(), place);
+    }
+    let fault = |(place, listener): (usize, &Listener)| {
+        let other = listeners.get(known.overlapping(listener.hostname.as_ref())?)?;
         let message = format!(
             "{} and {} of listener {:?} have names in common: {ADVICE}",
-            written(one.hostname.as_ref()),
+            written(listener.hostname.as_ref()),
             written(other.hostname.as_ref()),
             other.id
         );
-        Fault::new("OverlappingHostnames", message)
-    })
+        Some((place, Fault::new("OverlappingHostnames", message)))
+    };
+    all().filter_map(fault).collect()
 }
 
-/// Whether a certificate of one is good for the host of the other as well.
-fn certificates(one: &Listener, other: &Listener) -> Option<Fault> {
-    let covers = |from: &Listener, to: &Listener| {
-        let host = to.hostname.as_ref()?;
-        let name =
-            from.certificates.iter().find(|(_, certificate)| is_good_for(certificate, host))?.0.clone();
-        Some((name, host.to_string()))
-    };
-    let (name, host) = covers(one, other).or_else(|| covers(other, one))?;
-    let message = format!(
-        "certificate {name} is good for {host} too, and listener {:?} is at the same port: {ADVICE}",
-        other.id
-    );
-    Some(Fault::new("OverlappingCertificates", message))
+/// Who has a certificate for a name.
+#[derive(Default)]
+struct Holders {
+    all: Vec<usize>,
+    /// Those of which nothing is said yet, so that a certificate that all have is not looked at for each pair.
+    rest: Vec<usize>,
 }
 
-fn is_good_for(certificate: &Certificate, host: &HostPattern) -> bool {
-    let name = match host {
-        HostPattern::Exact(name) => name.as_str().to_owned(),
-        HostPattern::Below(_) => host.to_string().replacen('*', ANY_LABEL, 1),
+fn certificates(listeners: &[Listener], places: &[usize]) -> Faults {
+    let all = || places.iter().filter_map(|place| Some((*place, listeners.get(*place)?)));
+    let mut names: HashMap<String, Holders> = HashMap::new();
+    for (place, listener) in all() {
+        for name in listener.certificates.values().flat_map(names_of) {
+            let holders = names.entry(name).or_default();
+            if holders.all.last() != Some(&place) {
+                holders.all.push(place);
+                holders.rest.push(place);
+            }
+        }
+    }
+    let mut faults = Faults::new();
+    let id = |place: usize| listeners.get(place).map_or("", |listener| listener.id.as_str());
+    for (place, listener) in all() {
+        let Some(host) = &listener.hostname else { continue };
+        for name in covering(host) {
+            let Some(holders) = names.get_mut(&name) else { continue };
+            let Some(other) = holders.all.iter().find(|other| **other != place) else { continue };
+            let fault = |other: usize| {
+                let message = format!(
+                    "a certificate for {name} is good for {host}, and listener {:?} is at the same port: {ADVICE}",
+                    id(other)
+                );
+                Fault::new("OverlappingCertificates", message)
+            };
+            faults.entry(place).or_insert_with(|| fault(*other));
+            let (own, rest) = std::mem::take(&mut holders.rest).into_iter().partition(|rest| *rest == place);
+            holders.rest = own;
+            let rest: Vec<usize> = rest;
+            for other in rest {
+                faults.entry(other).or_insert_with(|| fault(place));
+            }
+        }
+    }
+    faults
+}
+
+/// The names in certificates that are good for a host (RFC 9525 section 6.3): a pattern stands for one label.
+fn covering(host: &HostPattern) -> Vec<String> {
+    let text = host.to_string();
+    let above = match host {
+        HostPattern::Exact(name) => name.as_str().split_once('.').map(|(_, above)| format!("*.{above}")),
+        HostPattern::Below(_) => None,
     };
-    let parsed = CertificateDer::from_pem_slice(certificate.chain.as_bytes());
-    let (Ok(parsed), Ok(name)) = (parsed, ServerName::try_from(name)) else { return false };
-    ParsedCertificate::try_from(&parsed).is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
+    std::iter::once(text).chain(above).collect()
+}
+
+fn names_of(certificate: &Certificate) -> Vec<String> {
+    let Ok(der) = CertificateDer::from_pem_slice(certificate.chain.as_bytes()) else { return Vec::new() };
+    let Ok(parsed) = webpki::EndEntityCert::try_from(&der) else { return Vec::new() };
+    parsed.valid_dns_names().map(str::to_ascii_lowercase).collect()
 }
 
 fn written(host: Option<&HostPattern>) -> String {

@@ -44,6 +44,10 @@ fn listeners_that_share_names_in_tls_say_so() {
         (&[("a.x.test", &["*.x.test"]), ("b.x.test", &["b.x.test"])], vec![certificates, certificates]),
         // It is good for both, and says more.
         (&[("a.x.test", &["a.x.test"]), ("*.x.test", &["*.x.test"])], vec![certificates, certificates]),
+        (
+            &[("a.x.test", &["*.x.test"]), ("b.x.test", &["*.x.test"]), ("c.x.test", &["*.x.test"])],
+            vec![certificates; 3],
+        ),
         (&[("*.a.test", &["*.a.test"]), ("*.b.test", &["*.b.test"])], vec!["", ""]),
         (&[("a.test", &["a.test"]), ("a.test", &["a.test"])], vec!["", ""]),
     ] {

@@ -37,6 +37,9 @@ pub struct Ancestor {
     pub section: Option<String>,
 }
 
+/// The reason of a policy whose target is not there.
+pub const TARGET_NOT_FOUND: &str = "TargetNotFound";
+
 /// What the status of a policy says: of each gateway, and of targets that are not there.
 pub type Verdicts = BTreeMap<Ancestor, Verdict>;
 

@@ -7,7 +7,7 @@ use std::{
 
 use flotilla_crds::v1alpha1::{PolicyTarget, PolicyTargetKind};
 
-use super::{Ancestor, Verdicts, translate::Translated};
+use super::{Ancestor, TARGET_NOT_FOUND, Verdicts, translate::Translated};
 use crate::gateway::{
     compile::{RouteKey, RouteKind, attach::Gateways, listener::Owner, route::Route},
     condition::Verdict,
@@ -165,7 +165,7 @@ impl Targets {
                         key: (policy.key.0.clone(), written.name.clone()),
                         section: written.section_name.clone(),
                     };
-                    missing.insert(ancestor, Verdict::bad("Accepted", "TargetNotFound", message));
+                    missing.insert(ancestor, Verdict::bad("Accepted", TARGET_NOT_FOUND, message));
                 }
                 Ok((target, touched)) => {
                     let source = Source { policy: Arc::clone(policy), target: place };
