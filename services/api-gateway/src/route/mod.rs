@@ -2,6 +2,7 @@
 
 mod backends;
 mod hosts;
+mod named;
 mod paths;
 #[cfg(test)]
 mod tests;
@@ -12,8 +13,11 @@ use flotilla_gateway_config::{self as config, GatewayConfig, HostPattern, Listen
 use http::request::Parts;
 
 pub use self::backends::{Backends, Share};
-pub(crate) use self::hosts::{Hosts, intersection};
 use self::paths::Paths;
+pub(crate) use self::{
+    hosts::{Hosts, intersection},
+    named::Named,
+};
 use crate::{
     filter::Filters,
     map::Map,
@@ -111,11 +115,9 @@ impl Table {
             let hosts = table.ports.entry(listener.port).or_default();
             let attached = hosts.entry(listener.hostname.as_ref());
             attached.name = listener.name.as_str().into();
-            let mut order = 0;
-            for (route, plain) in config.routes.iter().zip(&plain) {
-                if !is_attached(listener, route) {
-                    continue;
-                }
+            let (mut order, named) = (0, Named::by(listener));
+            let routes = config.routes.iter().zip(&plain).filter(|_| listener.protocol.has_requests());
+            for (route, plain) in routes.filter(|(route, _)| named.has(&route.name)) {
                 // Listeners without a policy share their rules.
                 let own = (!listener.policy.is_empty()).then(|| rules(route, &listener.policy, policies));
                 let rules = own.as_ref().unwrap_or(plain);
@@ -171,11 +173,6 @@ impl Attached {
             }
         }
     }
-}
-
-fn is_attached(listener: &Listener, route: &config::Route) -> bool {
-    listener.protocol.has_requests()
-        && listener.routes.as_ref().is_none_or(|names| names.contains(&route.name))
 }
 
 /// The rules of a route, for a listener with a policy.

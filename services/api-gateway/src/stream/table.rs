@@ -6,7 +6,7 @@ use flotilla_gateway_config::{self as config, BackendRef, Listener, ListenerProt
 
 use crate::{
     metrics::StreamMetrics,
-    route::{Backends, Hosts, intersection},
+    route::{Backends, Hosts, Named, intersection},
 };
 
 /// What is done with connections, or with datagrams.
@@ -44,10 +44,10 @@ impl Streams {
         all: impl Iterator<Item = (&'c config::Stream, &'c Arc<Stream>)>,
     ) -> Self {
         let mut hosts: Hosts<Option<Arc<Stream>>> = Hosts::default();
+        let named = Named::by(listener);
         for (written, stream) in all {
-            let is_named = listener.routes.as_ref().is_none_or(|names| names.contains(&written.name));
             let has_names = !written.hostnames.is_empty();
-            if !is_named || (has_names && listener.protocol != ListenerProtocol::Tls) {
+            if !named.has(&written.name) || (has_names && listener.protocol != ListenerProtocol::Tls) {
                 continue;
             }
             let names = written.hostnames.iter().map(Some).chain((!has_names).then_some(None));
