@@ -209,7 +209,6 @@ by_generation!(
     GatewayClass,
     Gateway,
     ListenerSet,
-    HttpRoute,
     GrpcRoute,
     TlsRoute,
     TcpRoute,
@@ -218,6 +217,25 @@ by_generation!(
     TrafficPolicy,
     ReferenceGrant
 );
+
+impl Watched for HttpRoute {
+    /// There may be thousands, and a list has room for four filters of a kilobyte each as soon as it has one.
+    fn trim(&mut self) {
+        for rule in self.spec.rules.iter_mut().flatten() {
+            rule.filters.iter_mut().for_each(Vec::shrink_to_fit);
+            for backend in rule.backend_refs.iter_mut().flatten() {
+                backend.filters.iter_mut().for_each(Vec::shrink_to_fit);
+            }
+            rule.backend_refs.iter_mut().for_each(Vec::shrink_to_fit);
+            rule.matches.iter_mut().for_each(Vec::shrink_to_fit);
+        }
+        self.spec.rules.iter_mut().for_each(Vec::shrink_to_fit);
+    }
+
+    fn is_alike(&self, other: &Self) -> bool {
+        same_specification(self, other)
+    }
+}
 
 impl Watched for Service {
     fn trim(&mut self) {

@@ -1,6 +1,9 @@
 //! To whom routes may send: Services, and how they are spoken to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use flotilla_gateway_config::{Backend, Protocol, ServiceRef};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
@@ -64,7 +67,7 @@ pub struct Backends<'a> {
     /// The policies that the route names, each with whether it is there.
     pub needed: BTreeMap<String, bool>,
     /// The backends by the names that the configuration has for them.
-    pub found: BTreeMap<String, Backend>,
+    pub found: BTreeMap<String, Arc<Backend>>,
     /// The Services that they are.
     pub services: BTreeSet<Key>,
     /// What is wrong with references, the first first.
@@ -104,7 +107,7 @@ impl<'a> Backends<'a> {
                         name = format!("{name}/{suffix}");
                         backend.affinity = Some(affinity.clone());
                     }
-                    self.found.insert(name.clone(), backend);
+                    self.found.insert(name.clone(), Arc::new(backend));
                     return Some(name);
                 }
                 None

@@ -1,6 +1,7 @@
 //! The configuration of one gateway, put together from its listeners and what was compiled of its routes.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -60,7 +61,7 @@ struct Written<'a> {
     listeners: Vec<Listener>,
     routes: Vec<&'a RawValue>,
     streams: Vec<&'a RawValue>,
-    backends: BTreeMap<&'a str, Backend>,
+    backends: BTreeMap<&'a str, Cow<'a, Backend>>,
     certificates: BTreeMap<&'a str, &'a Certificate>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     rate_limits: BTreeMap<&'a str, &'a RateLimit>,
@@ -98,7 +99,7 @@ fn write(gateway: &Key, listeners: &Listeners, pieces: &[Part], ports: &[Port]) 
     let usable: Vec<_> = listeners.all.iter().filter(|listener| listener.is_usable()).collect();
     let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let (mut http, mut streams) = (Vec::new(), Vec::new());
-    let mut backends: BTreeMap<&str, Backend> = BTreeMap::new();
+    let mut backends: BTreeMap<&str, Cow<'_, Backend>> = BTreeMap::new();
     let mut shows_certificate = false;
     let ids: BTreeSet<&str> = usable.iter().map(|listener| listener.id.as_str()).collect();
     let (mut rate_limits, mut jwt_providers) = (BTreeMap::new(), BTreeMap::new());
@@ -130,13 +131,14 @@ fn write(gateway: &Key, listeners: &Listeners, pieces: &[Part], ports: &[Port]) 
             named.entry(listener).or_default().extend(written.iter().map(|name| (*name).to_owned()));
         }
         let used = policed.as_ref().map_or(&route.backends, |policed| &policed.backends);
-        for (name, backend) in used {
-            let mut backend = backend.clone();
-            if let (Some(tls), Some(_)) = (&mut backend.tls, &listeners.client_certificate) {
+        backends.extend(used.iter().map(|(name, backend)| (name.as_str(), Cow::Borrowed(&**backend))));
+    }
+    if listeners.client_certificate.is_some() {
+        for backend in backends.values_mut().filter(|backend| backend.tls.is_some()) {
+            if let Some(tls) = &mut backend.to_mut().tls {
                 tls.certificate = Some(CLIENT_CERTIFICATE.to_owned());
                 shows_certificate = true;
             }
-            backends.insert(name, backend);
         }
     }
     let mut certificates: BTreeMap<&str, &Certificate> = usable

@@ -44,7 +44,7 @@ pub struct Route {
     /// What the configuration has of it.
     pub compiled: Compiled,
     /// Its backends by the names that the configuration has for them.
-    pub backends: BTreeMap<String, Backend>,
+    pub backends: BTreeMap<String, Arc<Backend>>,
     /// The Services that they are.
     pub services: BTreeSet<Key>,
     /// The policies that it names, each with whether it was there.

@@ -1,6 +1,9 @@
 //! A route with its policies. Listeners that ask for different things have different variants of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use flotilla_gateway_config::{
     Backend, Filter, Jwt, JwtProvider, RateKey, RateLimit, Route as Written, Rule,
@@ -83,7 +86,7 @@ pub(in crate::gateway::compile) struct Variant {
 #[derive(Debug, Default)]
 pub(in crate::gateway::compile) struct Policed {
     pub(in crate::gateway::compile) variants: Vec<Variant>,
-    pub(in crate::gateway::compile) backends: BTreeMap<String, Backend>,
+    pub(in crate::gateway::compile) backends: BTreeMap<String, Arc<Backend>>,
     pub(in crate::gateway::compile) rate_limits: BTreeMap<String, RateLimit>,
     pub(in crate::gateway::compile) providers: BTreeMap<String, JwtProvider>,
 }
@@ -159,7 +162,7 @@ impl Policed {
             let mut backend = backend.clone();
             if let Some((source, limits)) = &limits {
                 *name = format!("{name}/limits-{}", digest(&source.policy.key));
-                backend.limits = Some((*limits).clone());
+                Arc::make_mut(&mut backend).limits = Some((*limits).clone());
             }
             self.backends.insert(name.clone(), backend);
         }
