@@ -379,23 +379,23 @@ pub struct HttpRouteRulesBackendRefs {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct HttpRouteFilter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cors: Option<HttpCorsFilter>,
+    pub cors: Option<Box<HttpCorsFilter>>,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "extensionRef")]
-    pub extension_ref: Option<LocalObjectReference>,
+    pub extension_ref: Option<Box<LocalObjectReference>>,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "externalAuth")]
-    pub external_auth: Option<HttpRouteRulesFiltersExternalAuth>,
+    pub external_auth: Option<Box<HttpRouteRulesFiltersExternalAuth>>,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "requestHeaderModifier")]
-    pub request_header_modifier: Option<HttpHeaderFilter>,
+    pub request_header_modifier: Option<Box<HttpHeaderFilter>>,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "requestMirror")]
-    pub request_mirror: Option<HttpRequestMirrorFilter>,
+    pub request_mirror: Option<Box<HttpRequestMirrorFilter>>,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "requestRedirect")]
-    pub request_redirect: Option<HttpRequestRedirectFilter>,
+    pub request_redirect: Option<Box<HttpRequestRedirectFilter>>,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "responseHeaderModifier")]
-    pub response_header_modifier: Option<HttpHeaderFilter>,
+    pub response_header_modifier: Option<Box<HttpHeaderFilter>>,
     #[serde(rename = "type")]
     pub r#type: HttpRouteFilterType,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "urlRewrite")]
-    pub url_rewrite: Option<HttpUrlRewriteFilter>,
+    pub url_rewrite: Option<Box<HttpUrlRewriteFilter>>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -760,13 +760,13 @@ pub struct GrpcRouteRulesBackendRefs {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct GrpcRouteFilter {
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "extensionRef")]
-    pub extension_ref: Option<LocalObjectReference>,
+    pub extension_ref: Option<Box<LocalObjectReference>>,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "requestHeaderModifier")]
-    pub request_header_modifier: Option<HttpHeaderFilter>,
+    pub request_header_modifier: Option<Box<HttpHeaderFilter>>,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "requestMirror")]
-    pub request_mirror: Option<HttpRequestMirrorFilter>,
+    pub request_mirror: Option<Box<HttpRequestMirrorFilter>>,
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "responseHeaderModifier")]
-    pub response_header_modifier: Option<HttpHeaderFilter>,
+    pub response_header_modifier: Option<Box<HttpHeaderFilter>>,
     #[serde(rename = "type")]
     pub r#type: GrpcRouteRulesFiltersType,
 }

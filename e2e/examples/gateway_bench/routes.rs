@@ -202,7 +202,7 @@ async fn pod(client: &Client, namespace: &str) -> Result<String> {
     newest.and_then(|pod| pod.uid()).with_context(|| format!("no pod of Flotilla is in {namespace}"))
 }
 
-/// The value that this share of all does not exceed.
+/// The smallest value that this share of all does not exceed.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -211,6 +211,6 @@ async fn pod(client: &Client, namespace: &str) -> Result<String> {
 )]
 fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    let index = ((values.len().saturating_sub(1)) as f64 * share).ceil() as usize;
-    values.get(index).copied().unwrap_or_default()
+    let count = (values.len() as f64 * share).ceil() as usize;
+    values.get(count.saturating_sub(1)).copied().unwrap_or_default()
 }

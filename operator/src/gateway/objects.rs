@@ -118,7 +118,7 @@ impl<K: Watched> Store<K> {
         object.trim();
         let key = key(&object);
         let known = self.objects.get(&key);
-        if known.is_some_and(|known| is_older(object.meta(), known.meta())) {
+        if known.is_some_and(|known| !is_newer(object.meta(), known.meta())) {
             return false;
         }
         self.version += u64::from(!known.is_some_and(|known| known.is_alike(&object)));
@@ -179,10 +179,11 @@ fn key<K: Resource>(object: &K) -> Key {
     (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
 
-/// Whether an object is an older version of a known one, as when the answer to a write was faster than the watch.
-fn is_older(meta: &ObjectMeta, known: &ObjectMeta) -> bool {
+/// Whether an object is a newer version of a known one, or another one of its name. The answer to a write may be faster than
+/// the watch.
+fn is_newer(meta: &ObjectMeta, known: &ObjectMeta) -> bool {
     let number = |meta: &ObjectMeta| meta.resource_version.as_ref()?.parse::<u64>().ok();
-    meta.uid == known.uid && number(meta).zip(number(known)).is_some_and(|(this, known)| this < known)
+    meta.uid != known.uid || number(meta).zip(number(known)).is_none_or(|(this, known)| this > known)
 }
 
 /// Whether two versions are of one object, and of one specification.
@@ -219,7 +220,7 @@ by_generation!(
 );
 
 impl Watched for HttpRoute {
-    /// There may be thousands, and a list has room for four filters of a kilobyte each as soon as it has one.
+    /// There may be thousands, and a list has room for four as soon as it has one.
     fn trim(&mut self) {
         for rule in self.spec.rules.iter_mut().flatten() {
             rule.filters.iter_mut().for_each(Vec::shrink_to_fit);
