@@ -118,7 +118,8 @@ pub(super) fn write(results: &[Value], machine: &Machine) -> Result<String> {
          Written by `cargo xtask bench operator`, with the sizes of the columns as its arguments. Services have one port and no pods, so\n\
          what is measured is the operator and the API server. Everything shares one machine: {processors} processors and {memory_gib} GiB of memory for\n\
          the API server, etcd, the controllers, the operator and the program that measures. Times differ from machine to\n\
-         machine; compare within one run. The gateway has [benchmarks of its own](benchmarks-gateway.md).\n\n\
+         machine; compare within one run. The gateway has benchmarks of its own: [requests](benchmarks-gateway.md) and\n\
+         [routes](benchmarks-routes.md).\n\n\
          ![Time until all are Ready, and memory of the operator](benchmarks.svg)\n\n"
     );
     let names: Vec<_> = results.iter().map(name).collect();
