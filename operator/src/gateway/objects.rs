@@ -326,6 +326,18 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// A number that grows whenever something changes that gateways, routes or policies follow from. What is written of them
+    /// does not: a status.
+    pub fn version(&self) -> u64 {
+        self.shared_version()
+            + self.http_routes.version()
+            + self.grpc_routes.version()
+            + self.tls_routes.version()
+            + self.tcp_routes.version()
+            + self.udp_routes.version()
+            + self.traffic_policies.version()
+    }
+
     /// A number that grows whenever something changes that routes share: everything but the routes themselves, and policies
     /// that are put upon them.
     pub fn shared_version(&self) -> u64 {

@@ -128,6 +128,8 @@ impl Served {
 /// Compiles, and remembers what it has compiled.
 #[derive(Debug, Default)]
 pub struct Compiler {
+    /// What was compiled last, and of which version of the objects.
+    last: Option<(u64, Arc<Outcome>)>,
     shared: Option<Shared>,
     routes: BTreeMap<RouteKey, Arc<Route>>,
     rivals: Rivals,
@@ -145,7 +147,19 @@ struct Shared {
 
 impl Compiler {
     /// What follows from the objects as they are now.
-    pub fn compile(&mut self, objects: &Objects) -> Outcome {
+    pub fn compile(&mut self, objects: &Objects) -> Arc<Outcome> {
+        let version = objects.version();
+        if let Some((_, same)) = self.last.as_ref().filter(|(known, _)| *known == version) {
+            return Arc::clone(same);
+        }
+        // Not both at a time: with thousands of routes that is much.
+        self.last = None;
+        let outcome = Arc::new(self.compile_anew(objects));
+        self.last = Some((version, Arc::clone(&outcome)));
+        outcome
+    }
+
+    fn compile_anew(&mut self, objects: &Objects) -> Outcome {
         let version = objects.shared_version();
         let shared = match self.shared.take() {
             Some(shared) if shared.version == version => shared,

@@ -280,6 +280,11 @@ fn what_was_compiled_before_is_taken_again_and_the_same_as_anew() {
         "{metadata: {name: b, namespace: shop, uid: b, generation: 2}, spec: {parentRefs: [{name: gw}], hostnames: [b.test]}}",
     ));
     let second = compiler.compile(&objects);
+    // Its status is ours, and nothing follows from it.
+    objects.http_routes.put(read(
+        "{metadata: {name: b, namespace: shop, uid: b, generation: 2, resourceVersion: '9'}, spec: {parentRefs: [{name: gw}], hostnames: [b.test]}, status: {parents: []}}",
+    ));
+    assert!(Arc::ptr_eq(&second, &compiler.compile(&objects)));
     let key = |name: &str| (RouteKind::Http, ("shop".to_owned(), name.to_owned()));
     assert!(Arc::ptr_eq(&first.routes[&key("a")], &second.routes[&key("a")]));
     assert!(!Arc::ptr_eq(&first.routes[&key("b")], &second.routes[&key("b")]));
