@@ -92,7 +92,11 @@ async fn one_port_has_requests_and_streams_by_the_name_that_is_asked_for() {
         let error = their_client.connect(gateway.address, name).await.unwrap_err();
         let is_told = error.to_string().contains("UnrecognisedName");
         assert_eq!(is_told, reason == "tls", "{name}: {error}");
-        assert!(gateway.metrics().await.contains(&format!("refused_requests_total{{reason=\"{reason}\"}}")));
+    }
+    for (reason, count) in [("tls", 1), ("no-stream", 2)] {
+        gateway
+            .measures(&format!("flotilla_gateway_refused_requests_total{{reason=\"{reason}\"}} {count}"))
+            .await;
     }
     gateway.measures("flotilla_gateway_stream_connections_total{stream=\"passed\"} 2").await;
     gateway.measures("flotilla_gateway_stream_open_connections{stream=\"ended\"} 0").await;
