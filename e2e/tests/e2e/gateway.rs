@@ -248,7 +248,7 @@ async fn until_said(namespace: &TestNamespace, name: &str, reason: &str) -> Resu
     let api: Api<TrafficPolicy> = namespace.api();
     let api = &api;
     eventually(&format!("the policy {name} is {reason}"), || async move {
-        let policy = api.get(name).await?;
+        let Some(policy) = api.get_opt(name).await? else { return Ok(Err(Vec::new())) };
         let ancestors = policy.status.clone().unwrap_or_default().ancestors;
         let is_said = |condition: &Condition| condition.type_ == "Accepted" && condition.reason == reason;
         let is_done = ancestors.iter().any(|ancestor| ancestor.conditions.iter().any(is_said));
