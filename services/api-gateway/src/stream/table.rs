@@ -44,10 +44,10 @@ impl Streams {
         all: impl Iterator<Item = (&'c config::Stream, &'c Arc<Stream>)>,
     ) -> Self {
         let mut hosts: Hosts<Option<Arc<Stream>>> = Hosts::default();
-        let named = Named::by(listener);
+        let own = Named::by(listener);
         for (written, stream) in all {
             let has_names = !written.hostnames.is_empty();
-            if !named.has(&written.name) || (has_names && listener.protocol != ListenerProtocol::Tls) {
+            if !own.has(&written.name) || (has_names && listener.protocol != ListenerProtocol::Tls) {
                 continue;
             }
             let names = written.hostnames.iter().map(Some).chain((!has_names).then_some(None));
