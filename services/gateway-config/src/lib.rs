@@ -10,6 +10,7 @@ mod backend;
 mod check;
 mod filter;
 mod health_check;
+mod hosts;
 mod jwt;
 mod limits;
 mod listener;
@@ -29,6 +30,7 @@ pub use filter::{
     Cors, Filter, Fraction, HeaderModifier, HeaderValue, Mirror, PathModifier, Redirect, Rewrite, Scheme,
 };
 pub use health_check::{GrpcProbe, HealthCheck, HttpProbe, Probe};
+pub use hosts::{Disjoint, intersection};
 pub use jwt::{
     Claim, ClaimHeader, Jwks, Jwt, JwtAlgorithm, JwtProvider, RemoteJwks, RequiredClaim, TokenHeader,
     TokenSource,

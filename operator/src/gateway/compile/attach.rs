@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flotilla_crds::gateway_api::ParentReference;
-use flotilla_gateway_config::HostPattern;
+use flotilla_gateway_config::{HostPattern, intersection};
 
 use super::{
     RouteKind,
@@ -113,23 +113,7 @@ fn choose<'l>(
 
 /// Whether a listener's host and one of a route's have a name in common.
 fn meet(listener: Option<&HostPattern>, route: &[HostPattern]) -> bool {
-    let Some(listener) = listener else { return true };
-    route.is_empty() || route.iter().any(|host| have_one_in_common(listener, host))
-}
-
-/// Whether there is a name that both have.
-pub(super) fn have_one_in_common(one: &HostPattern, other: &HostPattern) -> bool {
-    match (one, other) {
-        (HostPattern::Exact(one), HostPattern::Exact(other)) => one == other,
-        (HostPattern::Exact(exact), pattern) | (pattern, HostPattern::Exact(exact)) => {
-            pattern.fits(exact.as_str())
-        }
-        (HostPattern::Below(one), HostPattern::Below(other)) => {
-            one == other
-                || HostPattern::Below(one.clone()).fits(other.as_str())
-                || HostPattern::Below(other.clone()).fits(one.as_str())
-        }
-    }
+    route.is_empty() || route.iter().any(|host| intersection(listener, Some(host)).is_ok())
 }
 
 #[cfg(test)]
@@ -148,8 +132,8 @@ mod tests {
             ("*.a.test", "*.b.test", false),
             ("*.a.test", "a.test", false),
         ] {
-            assert_eq!(have_one_in_common(&pattern(one), &pattern(other)), expected, "{one} {other}");
-            assert_eq!(have_one_in_common(&pattern(other), &pattern(one)), expected, "{other} {one}");
+            assert_eq!(meet(Some(&pattern(one)), &[pattern(other)]), expected, "{one} {other}");
+            assert_eq!(meet(Some(&pattern(other)), &[pattern(one)]), expected, "{other} {one}");
         }
     }
 }

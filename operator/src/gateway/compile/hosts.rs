@@ -75,10 +75,10 @@ fn reversed(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use flotilla_gateway_config::intersection;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::gateway::compile::attach::have_one_in_common;
 
     fn host() -> impl Strategy<Value = Option<HostPattern>> {
         prop::sample::select(vec!["", "a", "*.a", "b.a", "*.b.a", "c.b.a", "*.c.b.a", "ab", "*.ab", "b"])
@@ -92,10 +92,7 @@ mod tests {
             for (place, host) in all.iter().enumerate() {
                 hosts.take(host.as_ref(), place);
             }
-            let meets = |other: &Option<HostPattern>| match (&asked, other) {
-                (Some(one), Some(other)) => have_one_in_common(one, other),
-                _ => true,
-            };
+            let meets = |other: &Option<HostPattern>| intersection(asked.as_ref(), other.as_ref()).is_ok();
             prop_assert_eq!(hosts.meeting(asked.as_ref()).is_some(), all.iter().any(meets));
             let overlaps = |other: &Option<HostPattern>| *other != asked && meets(other);
             prop_assert_eq!(hosts.overlapping(asked.as_ref()).is_some(), all.iter().any(overlaps));

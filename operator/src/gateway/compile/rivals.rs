@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use flotilla_gateway_config::HostPattern;
+use flotilla_gateway_config::{HostPattern, intersection};
 
 use super::{RouteKey, RouteKind, attach::Gateways, hosts::Hosts, route::Route};
 use crate::gateway::{condition::Verdict, objects::Key};
@@ -94,21 +94,7 @@ fn common(listener: Option<&HostPattern>, route: &[HostPattern]) -> Vec<Option<H
     if route.is_empty() {
         return vec![listener.cloned()];
     }
-    let narrower = |host: &HostPattern| match (listener, host) {
-        (None, host) => Some(host.clone()),
-        (Some(listener), host) if is_within(host, listener) => Some(host.clone()),
-        (Some(listener), host) if is_within(listener, host) => Some(listener.clone()),
-        _ => None,
-    };
-    route.iter().filter_map(narrower).map(Some).collect()
-}
-
-fn is_within(inner: &HostPattern, outer: &HostPattern) -> bool {
-    match (inner, outer) {
-        (HostPattern::Exact(inner), outer) => outer.fits(inner.as_str()),
-        (HostPattern::Below(one), HostPattern::Below(other)) => one == other || outer.fits(one.as_str()),
-        (HostPattern::Below(_), HostPattern::Exact(_)) => false,
-    }
+    route.iter().filter_map(|host| intersection(listener, Some(host)).ok()).collect()
 }
 
 /// The route without the listeners that it lost.

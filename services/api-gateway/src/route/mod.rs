@@ -9,15 +9,14 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use flotilla_gateway_config::{self as config, GatewayConfig, HostPattern, Listener, Match, Retry};
+use flotilla_gateway_config::{
+    self as config, GatewayConfig, HostPattern, Listener, Match, Retry, intersection,
+};
 use http::request::Parts;
 
 pub use self::backends::{Backends, Share};
 use self::paths::Paths;
-pub(crate) use self::{
-    hosts::{Hosts, intersection},
-    named::Named,
-};
+pub(crate) use self::{hosts::Hosts, named::Named};
 use crate::{
     filter::Filters,
     map::Map,

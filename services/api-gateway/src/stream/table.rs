@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use flotilla_gateway_config::{self as config, BackendRef, Listener, ListenerProtocol};
+use flotilla_gateway_config::{self as config, BackendRef, Listener, ListenerProtocol, intersection};
 
 use crate::{
     metrics::StreamMetrics,
-    route::{Backends, Hosts, Named, intersection},
+    route::{Backends, Hosts, Named},
 };
 
 /// What is done with connections, or with datagrams.
