@@ -12,7 +12,7 @@ pub const CLASS_LABEL: &str = "gateway.networking.k8s.io/gateway-class-name";
 /// The longest value of a label.
 const LABEL_LENGTH: usize = 63;
 
-/// Hexadecimal digits that tell two shortened names apart.
+/// Hexadecimal digits that tell two names apart.
 const DIGEST_LENGTH: usize = 8;
 
 /// The value of [`GATEWAY_LABEL`]: the name, or as much of it as a label may have.
@@ -41,15 +41,21 @@ fn shortened(name: &str, most: usize) -> String {
 
 /// Names that are not written as they are end in a digest of what they were: two never become one.
 fn with_digest(name: &str, whole: &str, most: usize) -> String {
-    let digest = hex(&Sha256::digest(whole.as_bytes()));
-    let digest = digest.get(..DIGEST_LENGTH).unwrap_or_default();
+    let digest = digest(whole);
     let kept: String = name.chars().take(most - DIGEST_LENGTH - 1).collect();
     let kept = kept.trim_end_matches(['-', '.']);
     if kept.is_empty() { format!("gateway-{digest}") } else { format!("{kept}-{digest}") }
 }
 
+/// A few digits that tell a text from others.
+pub fn digest(text: &str) -> String {
+    let mut digits = hex(&Sha256::digest(text.as_bytes()));
+    digits.truncate(DIGEST_LENGTH);
+    digits
+}
+
 /// Bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string cannot fail.

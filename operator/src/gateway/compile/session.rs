@@ -7,13 +7,9 @@ use flotilla_crds::gateway_api::{
 use flotilla_gateway_config::{
     Affinity, CookieName, HeaderName, Match, Path, PathMatch, SessionCookie, SessionHeader,
 };
-use sha2::{Digest, Sha256};
 
 use super::{duration::milliseconds, filter::Unfit};
-use crate::gateway::names::hex;
-
-/// Hexadecimal digits that tell the sessions of two rules apart.
-const DIGEST_LENGTH: usize = 8;
+use crate::gateway::names::digest;
 
 /// The route that a rule belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +36,7 @@ pub fn session(
     place: usize,
     matches: &[Match],
 ) -> Result<Session, Unfit> {
-    let digest = hex(&Sha256::digest(format!("{}#{place}", origin.name)));
-    let suffix = format!("session-{}", digest.get(..DIGEST_LENGTH).unwrap_or_default());
+    let suffix = format!("session-{}", digest(&format!("{}#{place}", origin.name)));
     let name = written.session_name.clone().unwrap_or_else(|| suffix.clone());
     let key = Some(origin.uid.to_owned());
     let affinity = match written.r#type {

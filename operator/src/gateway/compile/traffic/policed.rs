@@ -9,7 +9,6 @@ use flotilla_gateway_config::{
     Backend, Filter, Jwt, JwtProvider, RateKey, RateLimit, Route as Written, Rule,
 };
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use super::{
     targets::{Field, Fields, Source, Target, Targets},
@@ -20,12 +19,9 @@ use crate::gateway::{
         RouteKey,
         route::{Compiled, Route},
     },
-    names::hex,
+    names::digest,
     objects::Key,
 };
-
-/// Hexadecimal digits that tell the backends of two policies apart.
-const DIGEST_LENGTH: usize = 8;
 
 /// What policies a route has at a gateway.
 #[derive(Debug, PartialEq)]
@@ -161,7 +157,8 @@ impl Policed {
             let Some(backend) = route.backends.get(name) else { continue };
             let mut backend = backend.clone();
             if let Some((source, limits)) = &limits {
-                *name = format!("{name}/limits-{}", digest(&source.policy.key));
+                let (namespace, policy) = &source.policy.key;
+                *name = format!("{name}/limits-{}", digest(&format!("{namespace}/{policy}")));
                 Arc::make_mut(&mut backend).limits = Some((*limits).clone());
             }
             self.backends.insert(name.clone(), backend);
@@ -196,9 +193,4 @@ fn named(source: &Source, name: &str) -> String {
 /// The name of a limit: what one target takes together shares it.
 fn limit_name(source: &Source, place: usize) -> String {
     named(source, &format!("{}/{place}", source.target))
-}
-
-fn digest((namespace, name): &Key) -> String {
-    let digest = hex(&Sha256::digest(format!("{namespace}/{name}")));
-    digest.get(..DIGEST_LENGTH).unwrap_or_default().to_owned()
 }
