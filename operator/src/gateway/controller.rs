@@ -1,6 +1,9 @@
 //! The loop of the control plane: takes in what has changed, has all that computed, and has written what differs.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
@@ -10,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    compile::{Compiler, RouteKind, needs},
+    compile::{Compiler, Outcome, RouteKind, needs},
     decide::{Decider, Decision},
     kind::Kind,
     objects::{Key, Objects, Store, Watched},
@@ -66,6 +69,7 @@ pub async fn run(
         settings,
         known: Known::default(),
         compiler: Compiler::default(),
+        measured: Weak::new(),
         decider: Decider::default(),
         publisher: Publisher::new(writer.clone(), events, reconcile.clone()),
         reconcile,
@@ -125,6 +129,8 @@ struct Control {
     settings: Settings,
     known: Known,
     compiler: Compiler,
+    /// What was measured last, which this does not keep.
+    measured: Weak<Outcome>,
     decider: Decider,
     publisher: Publisher,
     reconcile: ReconcileMetrics,
@@ -159,7 +165,12 @@ impl Control {
         let began = Instant::now();
         let running = self.reconcile.start();
         let outcome = self.compiler.compile(&self.known.objects);
-        self.metrics.compiled(began.elapsed(), outcome.gateways.len(), outcome.counts());
+        // The same as before was not compiled, and says nothing new.
+        let this = Arc::downgrade(&outcome);
+        if !self.measured.ptr_eq(&this) {
+            self.metrics.compiled(began.elapsed(), outcome.gateways.len(), outcome.counts());
+            self.measured = this;
+        }
         let failed = self.publisher.failed().clone();
         let Decision { jobs, look_again } =
             self.decider.decide(&self.known, &outcome, &self.settings, &failed, Timestamp::now());
