@@ -2,9 +2,12 @@
 
 use anyhow::{Result, ensure};
 use flotilla_crds::v1alpha1::{Microservice, TrafficPolicy};
-use flotilla_e2e::{in_namespace, kubectl};
+use flotilla_e2e::{TestNamespace, in_namespace, kubectl};
 use kube::{Api, api::PostParams};
 use serde_json::{Value, json};
+
+#[path = "../../../crds/tests/cases/traffic_policies.rs"]
+mod policies;
 
 fn object(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "flotilla.dev/v1alpha1", "kind": "Microservice", "metadata": {"name": name}, "spec": spec})
@@ -286,71 +289,25 @@ const CASES: &[(&str, Option<&str>)] = &[
     ),
 ];
 
-/// Pain 22: a wrong field is refused when it is written, and the error says what to write.
-/// YAML of the `spec` of a `TrafficPolicy`, where REF stands for a target, and a part of the error, or none for a valid one.
-const POLICIES: &[(&str, Option<&str>)] = &[
-    ("{REF, maxBodyBytes: 1}", None),
-    ("{REF}", Some("write at least one of rateLimits, jwt, cors, circuitBreaker and maxBodyBytes")),
-    ("{targetRefs: [], maxBodyBytes: 1}", Some("spec.targetRefs")),
-    (
-        "{targetRefs: [{group: gateway.networking.k8s.io, kind: Service, name: a}], maxBodyBytes: 1}",
-        Some("spec.targetRefs[0].kind"),
-    ),
-    (
-        "{targetRefs: [{group: example.com, kind: Gateway, name: a}], maxBodyBytes: 1}",
-        Some("spec.targetRefs[0].group"),
-    ),
-    ("{REF, rateLimits: [{requests: 1, per: minute, burst: 9, key: {type: ClientIP}}]}", None),
-    ("{REF, rateLimits: [{requests: 0, per: minute}]}", Some("spec.rateLimits[0].requests")),
-    ("{REF, rateLimits: [{requests: 1, per: day}]}", Some("spec.rateLimits[0].per")),
-    (
-        "{REF, rateLimits: [{requests: 1, per: hour, key: {type: Header}}]}",
-        Some("write it with type Header or Claim, and only there"),
-    ),
-    (
-        "{REF, rateLimits: [{requests: 1, per: hour, key: {type: ClientIP, name: a}}]}",
-        Some("write it with type Header or Claim, and only there"),
-    ),
-    (
-        "{REF, rateLimits: [{requests: 1, per: hour, key: {type: Claim, name: sub}}]}",
-        Some("a limit with a key of type Claim needs jwt.providers"),
-    ),
-    (
-        "{REF, rateLimits: [{requests: 1, per: hour, key: {type: Claim, name: sub}}], jwt: {providers: [{name: a, issuer: a, jwks: {uri: 'https://a'}}]}}",
-        None,
-    ),
-    ("{REF, jwt: {required: false}}", None),
-    ("{REF, jwt: {}}", Some("without a provider no token is good")),
-    ("{REF, jwt: {providers: []}}", Some("without a provider no token is good")),
-    (
-        "{REF, jwt: {providers: [{name: a, issuer: a, jwks: {uri: 'https://a'}}, {name: b, issuer: a, jwks: {uri: 'https://b'}}]}}",
-        Some("each provider needs another issuer"),
-    ),
-    (
-        "{REF, jwt: {providers: [{name: a, issuer: a, jwks: {}}]}}",
-        Some("write exactly one of uri, configMapRef and inline"),
-    ),
-    (
-        "{REF, jwt: {providers: [{name: a, issuer: a, jwks: {inline: '{}', configMapRef: {name: a}}}]}}",
-        Some("write exactly one of uri, configMapRef and inline"),
-    ),
-    (
-        "{REF, jwt: {providers: [{name: a, issuer: a, jwks: {uri: a}}]}}",
-        Some("spec.jwt.providers[0].jwks.uri"),
-    ),
-    (
-        "{REF, jwt: {providers: [{name: a, issuer: a, jwks: {inline: '{}'}, from: [{}]}]}}",
-        Some("write exactly one of header and cookie"),
-    ),
-    ("{REF, circuitBreaker: {maxRequests: 1}}", None),
-    ("{REF, circuitBreaker: {}}", Some("write maxRequests, maxConnections or both")),
-    ("{REF, circuitBreaker: {maxRequests: 1, maxPending: 1}}", Some("requests wait only for connections")),
-    ("{REF, cors: {allowOrigins: ['https://a.test'], maxAge: 0}}", Some("spec.cors.maxAge")),
-    ("{REF, maxBodyBytes: -1}", Some("spec.maxBodyBytes")),
-];
-
-/// What REF stands for.
-const TARGET: &str = "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: orders}]";
+/// What is wrong with what the API server says of an object, as it is when nobody writes it in types.
+async fn check(
+    namespace: &TestNamespace,
+    place: &str,
+    yaml: &str,
+    object: &Value,
+    expected: Option<&str>,
+) -> Result<Option<String>> {
+    let request = http::Request::post(format!("{place}?dryRun=All"))
+        .header("content-type", "application/json")
+        .body(serde_json::to_vec(object)?)?;
+    let result = namespace.client.request::<Value>(request).await.map_err(|error| error.to_string());
+    Ok(match (result, expected) {
+        (Ok(_), None) => None,
+        (Err(error), Some(part)) if error.contains(part) => None,
+        (Ok(_), Some(part)) => Some(format!("{yaml}: taken, although: {part}")),
+        (Err(error), _) => Some(format!("{yaml}: expected {expected:?}, got {error}")),
+    })
+}
 
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test operator"]
@@ -358,19 +315,10 @@ async fn every_rule_of_a_policy_takes_what_is_valid_and_names_what_is_not() -> R
     in_namespace("policycel", |namespace| async move {
         let api: Api<TrafficPolicy> = namespace.api();
         let mut wrong = Vec::new();
-        for (yaml, expected) in POLICIES {
-            let spec: Value = serde_saphyr::from_str(&yaml.replace("REF", TARGET))?;
-            let policy = json!({"apiVersion": "flotilla.dev/v1alpha1", "kind": "TrafficPolicy", "metadata": {"name": "orders"}, "spec": spec});
-            let request = http::Request::post(format!("{}?dryRun=All", api.resource_url()))
-                .header("content-type", "application/json")
-                .body(serde_json::to_vec(&policy)?)?;
-            let result = namespace.client.request::<Value>(request).await.map_err(|error| error.to_string());
-            match (result, expected) {
-                (Ok(_), None) => {}
-                (Err(error), Some(part)) if error.contains(part) => {}
-                (Ok(_), Some(part)) => wrong.push(format!("{yaml}: taken, although: {part}")),
-                (Err(error), _) => wrong.push(format!("{yaml}: expected {expected:?}, got {error}")),
-            }
+        for (yaml, expected) in policies::POLICIES {
+            wrong.extend(
+                check(&namespace, api.resource_url(), yaml, &policies::policy(yaml), *expected).await?,
+            );
         }
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
@@ -378,6 +326,7 @@ async fn every_rule_of_a_policy_takes_what_is_valid_and_names_what_is_not() -> R
     .await
 }
 
+/// Pain 22: a wrong field is refused when it is written, and the error says what to write.
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test operator"]
 async fn every_rule_takes_what_is_valid_and_names_what_is_not() -> Result<()> {
@@ -386,17 +335,8 @@ async fn every_rule_takes_what_is_valid_and_names_what_is_not() -> Result<()> {
         let dry = PostParams { dry_run: true, ..PostParams::default() };
         let mut wrong = Vec::new();
         for (yaml, expected) in CASES {
-            let spec: Value = serde_saphyr::from_str(yaml)?;
-            let request = http::Request::post(format!("{}?dryRun=All", api.resource_url()))
-                .header("content-type", "application/json")
-                .body(serde_json::to_vec(&object("orders", spec))?)?;
-            let result = namespace.client.request::<Value>(request).await.map_err(|error| error.to_string());
-            match (result, expected) {
-                (Ok(_), None) => {}
-                (Err(error), Some(part)) if error.contains(part) => {}
-                (Ok(_), Some(part)) => wrong.push(format!("{yaml}: taken, although: {part}")),
-                (Err(error), _) => wrong.push(format!("{yaml}: expected {expected:?}, got {error}")),
-            }
+            let object = object("orders", serde_saphyr::from_str(yaml)?);
+            wrong.extend(check(&namespace, api.resource_url(), yaml, &object, *expected).await?);
         }
         for (name, valid) in
             [("a", true), ("a-1", true), ("1a", false), ("a.b", false), (&*"a".repeat(53), false)]
