@@ -7,11 +7,13 @@ use std::{
 
 use anyhow::{Context, Result};
 use flotilla_crds::gateway_api::{Gateway, HttpRoute};
-use flotilla_e2e::{Machine, OPERATOR_NAMESPACE, TestNamespace, Usage, eventually, in_namespace};
+use flotilla_e2e::{
+    Machine, OPERATOR_NAMESPACE, TestNamespace, Usage, eventually, in_namespace, newest_pod, restart_operator,
+};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, ResourceExt as _,
+    Api,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
@@ -76,14 +78,11 @@ impl Bench {
 
     async fn measure(&self, namespace: &TestNamespace) -> Result<Value> {
         // Its memory shall be that of this run.
-        for arguments in [["rollout", "restart"].as_slice(), &["rollout", "status", "--timeout=120s"]] {
-            let all = [arguments, &["deployment/flotilla-operator", "-n", OPERATOR_NAMESPACE]].concat();
-            flotilla_e2e::kubectl(&all, "").await?;
-        }
+        restart_operator().await?;
         let address = serve(namespace).await?;
         let routes: Api<HttpRoute> = namespace.api();
-        let operator = pod(&namespace.client, OPERATOR_NAMESPACE).await?;
-        let gateway = pod(&namespace.client, &namespace.name).await?;
+        let operator = newest_pod(&namespace.client, OPERATOR_NAMESPACE, is_ours).await?;
+        let gateway = newest_pod(&namespace.client, &namespace.name, is_ours).await?;
         let mut client = Asker::open(address).await?;
 
         let before = Machine::pod(&operator)?;
@@ -186,20 +185,10 @@ fn is_accepted(route: &HttpRoute) -> bool {
     conditions.any(|condition| condition.type_ == "Accepted" && condition.status == "True")
 }
 
-/// The UID of the one pod that runs Flotilla's program in a namespace.
-async fn pod(client: &Client, namespace: &str) -> Result<String> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let of_ours = |pod: &Pod| {
-        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-        containers.filter_map(|container| container.image.as_deref()).any(|image| image.contains("flotilla"))
-    };
-    let newest = pods
-        .list(&ListParams::default())
-        .await?
-        .into_iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_none() && of_ours(pod))
-        .max_by_key(|pod| pod.creation_timestamp().map(|time| time.0));
-    newest.and_then(|pod| pod.uid()).with_context(|| format!("no pod of Flotilla is in {namespace}"))
+/// Whether a pod runs a program of Flotilla's.
+fn is_ours(pod: &Pod) -> bool {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers.filter_map(|container| container.image.as_deref()).any(|image| image.contains("flotilla"))
 }
 
 /// The smallest value that this share of all does not exceed.

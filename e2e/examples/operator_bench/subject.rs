@@ -2,11 +2,10 @@
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use flotilla_e2e::{OPERATOR_NAMESPACE, kubectl};
-use k8s_openapi::api::core::v1::Pod;
+use flotilla_e2e::{OPERATOR_NAMESPACE, newest_pod, restart_operator};
 use kube::{
-    Api, Client, ResourceExt,
-    api::{DynamicObject, ListParams},
+    Client,
+    api::DynamicObject,
     core::{ApiResource, GroupVersionKind},
 };
 use serde_json::{Value, json};
@@ -77,24 +76,11 @@ impl Subject {
 
     /// Starts the operator anew, if it runs in the cluster.
     pub(crate) async fn restart(self) -> Result<()> {
-        if self == Self::Flotilla {
-            for arguments in [["rollout", "restart"].as_slice(), &["rollout", "status", "--timeout=120s"]] {
-                let all = [arguments, &["deployment/flotilla-operator", "-n", OPERATOR_NAMESPACE]].concat();
-                kubectl(&all, "").await?;
-            }
-        }
-        Ok(())
+        if self == Self::Flotilla { restart_operator().await } else { Ok(()) }
     }
 
     /// The UID of the pod that it runs in.
     pub(crate) async fn pod(client: &Client) -> Result<String> {
-        let pods: Api<Pod> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
-        let newest = pods
-            .list(&ListParams::default())
-            .await?
-            .into_iter()
-            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-            .max_by_key(|pod| pod.creation_timestamp().map(|time| time.0));
-        newest.and_then(|pod| pod.uid()).context("the operator has no pod")
+        newest_pod(client, OPERATOR_NAMESPACE, |_| true).await.context("the operator has no pod")
     }
 }

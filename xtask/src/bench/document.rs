@@ -27,7 +27,7 @@ impl Machine {
 }
 
 /// A number of a result.
-fn number(result: &Value, field: &str) -> f64 {
+pub(super) fn number(result: &Value, field: &str) -> f64 {
     result[field].as_f64().unwrap_or_default()
 }
 
@@ -37,7 +37,8 @@ fn name(result: &Value) -> String {
     format!("{subject}, {}", number(result, "size"))
 }
 
-fn mib(result: &Value, field: &str) -> String {
+/// Bytes, as people read them.
+pub(super) fn mib(result: &Value, field: &str) -> String {
     format!("{:.0} MiB", number(result, field) / 1_048_576.0)
 }
 
@@ -58,7 +59,7 @@ fn busy(result: &Value) -> f64 {
 }
 
 /// A row: its name, and how a result is written.
-type Row = (&'static str, fn(&Value) -> String);
+pub(super) type Row = (&'static str, fn(&Value) -> String);
 
 const ROWS: [Row; 19] = [
     ("from the first created to the last Ready", |result| format!("{:.1} s", number(result, "seconds"))),
@@ -110,6 +111,23 @@ const ROWS: [Row; 19] = [
     ("everything deleted", |result| format!("{:.1} s", number(result, "delete_seconds"))),
 ];
 
+/// A table with a column for each result.
+pub(super) fn table(
+    text: &mut String,
+    name: fn(&Value) -> String,
+    rows: &[Row],
+    results: &[Value],
+) -> Result<()> {
+    let names: Vec<_> = results.iter().map(name).collect();
+    writeln!(text, "| | {} |", names.join(" | "))?;
+    writeln!(text, "|---|{}", "---|".repeat(results.len()))?;
+    for (name, of) in rows {
+        let cells: Vec<_> = results.iter().map(of).collect();
+        writeln!(text, "| {name} | {} |", cells.join(" | "))?;
+    }
+    Ok(())
+}
+
 /// The whole document.
 pub(super) fn write(results: &[Value], machine: &Machine) -> Result<String> {
     let Machine { processors, memory_gib } = machine;
@@ -122,13 +140,7 @@ pub(super) fn write(results: &[Value], machine: &Machine) -> Result<String> {
          [routes](benchmarks-routes.md).\n\n\
          ![Time until all are Ready, and memory of the operator](benchmarks.svg)\n\n"
     );
-    let names: Vec<_> = results.iter().map(name).collect();
-    writeln!(text, "| | {} |", names.join(" | "))?;
-    writeln!(text, "|---|{}", "---|".repeat(results.len()))?;
-    for (name, of) in ROWS {
-        let cells: Vec<_> = results.iter().map(of).collect();
-        writeln!(text, "| {name} | {} |", cells.join(" | "))?;
-    }
+    table(&mut text, name, &ROWS, results)?;
     text.push_str(
         "\nEach service becomes a ServiceAccount, a MicroserviceRevision, a NetworkPolicy, a Service and a Deployment. Its status is written\n\
          when the Deployment has been answered. \"At most\" has the restart in it, after which the operator reads everything anew.\n\

@@ -4,13 +4,10 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::running::{Time, of_waited_for};
+use super::running::{TICKS_A_SECOND, Time, of_waited_for};
 
 /// Of the processors' time, how much others may have had.
 const MOST: f64 = 0.1;
-
-/// `USER_HZ`, as [`Time`] has it.
-const TICKS_A_SECOND: f64 = 100.0;
 
 /// A moment from which on the machine is watched.
 pub(super) struct Watch {

@@ -1,13 +1,12 @@
 //! `docs/benchmarks-routes.md`: how fast a route reaches the requests that it is for, in a cluster, and what many routes cost.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::bench::document::Machine;
+use crate::bench::document::{Machine, Row, mib, number, table};
 use crate::cluster::{self, Options};
 use crate::install::install_with;
 use crate::{images, process, progress, workspace_root};
@@ -17,9 +16,6 @@ pub(super) const NAME: &str = "routes";
 
 /// How many routes there are beside the one that is looked at.
 const SIZES: [u32; 2] = [10, 5_000];
-
-/// A row: its name, and how a result is written.
-type Row = (&'static str, fn(&Value) -> String);
 
 const ROWS: [Row; 12] = [
     ("a new route, from the request that makes it to the first answer by it", |result| {
@@ -48,14 +44,6 @@ const ROWS: [Row; 12] = [
         format!("{} / {}", mib(result, "gateway_memory"), mib(result, "gateway_memory_peak"))
     }),
 ];
-
-fn number(result: &Value, field: &str) -> f64 {
-    result[field].as_f64().unwrap_or_default()
-}
-
-fn mib(result: &Value, field: &str) -> String {
-    format!("{:.0} MiB", number(result, field) / 1_048_576.0)
-}
 
 /// Half of the times, and 99 of 100.
 fn times(of: &Value, prefix: &str) -> String {
@@ -101,13 +89,7 @@ fn write(results: &[Value], machine: &Machine) -> Result<String> {
          Times are those of half of the {rounds:.0} rounds, and of 99 of 100. Everything shares one machine: {processors} processors and {memory_gib} GiB of memory\n\
          for the API server, etcd, the controllers, the operator, the gateway and the program that asks.\n\n"
     );
-    let names: Vec<_> = results.iter().map(|result| format!("{} routes", number(result, "size"))).collect();
-    writeln!(text, "| | {} |", names.join(" | "))?;
-    writeln!(text, "|---|{}", "---|".repeat(results.len()))?;
-    for (name, of) in ROWS {
-        let cells: Vec<_> = results.iter().map(of).collect();
-        writeln!(text, "| {name} | {} |", cells.join(" | "))?;
-    }
+    table(&mut text, |result| format!("{} routes", number(result, "size")), &ROWS, results)?;
     text.push_str(
         "\nA route is an HTTPRoute of its own with one rule, a header that is set and a rewrite, at a Gateway of the class `flotilla` with one\n\
          listener. The gateway is asked on one connection, a millisecond after each answer, until it answers by the route. A round makes a\n\

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::process;
 
 /// `USER_HZ`, which is the same on all machines that Linux runs on today.
-const TICKS_A_SECOND: f64 = 100.0;
+pub(super) const TICKS_A_SECOND: f64 = 100.0;
 
 /// A running process.
 pub(super) struct Running {
