@@ -257,7 +257,7 @@ mod tests {
             ("datacontenttype", json!("text/xml"), "datacontenttype"),
             ("type", json!("Paid"), "no type of events"),
             ("id", json!("seven"), "UUID"),
-            ("time", json!("yesterday"), "yesterday"),
+            ("time", json!("yesterday"), "year"),
         ] {
             let mut bad = good.clone();
             bad[field] = value;

@@ -16,20 +16,20 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 /// How long anything may take. Machines are busy at times.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long nothing is waited for.
-pub const SILENCE: Duration = Duration::from_millis(700);
+pub(crate) const SILENCE: Duration = Duration::from_millis(700);
 
-pub struct Case {
-    pub url: String,
-    pub bus: Arc<dyn Bus>,
+pub(crate) struct Case {
+    pub(crate) url: String,
+    pub(crate) bus: Arc<dyn Bus>,
     space: String,
     subscriptions: AtomicU32,
 }
 
 impl Case {
-    pub async fn new(url: String, name: &str) -> Self {
+    pub(crate) async fn new(url: String, name: &str) -> Self {
         flotilla_bus::prepare(&url).await.unwrap();
         let bus = flotilla_bus::connect(&url).unwrap();
         let run = Uuid::now_v7().simple().to_string();
@@ -39,57 +39,57 @@ impl Case {
     }
 
     /// A type of events that only this case has.
-    pub fn kind(&self, name: &str) -> EventType {
+    pub(crate) fn kind(&self, name: &str) -> EventType {
         EventType::try_from(format!("{}.{name}.v1", self.space)).unwrap()
     }
 
     /// All types of this case.
-    pub fn all(&self) -> Pattern {
+    pub(crate) fn all(&self) -> Pattern {
         Pattern::try_from(format!("{}.*", self.space).as_str()).unwrap()
     }
 
-    pub fn event(&self, key: &str, number: u32) -> Event {
+    pub(crate) fn event(&self, key: &str, number: u32) -> Event {
         Event::new("/conformance", self.kind("happened"), key, json!({ "number": number }))
     }
 
     /// A consumer that nobody else is.
-    pub fn consumer(&self) -> Consumer {
+    pub(crate) fn consumer(&self) -> Consumer {
         let count = self.subscriptions.fetch_add(1, Ordering::Relaxed);
         Consumer::try_from(format!("{}-{count}", self.space).as_str()).unwrap()
     }
 
     /// Everything, with a policy for the impatient.
-    pub fn subscription(&self, consumer: &Consumer) -> Subscription {
+    pub(crate) fn subscription(&self, consumer: &Consumer) -> Subscription {
         let mut subscription = Subscription::new(consumer.clone(), [self.all()]);
         subscription.policy =
             Policy { delays: vec![Duration::from_millis(300); 2], lease: Duration::from_secs(2) };
         subscription
     }
 
-    pub async fn subscribe(&self, consumer: &Consumer) -> Deliveries {
+    pub(crate) async fn subscribe(&self, consumer: &Consumer) -> Deliveries {
         self.bus.subscribe(self.subscription(consumer)).await.unwrap()
     }
 
-    pub async fn subscribe_with(&self, consumer: &Consumer, in_flight: u32) -> Deliveries {
+    pub(crate) async fn subscribe_with(&self, consumer: &Consumer, in_flight: u32) -> Deliveries {
         let mut subscription = self.subscription(consumer);
         subscription.in_flight = NonZeroU32::new(in_flight).unwrap();
         self.bus.subscribe(subscription).await.unwrap()
     }
 
-    pub async fn publish(&self, events: &[Event]) {
+    pub(crate) async fn publish(&self, events: &[Event]) {
         self.bus.publish(events).await.unwrap();
     }
 }
 
-pub fn number(event: &Event) -> u64 {
+pub(crate) fn number(event: &Event) -> u64 {
     event.data["number"].as_u64().unwrap()
 }
 
-pub async fn next(deliveries: &mut Deliveries) -> Delivery {
+pub(crate) async fn next(deliveries: &mut Deliveries) -> Delivery {
     timeout(PATIENCE, deliveries.next()).await.expect("nothing is delivered").expect("the subscription ended")
 }
 
-pub async fn take(deliveries: &mut Deliveries, count: usize) -> Vec<Delivery> {
+pub(crate) async fn take(deliveries: &mut Deliveries, count: usize) -> Vec<Delivery> {
     let mut taken = Vec::new();
     while taken.len() < count {
         taken.push(next(deliveries).await);
@@ -97,12 +97,12 @@ pub async fn take(deliveries: &mut Deliveries, count: usize) -> Vec<Delivery> {
     taken
 }
 
-pub async fn nothing(deliveries: &mut Deliveries) {
+pub(crate) async fn nothing(deliveries: &mut Deliveries) {
     if let Ok(delivery) = timeout(SILENCE, deliveries.next()).await {
         panic!("something is delivered: {delivery:?}");
     }
 }
 
-pub fn ids<'a>(events: impl IntoIterator<Item = &'a Event>) -> HashSet<Uuid> {
+pub(crate) fn ids<'a>(events: impl IntoIterator<Item = &'a Event>) -> HashSet<Uuid> {
     events.into_iter().map(|event| event.id).collect()
 }

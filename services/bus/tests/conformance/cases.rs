@@ -15,7 +15,7 @@ use tokio::{
 
 use super::case::{Case, PATIENCE, ids, next, nothing, number, take};
 
-pub async fn each_consumer_gets_what_it_wants(case: &Case) {
+pub(crate) async fn each_consumer_gets_what_it_wants(case: &Case) {
     let (all, some, none) = (case.consumer(), case.consumer(), case.consumer());
     let mut all = case.subscribe(&all).await;
     let mut subscription = case.subscription(&some);
@@ -42,7 +42,7 @@ pub async fn each_consumer_gets_what_it_wants(case: &Case) {
     }
 }
 
-pub async fn what_was_published_waits_for_its_consumer(case: &Case) {
+pub(crate) async fn what_was_published_waits_for_its_consumer(case: &Case) {
     let consumer = case.consumer();
     case.subscribe(&consumer).await.ended().await;
     let event = case.event("a", 1);
@@ -54,7 +54,7 @@ pub async fn what_was_published_waits_for_its_consumer(case: &Case) {
     nothing(&mut deliveries).await;
 }
 
-pub async fn what_failed_comes_again_after_its_delay(case: &Case) {
+pub(crate) async fn what_failed_comes_again_after_its_delay(case: &Case) {
     let mut deliveries = case.subscribe(&case.consumer()).await;
     let event = case.event("a", 1);
     case.publish(std::slice::from_ref(&event)).await;
@@ -67,7 +67,7 @@ pub async fn what_failed_comes_again_after_its_delay(case: &Case) {
     nothing(&mut deliveries).await;
 }
 
-pub async fn what_has_no_answer_has_failed(case: &Case) {
+pub(crate) async fn what_has_no_answer_has_failed(case: &Case) {
     let mut deliveries = case.subscribe(&case.consumer()).await;
     case.publish(&[case.event("a", 1)]).await;
     drop(next(&mut deliveries).await);
@@ -76,7 +76,7 @@ pub async fn what_has_no_answer_has_failed(case: &Case) {
     second.ack().await.unwrap();
 }
 
-pub async fn a_poison_goes_to_the_dead_letters_and_comes_back(case: &Case) {
+pub(crate) async fn a_poison_goes_to_the_dead_letters_and_comes_back(case: &Case) {
     let (consumer, other) = (case.consumer(), case.consumer());
     let mut deliveries = case.subscribe(&consumer).await;
     let mut others = case.subscribe(&other).await;
@@ -115,7 +115,7 @@ pub async fn a_poison_goes_to_the_dead_letters_and_comes_back(case: &Case) {
     nothing(&mut others).await;
 }
 
-pub async fn what_is_buried_is_not_tried_again(case: &Case) {
+pub(crate) async fn what_is_buried_is_not_tried_again(case: &Case) {
     let consumer = case.consumer();
     let mut deliveries = case.subscribe(&consumer).await;
     case.publish(&[case.event("a", 1)]).await;
@@ -125,7 +125,7 @@ pub async fn what_is_buried_is_not_tried_again(case: &Case) {
     assert_eq!((letters.len(), letters[0].attempts, letters[0].reason.as_str()), (1, 1, "no such order"));
 }
 
-pub async fn dead_letters_can_be_chosen(case: &Case) {
+pub(crate) async fn dead_letters_can_be_chosen(case: &Case) {
     let consumer = case.consumer();
     let mut deliveries = case.subscribe(&consumer).await;
     let events: Vec<_> = (1..=3).map(|number| case.event(&format!("key-{number}"), number)).collect();
@@ -144,7 +144,7 @@ pub async fn dead_letters_can_be_chosen(case: &Case) {
     assert_eq!(case.bus.dead_letters(&consumer, 1).await.unwrap().len(), 1);
 }
 
-pub async fn what_is_published_twice_comes_once(case: &Case) {
+pub(crate) async fn what_is_published_twice_comes_once(case: &Case) {
     let mut deliveries = case.subscribe(&case.consumer()).await;
     let (event, other) = (case.event("a", 1), case.event("a", 2));
     case.publish(&[event.clone(), event.clone()]).await;
@@ -159,7 +159,7 @@ pub async fn what_is_published_twice_comes_once(case: &Case) {
     nothing(&mut deliveries).await;
 }
 
-pub async fn a_consumer_has_no_more_than_it_asked_for(case: &Case) {
+pub(crate) async fn a_consumer_has_no_more_than_it_asked_for(case: &Case) {
     let mut deliveries = case.subscribe_with(&case.consumer(), 4).await;
     let events: Vec<_> = (0..50).map(|number| case.event(&format!("key-{number}"), number)).collect();
     case.publish(&events).await;
@@ -176,7 +176,7 @@ pub async fn a_consumer_has_no_more_than_it_asked_for(case: &Case) {
     }
 }
 
-pub async fn what_nobody_began_with_goes_back(case: &Case) {
+pub(crate) async fn what_nobody_began_with_goes_back(case: &Case) {
     let consumer = case.consumer();
     let mut first = case.subscribe_with(&consumer, 8).await;
     let events: Vec<_> = (0..8).map(|number| case.event(&format!("key-{number}"), number)).collect();
@@ -197,7 +197,7 @@ pub async fn what_nobody_began_with_goes_back(case: &Case) {
     assert!(case.bus.dead_letters(&consumer, 10).await.unwrap().is_empty());
 }
 
-pub async fn a_handler_runs_until_it_is_stopped(case: &Case) {
+pub(crate) async fn a_handler_runs_until_it_is_stopped(case: &Case) {
     let consumer = case.consumer();
     let deliveries = case.subscribe(&consumer).await;
     let events: Vec<_> = (0..4).map(|number| case.event(&format!("key-{number}"), number)).collect();
@@ -234,7 +234,7 @@ pub async fn a_handler_runs_until_it_is_stopped(case: &Case) {
     nothing(&mut case.subscribe(&consumer).await).await;
 }
 
-pub async fn many_events_all_come_once(case: &Case) {
+pub(crate) async fn many_events_all_come_once(case: &Case) {
     let mut deliveries = case.subscribe_with(&case.consumer(), 64).await;
     let events: Vec<_> =
         (0..1_000).map(|number| case.event(&format!("key-{}", number % 97), number)).collect();
@@ -255,7 +255,7 @@ pub async fn many_events_all_come_once(case: &Case) {
     nothing(&mut deliveries).await;
 }
 
-pub async fn what_is_too_large_is_refused(case: &Case) {
+pub(crate) async fn what_is_too_large_is_refused(case: &Case) {
     let mut deliveries = case.subscribe(&case.consumer()).await;
     let mut large = case.event("a", 1);
     large.data = json!("x".repeat(MAX_BYTES));

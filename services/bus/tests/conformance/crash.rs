@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use super::case::{Case, next, nothing};
 
 /// Subscribes, says what it has got, and does nothing more.
-pub async fn consumer_process() {
+pub(crate) async fn consumer_process() {
     let variable = |name| std::env::var(name).unwrap();
     let bus = flotilla_bus::connect(&variable("CONFORMANCE_URL")).unwrap();
     let consumer = Consumer::try_from(variable("CONFORMANCE_CONSUMER").as_str()).unwrap();
@@ -28,7 +28,7 @@ pub async fn consumer_process() {
     }
 }
 
-pub async fn what_a_killed_process_had_comes_again(case: &Case) {
+pub(crate) async fn what_a_killed_process_had_comes_again(case: &Case) {
     let consumer = case.consumer();
     // So that it is known before something is published.
     case.subscribe(&consumer).await.ended().await;

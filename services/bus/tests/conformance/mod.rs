@@ -5,7 +5,7 @@ mod cases;
 mod crash;
 mod order;
 
-pub use self::{case::*, cases::*, crash::*, order::*};
+pub(crate) use self::{case::*, cases::*, crash::*, order::*};
 
 /// Tests of an adapter. The argument is an async function that gives the address of a bus that is there.
 macro_rules! suite {

@@ -97,10 +97,10 @@ async fn run(case: &Case, workers: usize) {
     record.lock().unwrap().check();
 }
 
-pub async fn keys_stay_in_order_over_failures(case: &Case) {
+pub(crate) async fn keys_stay_in_order_over_failures(case: &Case) {
     run(case, 1).await;
 }
 
-pub async fn keys_stay_in_order_over_several_workers(case: &Case) {
+pub(crate) async fn keys_stay_in_order_over_several_workers(case: &Case) {
     run(case, 3).await;
 }
