@@ -134,10 +134,12 @@ impl Needed {
 mod tests {
     use std::sync::{Arc, atomic::AtomicU32};
 
+    use tokio::time::sleep;
+
     use super::*;
     use crate::drain::Announcement;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn it_is_ready_with_what_it_needs_and_degraded_without_what_it_wants() {
         let announcement = Announcement::default();
         let (database, pings) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
@@ -161,16 +163,16 @@ mod tests {
         database.store(false, Ordering::Relaxed);
         assert_eq!(health.unready().await, None);
         assert_eq!(pings.load(Ordering::Relaxed), 1);
-        tokio::time::advance(FRESH).await;
+        sleep(FRESH).await;
         assert_eq!(health.unready().await.unwrap(), "it has no database");
         database.store(true, Ordering::Relaxed);
-        tokio::time::advance(FRESH).await;
+        sleep(FRESH).await;
         assert_eq!(health.unready().await, None);
         announcement.enter(Phase::Leaving);
         assert_eq!(health.unready().await.unwrap(), "it is leaving");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_dependency_that_does_not_answer_is_not_there() {
         let health = Health::new(Announcement::default().hear()).need("database", std::future::pending);
         health.started();

@@ -117,7 +117,7 @@ mod tests {
         let text = metrics.encode().unwrap();
         for line in [
             r#"flotilla_shop_requests_total{service="order-service",method="GET",route="/v1/orders/{id}",code="200"} 1"#,
-            r#"flotilla_shop_request_duration_seconds_bucket{le="0.005",service="order-service",method="GET",route="/v1/orders/{id}"} 1"#,
+            r#"flotilla_shop_request_duration_seconds_bucket{service="order-service",le="0.005",method="GET",route="/v1/orders/{id}"} 1"#,
             r#"flotilla_shop_build_info{service="order-service",version="1.2.3"} 1"#,
             r#"flotilla_shop_refusals_total{service="order-service"} 0"#,
         ] {

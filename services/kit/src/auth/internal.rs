@@ -172,8 +172,10 @@ where
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     use jsonwebtoken::jwk::Jwk;
-    use rcgen::{KeyPair, PKCS_ED25519};
+    use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData};
+    use serde_json::json;
 
     use super::*;
 
@@ -184,10 +186,12 @@ mod tests {
     }
 
     fn service(name: &str) -> Service {
-        let pem = KeyPair::generate_for(&PKCS_ED25519).unwrap().serialize_pem();
+        let pair = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let pem = pair.serialize_pem();
         let key = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
-        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::EdDSA).unwrap();
-        jwk.common.key_id = Some(format!("{name}/1"));
+        let x = BASE64_URL_SAFE_NO_PAD.encode(pair.der_bytes());
+        let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "kid": format!("{name}/1"), "x": x });
+        let jwk = serde_json::from_value(jwk).unwrap();
         Service { signer: Signer::new(name, "1", &Secret::new(pem)).unwrap(), key, jwk }
     }
 

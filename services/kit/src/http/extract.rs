@@ -225,7 +225,7 @@ mod tests {
             ),
             (r#"{"lines":[],"note":["secret"]}"#, 422, "#/note", "expected a string"),
             ("[]", 422, "#", "expected struct Order with 2 elements"),
-            (r#"{"lines":[{"a/b":1},"#, 400, "#/lines/1", "the JSON ends or breaks here"),
+            (r#"{"lines":[{"a/b":1},"#, 400, "#/lines", "the JSON ends or breaks here"),
             ("", 400, "#", "the JSON ends or breaks here"),
             ("{\"lines\":[\u{1}]}", 400, "#/lines/0", "the JSON ends or breaks here"),
         ] {
