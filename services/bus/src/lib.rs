@@ -17,10 +17,13 @@ mod delivery;
 mod event;
 mod event_type;
 pub mod inbox;
+mod local;
 mod messaging;
 pub mod outbox;
 mod partition;
 pub mod postgres;
+pub mod rabbitmq;
+pub mod redis;
 mod subscription;
 
 pub use self::{

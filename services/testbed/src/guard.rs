@@ -39,7 +39,8 @@ impl Guard {
         script.args(["-c", SCRIPT, "guard"]).arg(folder.path()).arg(signal);
         script.arg(server.get_program()).args(server.get_args());
         script.envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        script.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // It tells of each process that it ends.
+        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         if let Some(owner) = owner {
             script.uid(owner.user).gid(owner.group);
         }

@@ -42,6 +42,22 @@ pub(crate) async fn each_consumer_gets_what_it_wants(case: &Case) {
     }
 }
 
+pub(crate) async fn a_consumer_wants_what_it_said_last(case: &Case) {
+    let consumer = case.consumer();
+    let mut subscription = case.subscription(&consumer);
+    subscription.types = vec![Pattern::try_from(case.kind("before").as_str()).unwrap()];
+    case.bus.subscribe(subscription.clone()).await.unwrap().ended().await;
+    subscription.types = vec![Pattern::try_from(case.kind("after").as_str()).unwrap()];
+    let mut deliveries = case.bus.subscribe(subscription).await.unwrap();
+    let (mut before, mut after) = (case.event("a", 1), case.event("a", 2));
+    (before.kind, after.kind) = (case.kind("before"), case.kind("after"));
+    case.publish(&[before, after.clone()]).await;
+    let delivery = next(&mut deliveries).await;
+    assert_eq!(delivery.event, after);
+    delivery.ack().await.unwrap();
+    nothing(&mut deliveries).await;
+}
+
 pub(crate) async fn what_was_published_waits_for_its_consumer(case: &Case) {
     let consumer = case.consumer();
     case.subscribe(&consumer).await.ended().await;

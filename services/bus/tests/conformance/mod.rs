@@ -12,6 +12,7 @@ macro_rules! suite {
     ($url:path) => {
         suite!($url;
             each_consumer_gets_what_it_wants,
+            a_consumer_wants_what_it_said_last,
             what_was_published_waits_for_its_consumer,
             what_failed_comes_again_after_its_delay,
             what_has_no_answer_has_failed,
