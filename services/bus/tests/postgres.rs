@@ -1,5 +1,7 @@
 //! The adapter of Postgres, held by the conformance suite and by what only it promises.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
 #[macro_use]
 mod conformance;
 
@@ -42,4 +44,14 @@ async fn an_answer_that_comes_too_late_changes_nothing() {
     let again = conformance::next(&mut deliveries).await;
     assert_eq!(again.attempt, 3);
     again.ack().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_killed_and_comes_back_has_lost_nothing() {
+    let mut server = Postgres::start().unwrap();
+    let case = conformance::Case::new(server.url("postgres"), "restart").await;
+    conformance::a_broker_that_is_killed_and_comes_back_has_lost_nothing(&case, |is_up| {
+        if is_up { server.start_again().unwrap() } else { server.stop().unwrap() }
+    })
+    .await;
 }

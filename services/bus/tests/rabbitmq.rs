@@ -1,5 +1,7 @@
 //! The adapter of RabbitMQ, held by the conformance suite.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
 #[macro_use]
 mod conformance;
 
@@ -19,3 +21,14 @@ async fn url() -> String {
 }
 
 suite!(url);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_killed_and_comes_back_has_lost_nothing() {
+    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
+    let mut server = RabbitMq::start().unwrap();
+    let case = conformance::Case::new(server.url(), "restart").await;
+    conformance::a_broker_that_is_killed_and_comes_back_has_lost_nothing(&case, |is_up| {
+        if is_up { server.start_again().unwrap() } else { server.kill().unwrap() }
+    })
+    .await;
+}

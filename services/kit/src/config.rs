@@ -136,7 +136,7 @@ pub enum LogFormat {
 /// The database of a service.
 #[derive(Args, Clone, Debug)]
 pub struct Database {
-    /// The database: postgres://USER:PASSWORD@HOST/DATABASE
+    /// The database, as `postgres://USER:PASSWORD@HOST/DATABASE`
     #[arg(long, env = "SHOP_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<Secret<String>>,
 
@@ -167,7 +167,7 @@ impl Database {
 /// The bus that carries events between services.
 #[derive(Args, Clone, Debug)]
 pub struct Bus {
-    /// The bus: postgres://USER:PASSWORD@HOST/DATABASE, amqp://USER:PASSWORD@HOST/VHOST or redis://HOST
+    /// The bus, as `postgres://USER:PASSWORD@HOST/DATABASE`, `amqp://USER:PASSWORD@HOST/VHOST` or `redis://HOST`
     #[arg(long, env = "SHOP_BUS_URL", hide_env_values = true, value_name = "URL")]
     pub bus_url: Option<Secret<String>>,
 

@@ -49,6 +49,6 @@ where
             .boxed(),
         LogFormat::Text => fmt::layer().with_writer(writer).boxed(),
     };
-    let traces = tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer));
-    Ok(tracing_subscriber::registry().with(EnvFilter::try_new(filter)?).with(logs).with(traces))
+    let recording = tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer));
+    Ok(tracing_subscriber::registry().with(EnvFilter::try_new(filter)?).with(logs).with(recording))
 }

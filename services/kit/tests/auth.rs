@@ -1,5 +1,7 @@
 //! Tokens from outside, with the keys of an issuer that publishes them over HTTP.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
 use std::{
     sync::{
         Arc, Mutex,

@@ -1,5 +1,7 @@
 //! Migrations and Idempotency-Key, on a real Postgres.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
 use std::{sync::OnceLock, time::Duration};
 
 use axum::{

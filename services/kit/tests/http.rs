@@ -1,5 +1,7 @@
 //! What a service answers to requests that are not as they should be, over real connections.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
@@ -35,8 +37,12 @@ struct Server {
     metrics: Arc<Metrics>,
 }
 
+async fn panics() {
+    panic!("on purpose");
+}
+
 async fn start() -> Server {
-    let routes =
+    let handlers =
         Router::new()
             .route("/v1/orders", post(|Json(order): Json<Order>| async move { order.quantity.to_string() }))
             .route("/v1/orders/{id}", get(|Path(id): Path<u32>| async move { id.to_string() }))
@@ -46,14 +52,7 @@ async fn start() -> Server {
                     page.limit().map(|limit| limit.to_string())
                 }),
             )
-            .route(
-                "/panics",
-                get(|| async {
-                    if true {
-                        panic!("on purpose")
-                    }
-                }),
-            )
+            .route("/panics", get(panics))
             .route("/hangs", get(|| async { sleep(Duration::from_secs(600)).await }))
             .route("/slow", get(|| async { sleep(Duration::from_millis(600)).await }));
     let limits = Limits {
@@ -62,7 +61,7 @@ async fn start() -> Server {
         deadline: Duration::from_secs(2),
     };
     let metrics = Arc::new(Metrics::new("test-service", "0"));
-    let router = wrap(routes, limits, Arc::clone(&metrics));
+    let router = wrap(handlers, limits, Arc::clone(&metrics));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let announcement = Announcement::default();

@@ -1,6 +1,9 @@
 //! A password, a token and the number of a card go through a service; nothing that it writes has them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
 use std::{
+    fmt::Write as _,
     io::{self, Write},
     sync::{Arc, Mutex},
     time::Duration,
@@ -99,8 +102,8 @@ async fn what_is_secret_is_in_nothing_that_a_service_writes() {
     let (traces, mut spans) = Traces::new("test-service", 1.0, Arc::clone(&metrics));
     let subscriber =
         telemetry::subscriber("trace", LogFormat::Json, Some(traces.tracer()), written.clone()).unwrap();
-    let routes = Router::new().route("/v1/payments", post(pay)).route("/v1/reset/{token}", post(pay));
-    let router = wrap(routes, Limits::default(), Arc::clone(&metrics));
+    let handlers = Router::new().route("/v1/payments", post(pay)).route("/v1/reset/{token}", post(pay));
+    let router = wrap(handlers, Limits::default(), Arc::clone(&metrics));
     let bodies = [
         format!(r#"{{"password":"{PASSWORD}","card":"{CARD}","amount":1}}"#),
         format!(r#"{{"password":"{PASSWORD}","card":"{CARD}","amount":0}}"#),
@@ -113,7 +116,7 @@ async fn what_is_secret_is_in_nothing_that_a_service_writes() {
         for body in &bodies {
             for path in [format!("/v1/payments?token={TOKEN}"), format!("/v1/reset/{TOKEN}")] {
                 let response = router.clone().oneshot(request(&path, body)).await.unwrap();
-                answers.push_str(&format!("{:?}", response.headers()));
+                write!(answers, "{:?}", response.headers()).unwrap();
                 let body = response.into_body().collect().await.unwrap().to_bytes();
                 answers.push_str(std::str::from_utf8(&body).unwrap());
             }
@@ -125,7 +128,7 @@ async fn what_is_secret_is_in_nothing_that_a_service_writes() {
     tokio::time::sleep(Duration::from_millis(10)).await;
     let mut recorded = String::new();
     while let Ok(Message::Span(span)) = spans.try_recv() {
-        recorded.push_str(&format!("{span:?}\n"));
+        writeln!(recorded, "{span:?}").unwrap();
     }
     let logs = written.text();
     let measured = metrics.encode().unwrap();

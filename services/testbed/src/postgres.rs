@@ -89,6 +89,14 @@ impl Postgres {
         self.guard.take().map_or(Ok(()), Guard::kill)
     }
 
+    /// Runs SQL in a database, as the superuser.
+    pub fn run(&self, database: &str, sql: &str) -> Result<(), Error> {
+        let mut psql =
+            Command::new(program::find("psql", "postgresql-client", &program::postgres_folders())?);
+        psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command"]).arg(sql);
+        program::run("psql", None, psql.arg(self.url(database)))
+    }
+
     /// The address of a database, as the superuser.
     pub fn url(&self, database: &str) -> String {
         self.url_of("postgres", &self.password, database)

@@ -1,5 +1,14 @@
 //! Real servers, started and ended.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
+
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -42,6 +51,9 @@ fn each_runs_is_killed_comes_back_and_goes_with_its_owner() {
         (Postgres::start().unwrap(), Redis::start().unwrap(), RabbitMq::start().unwrap());
     let urls = [postgres.url("postgres"), redis.url(), rabbitmq.url()];
     assert!(urls.iter().all(|url| listens(url)));
+    postgres.run("postgres", "create database kept").unwrap();
+    let error = postgres.run("postgres", "create database kept").unwrap_err().to_string();
+    assert!(error.contains("already exists"), "{error}");
     postgres.stop().unwrap();
     redis.kill().unwrap();
     rabbitmq.wipe().unwrap();
@@ -50,6 +62,7 @@ fn each_runs_is_killed_comes_back_and_goes_with_its_owner() {
     redis.start_again().unwrap();
     rabbitmq.start_again().unwrap();
     assert!(urls.iter().all(|url| listens(url)));
+    postgres.run("kept", "select 1").unwrap();
     drop((postgres, redis, rabbitmq));
     assert!(!urls.iter().any(|url| listens(url)));
     assert_eq!(folders(std::process::id()), before);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// What waits, by key.
 #[derive(Debug)]
 pub(super) struct Lanes<T> {
-    lanes: HashMap<String, VecDeque<T>>,
+    items: HashMap<String, VecDeque<T>>,
     ready: VecDeque<String>,
     parked: BTreeSet<(Instant, String)>,
     waiting: usize,
@@ -16,7 +16,7 @@ pub(super) struct Lanes<T> {
 
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
-        Self { lanes: HashMap::new(), ready: VecDeque::new(), parked: BTreeSet::new(), waiting: 0 }
+        Self { items: HashMap::new(), ready: VecDeque::new(), parked: BTreeSet::new(), waiting: 0 }
     }
 }
 
@@ -24,10 +24,10 @@ impl<T> Lanes<T> {
     /// Something new, behind all others of its key.
     pub(super) fn arrive(&mut self, key: &str, item: T) {
         self.waiting += 1;
-        if let Some(lane) = self.lanes.get_mut(key) {
+        if let Some(lane) = self.items.get_mut(key) {
             lane.push_back(item);
         } else {
-            self.lanes.insert(key.to_owned(), VecDeque::from([item]));
+            self.items.insert(key.to_owned(), VecDeque::from([item]));
             self.ready.push_back(key.to_owned());
         }
     }
@@ -40,23 +40,23 @@ impl<T> Lanes<T> {
             }
         }
         let key = self.ready.pop_front()?;
-        let item = self.lanes.get_mut(&key)?.pop_front()?;
+        let item = self.items.get_mut(&key)?.pop_front()?;
         self.waiting -= 1;
         Some(item)
     }
 
     /// What was out is done with: the next of its key may go.
     pub(super) fn finish(&mut self, key: &str) {
-        if self.lanes.get(key).is_some_and(|lane| lane.is_empty()) {
-            self.lanes.remove(key);
-        } else if self.lanes.contains_key(key) {
+        if self.items.get(key).is_some_and(VecDeque::is_empty) {
+            self.items.remove(key);
+        } else if self.items.contains_key(key) {
             self.ready.push_back(key.to_owned());
         }
     }
 
     /// What was out waits until then, before all others of its key.
     pub(super) fn park(&mut self, key: &str, item: T, until: Instant) {
-        if let Some(lane) = self.lanes.get_mut(key) {
+        if let Some(lane) = self.items.get_mut(key) {
             lane.push_front(item);
             self.waiting += 1;
             self.parked.insert((until, key.to_owned()));

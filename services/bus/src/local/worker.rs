@@ -220,12 +220,11 @@ impl<'a, S: Session> Worker<'a, S> {
                 Verdict::Dead(reason) => self.bury(held, reason).await?,
                 Verdict::Again(reason) => {
                     held.failures += 1;
-                    match self.subscription.policy.after(held.failures) {
-                        Some(delay) => self.lanes.park(&key, held, Instant::now() + delay),
-                        None => {
-                            held.failures -= 1;
-                            self.bury(held, reason).await?;
-                        }
+                    if let Some(delay) = self.subscription.policy.after(held.failures) {
+                        self.lanes.park(&key, held, Instant::now() + delay);
+                    } else {
+                        held.failures -= 1;
+                        self.bury(held, reason).await?;
                     }
                 }
             }

@@ -7,7 +7,10 @@ mod sweep;
 use jiff_sqlx::{Timestamp, ToSqlx};
 use sqlx::{PgPool, PgTransaction, types::Json};
 
-pub use self::relay::{Relay, Wake};
+pub use self::{
+    relay::{Relay, Wake},
+    sweep::sweep,
+};
 use crate::{Error, Event, Pattern, partition::partition};
 
 /// Parts of the outbox. Each has one relay at a time, so that keys stay in order.
@@ -34,7 +37,8 @@ pub async fn append(transaction: &mut PgTransaction<'_>, event: &Event) -> Resul
 }
 
 /// Has everything of these types that was appended since be published again, and says how much. Consumers that have
-/// handled it find that in their inbox.
+/// handled it find that in their inbox. After a broker has lost all that it had, they have to be subscribed again first;
+/// those that run are within seconds.
 pub async fn replay(pool: &PgPool, since: jiff::Timestamp, kinds: &[Pattern]) -> Result<u64, Error> {
     let patterns: Vec<_> = kinds.iter().map(|pattern| pattern.as_str().to_owned()).collect();
     let replayed = sqlx::query!(

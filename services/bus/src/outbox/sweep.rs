@@ -15,8 +15,8 @@ const INBOX: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Rows that are removed at a time, so that no transaction is long.
 const BATCH: i64 = 1_000;
 
-/// Removes what is old.
-pub(super) async fn sweep(pool: &PgPool) -> Result<(), sqlx::Error> {
+/// Removes what is old. A relay does so from time to time.
+pub async fn sweep(pool: &PgPool) -> Result<(), sqlx::Error> {
     let full = BATCH.unsigned_abs();
     while forget(pool).await? == full {}
     while inbox::forget(pool, INBOX, BATCH).await? == full {}

@@ -32,9 +32,8 @@ impl Case {
     pub(crate) async fn new(url: String, name: &str) -> Self {
         flotilla_bus::prepare(&url).await.unwrap();
         let bus = flotilla_bus::connect(&url).unwrap();
-        let run = Uuid::now_v7().simple().to_string();
         let words: String = name.split('_').filter_map(|word| word.chars().next()).collect();
-        let space = format!("{words}{}", &run[20..]);
+        let space = format!("{words}{}", Uuid::now_v7().simple());
         Self { url, bus, space, subscriptions: AtomicU32::new(0) }
     }
 

@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use super::case::{Case, next, nothing};
 
 /// Subscribes, says what it has got, and does nothing more.
+#[expect(clippy::print_stdout, reason = "read by whoever started it")]
 pub(crate) async fn consumer_process() {
     let variable = |name| std::env::var(name).unwrap();
     let bus = flotilla_bus::connect(&variable("CONFORMANCE_URL")).unwrap();

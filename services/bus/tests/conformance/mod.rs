@@ -4,8 +4,9 @@ mod case;
 mod cases;
 mod crash;
 mod order;
+mod restart;
 
-pub(crate) use self::{case::*, cases::*, crash::*, order::*};
+pub(crate) use self::{case::*, cases::*, crash::*, order::*, restart::*};
 
 /// Tests of an adapter. The argument is an async function that gives the address of a bus that is there.
 macro_rules! suite {

@@ -36,7 +36,7 @@ pub enum Error {
 
 /// The tables that this crate needs in the database of a service, in a schema of their own.
 pub fn migrations() -> Migrator {
-    let mut migrator = sqlx::migrate!();
+    let mut migrator = sqlx::migrate!("migrations/kit");
     migrator.create_schema("kit");
     migrator.dangerous_set_table_name("kit.migrations");
     migrator

@@ -15,7 +15,7 @@ use axum::{
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sqlx::{PgPool, PgTransaction, types::Json};
+use sqlx::{PgPool, PgTransaction, error::DatabaseError, types::Json};
 
 use super::{Problem, layer::only};
 
@@ -186,7 +186,7 @@ pub async fn begin(transaction: &mut PgTransaction<'_>, request: &Request<'_>) -
 fn in_flight(error: sqlx::Error) -> Problem {
     let is_locked = error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(DatabaseError::code)
         .is_some_and(|code| code == LOCK_NOT_AVAILABLE);
     if is_locked { conflict() } else { error.into() }
 }

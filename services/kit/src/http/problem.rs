@@ -17,7 +17,10 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+
 
 /// What went wrong with a request, for whoever made it.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     detail: Cow<'static, str>,
@@ -62,7 +65,8 @@ struct Body<'a> {
 impl Problem {
     /// A problem. `code` names its kind for programs, and `detail` says what to do.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), headers: HeaderMap::new() }
+        let (errors, headers) = (Vec::new(), HeaderMap::new());
+        Self(Box::new(Parts { status, code, detail: detail.into(), errors, headers }))
     }
 
     /// Something of the service failed. The cause is logged and not told.
@@ -93,28 +97,28 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, pointer: &str, detail: impl Into<String>) -> Self {
         let place = Place::Pointer(fragment(pointer));
-        self.errors.push(Detail { place, detail: detail.into() });
+        self.0.errors.push(Detail { place, detail: detail.into() });
         self
     }
 
     /// A parameter of the path or the query is wrong.
     #[must_use]
     pub fn parameter(mut self, name: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors.push(Detail { place: Place::Parameter(name.into()), detail: detail.into() });
+        self.0.errors.push(Detail { place: Place::Parameter(name.into()), detail: detail.into() });
         self
     }
 
     /// A header is wrong.
     #[must_use]
     pub fn of_header(mut self, name: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors.push(Detail { place: Place::Header(name.into()), detail: detail.into() });
+        self.0.errors.push(Detail { place: Place::Header(name.into()), detail: detail.into() });
         self
     }
 
     /// The answer has this header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
@@ -126,12 +130,12 @@ impl Problem {
 
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// What kind it is.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 }
 
@@ -142,7 +146,7 @@ fn fragment(pointer: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=:@?".contains(&byte) {
             fragment.push(char::from(byte));
         } else {
-            fragment.push_str(&format!("%{byte:02X}"));
+            fragment.extend(["%", &format!("{byte:02X}")]);
         }
     }
     fragment
@@ -150,20 +154,21 @@ fn fragment(pointer: &str) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let Parts { status, code, detail, errors, headers } = *self.0;
         let body = Body {
-            kind: format!("{TYPES}{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            code: self.code,
-            detail: &self.detail,
+            kind: format!("{TYPES}{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code,
+            detail: &detail,
             correlation_id: CorrelationId::current().map(|id| id.to_string()),
-            errors: &self.errors,
+            errors: &errors,
         };
         let text = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (self.status, [(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response();
+        let mut response = (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response();
         // A problem is of one moment.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(headers);
         response
     }
 }
