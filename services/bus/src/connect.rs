@@ -16,7 +16,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum NoBus {
     /// Its scheme is none of a bus.
-    #[error("an address of a bus begins with postgres://, amqp:// or redis://, and this one with {0:?}")]
+    #[error(
+        "an address of a bus begins with postgres://, amqp://, redis:// or rediss://, and this one with {0:?}"
+    )]
     Scheme(String),
     /// It is no address of this kind. It may have a password, so it is not shown.
     #[error("the address of the bus is none: write {0}")]
@@ -41,7 +43,7 @@ impl FromStr for Kind {
             "postgres" | "postgresql" => PgConnectOptions::from_str(url)
                 .map(Self::Postgres)
                 .map_err(|error| NoBus::Address("postgres://USER:PASSWORD@HOST/DATABASE", error.into())),
-            "amqp" | "amqps" => match AMQPUri::from_str(url) {
+            "amqp" => match AMQPUri::from_str(url) {
                 Ok(_good) => Ok(Self::RabbitMq(url.to_owned())),
                 Err(error) => Err(NoBus::Address("amqp://USER:PASSWORD@HOST/VHOST", error.into())),
             },
@@ -88,6 +90,8 @@ mod tests {
             connect(good).unwrap();
         }
         for (bad, message) in [
+            // TLS to RabbitMQ is for a mesh: lapin's brings a store of keys with twenty crates.
+            ("amqps://a:s3cret@host/", "begins with postgres://"),
             ("kafka://a:s3cret@host", "begins with postgres://"),
             ("postgres://a:s3cret@host:port/bus", "write postgres://"),
             ("amqp://a:s3cret@host:port/", "write amqp://"),

@@ -16,7 +16,6 @@ fn rabbitmq() -> &'static RabbitMq {
 }
 
 async fn url() -> String {
-    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
     rabbitmq().url()
 }
 
@@ -24,7 +23,6 @@ suite!(url);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_killed_and_comes_back_has_lost_nothing() {
-    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
     let mut server = RabbitMq::start().unwrap();
     let case = conformance::Case::new(server.url(), "restart").await;
     conformance::a_broker_that_is_killed_and_comes_back_has_lost_nothing(&case, |is_up| {

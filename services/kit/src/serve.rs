@@ -80,8 +80,9 @@ impl Service {
             None => None,
         };
         let admin_router = admin::router(Arc::clone(&self.health), self.metrics);
-        // Beyond the end of all others: somebody may ask until then.
-        let admin = tokio::spawn(serve(admin, admin_router, Announcement::default().hear()));
+        // Its end is after that of all others: somebody may ask until then.
+        let end = Announcement::default();
+        let admin = tokio::spawn(serve(admin, admin_router, end.hear()));
         let mut running = JoinSet::new();
         let (at_http, drain_http) = (self.http, drain.clone());
         running.spawn(async move {
@@ -118,7 +119,9 @@ impl Service {
         if timeout(ending, all).await.is_err() {
             tracing::warn!("not everything ended in time");
         }
-        admin.abort();
+        end.enter(Phase::Ending);
+        // A scrape that hangs holds up nobody.
+        let _ended = timeout(PAUSE, admin).await.is_ok();
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Logs: one JSON object a line, or text for people. Each line of a request has its correlation id, in its span.
 
+use std::sync::Arc;
+
 use opentelemetry_sdk::trace::SdkTracer;
 use tracing::Subscriber;
 use tracing_subscriber::{
@@ -7,10 +9,14 @@ use tracing_subscriber::{
     filter::ParseError,
     fmt::{self, MakeWriter},
     layer::SubscriberExt,
-    util::SubscriberInitExt,
+    util::{SubscriberInitExt, TryInitError},
 };
 
-use crate::config::LogFormat;
+use crate::{
+    config::{self, LogFormat},
+    metrics::Metrics,
+    trace::{self, Exporter, Traces},
+};
 
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -20,16 +26,35 @@ pub enum Error {
     Filter(#[from] ParseError),
     /// Something else already logs.
     #[error("logging was started twice")]
-    Twice(#[from] tracing_subscriber::util::TryInitError),
+    Twice(#[from] TryInitError),
+    /// Traces cannot be sent.
+    #[error(transparent)]
+    Traces(#[from] trace::Error),
 }
 
-/// Starts logging to standard error, and recording spans where there is a tracer.
-pub fn start(filter: &str, format: LogFormat, tracer: Option<SdkTracer>) -> Result<(), Error> {
-    subscriber(filter, format, tracer, std::io::stderr)?.try_init()?;
-    Ok(())
+/// Starts logging to standard error, and sending traces where there is somebody to send them to. Those are to be flushed at the
+/// end.
+pub fn start(
+    config: &config::Telemetry,
+    service: &'static str,
+    version: &'static str,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Traces>, Error> {
+    let traces = match &config.otlp_endpoint {
+        None => None,
+        Some(endpoint) => {
+            let exporter = Exporter::new(endpoint, service, version, Arc::clone(metrics))?;
+            let (traces, ended) = Traces::new(service, config.traces, Arc::clone(metrics));
+            tokio::spawn(exporter.run(ended));
+            Some(traces)
+        }
+    };
+    let recording = traces.as_ref().map(Traces::tracer);
+    subscriber(&config.log, config.log_format, recording, std::io::stderr)?.try_init()?;
+    Ok(traces)
 }
 
-/// The same, to somewhere, for this process to start by itself.
+/// What logs to somewhere, and records spans with a tracer.
 pub fn subscriber<W>(
     filter: &str,
     format: LogFormat,
