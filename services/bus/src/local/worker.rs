@@ -212,9 +212,8 @@ impl<'a, S: Session> Worker<'a, S> {
             let key = held.event.key.clone();
             match verdict {
                 Verdict::Done => {
-                    self.recent.add(&held.event);
                     self.lanes.finish(&key);
-                    finished.push(held.tag);
+                    finished.push(held);
                 }
                 Verdict::Back => self.lanes.park(&key, held, Instant::now()),
                 Verdict::Dead(reason) => self.bury(held, reason).await?,
@@ -230,7 +229,12 @@ impl<'a, S: Session> Worker<'a, S> {
             }
             waiting.push(done);
         }
-        let result = if finished.is_empty() { Ok(()) } else { self.session.finish(finished).await };
+        let tags: Vec<_> = finished.iter().map(|held| held.tag.clone()).collect();
+        let result = if tags.is_empty() { Ok(()) } else { self.session.finish(tags).await };
+        if result.is_ok() {
+            // Not before: what the broker did not hear of comes again, and its consumer was told so.
+            finished.iter().for_each(|held| self.recent.add(&held.event));
+        }
         for done in waiting {
             let _heard = done.send(if result.is_ok() { Ok(()) } else { Err(Lost) }).is_ok();
         }
