@@ -35,13 +35,24 @@ pub(super) async fn publish(pool: &PgPool, events: &[Event], is_again: bool) -> 
          select event ->> 'source', (event ->> 'id')::uuid, event ->> 'type', event ->> 'partitionkey', event
          from unnest($1::jsonb[]) with ordinality as given (event, position)
          order by position
-         on conflict (source, id) do update set published_at = now() where $2
+         on conflict (source, id) do nothing
          returning seq",
         &bodies as _,
-        is_again,
     )
     .fetch_all(&mut *transaction)
     .await?;
+    let published = if is_again {
+        sqlx::query_scalar!(
+            "update bus.events set published_at = now() where (source, id) in (
+                 select event ->> 'source', (event ->> 'id')::uuid from unnest($1::jsonb[]) as event
+             ) returning seq",
+            &bodies as _,
+        )
+        .fetch_all(&mut *transaction)
+        .await?
+    } else {
+        new
+    };
     let mut consumers = sqlx::query_scalar!(
         r#"insert into bus.deliveries (consumer, seq, key, is_head)
            select consumer.name, event.seq, event.key,
@@ -59,7 +70,7 @@ pub(super) async fn publish(pool: &PgPool, events: &[Event], is_again: bool) -> 
            where event.seq = any ($1)
            on conflict (consumer, seq) do nothing
            returning consumer"#,
-        &new,
+        &published,
     )
     .fetch_all(&mut *transaction)
     .await?;

@@ -175,6 +175,20 @@ pub(crate) async fn what_is_published_twice_comes_once(case: &Case) {
     nothing(&mut deliveries).await;
 }
 
+/// Of those brokers that know by themselves what they have had.
+#[allow(dead_code, reason = "RabbitMQ does not")]
+pub(crate) async fn what_is_published_twice_comes_once_to_whoever_is_new(case: &Case) {
+    let consumer = case.consumer();
+    let mut deliveries = case.subscribe(&consumer).await;
+    let event = case.event("a", 1);
+    case.publish(std::slice::from_ref(&event)).await;
+    next(&mut deliveries).await.ack().await.unwrap();
+    deliveries.ended().await;
+    let mut deliveries = case.subscribe(&consumer).await;
+    case.publish(&[event]).await;
+    nothing(&mut deliveries).await;
+}
+
 pub(crate) async fn what_is_published_again_on_purpose_comes_again(case: &Case) {
     let early = case.consumer();
     let mut deliveries = case.subscribe(&early).await;
