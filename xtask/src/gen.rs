@@ -1,6 +1,7 @@
 //! `cargo xtask gen`: writes every generated file. Tests hold them, and name this command when they are stale.
 
 mod gateway_api;
+mod queries;
 mod values;
 
 use std::fs;
@@ -21,7 +22,7 @@ pub(crate) fn run() -> Result<()> {
     for (path, content) in documents()? {
         write((path, content))?;
     }
-    Ok(())
+    queries::write()
 }
 
 fn write((path, content): (PathBuf, String)) -> Result<()> {
@@ -43,6 +44,7 @@ pub(crate) fn check() -> Result<()> {
             stale.push(shown(&path));
         }
     }
+    stale.extend(queries::stale()?);
     if !stale.is_empty() {
         bail!("generated files are stale: {}; renew them with: cargo xtask gen", stale.join(", "));
     }

@@ -28,6 +28,16 @@ impl Package {
     }
 }
 
+/// Postgres, whose programs lie in a folder for each version.
+pub(crate) const POSTGRES: Package = Package::new("postgresql", "/usr/lib/postgresql");
+
+/// The servers that the shop's tests start. Of the system's own, if it starts any, they take nothing.
+pub(crate) const SERVERS: [Package; 3] = [
+    POSTGRES,
+    Package::new("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
+    Package::new("redis-server", "redis-server"),
+];
+
 /// Makes sure that all packages are there: installs what lacks where it may, else says what to install.
 pub(crate) fn require(packages: &[Package]) -> Result<()> {
     let missing: Vec<_> =

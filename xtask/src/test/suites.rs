@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::{conformance, docs, fuzz};
 use crate::cluster::{self, Cluster, GITOPS, H2SPEC, HELM, Provider};
 use crate::install::{install, install_paused};
-use crate::{images, lint, progress, workspace_root};
+use crate::{host, images, lint, progress, workspace_root};
 
 /// Tests that are run together.
 pub(super) struct Suite {
@@ -20,9 +20,14 @@ pub(super) struct Suite {
 }
 
 /// Every suite, the quick ones first.
-pub(super) const SUITES: [Suite; 9] = [
+pub(super) const SUITES: [Suite; 10] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
-    Suite { name: "unit", about: "what needs no cluster", run: |_| unit() },
+    Suite { name: "unit", about: "what needs no cluster and no server", run: |_| unit() },
+    Suite {
+        name: "shop",
+        about: "what services are made of, with a real Postgres, RabbitMQ and Redis",
+        run: |_| shop(),
+    },
     Suite {
         name: "gateway",
         about: "the gateway's server held against the RFC of HTTP/2 by h2spec, and the gateway in a cluster",
@@ -80,8 +85,19 @@ impl Run {
     }
 }
 
+/// Crates whose tests start servers.
+const SHOP: [&str; 3] = ["flotilla-bus", "flotilla-kit", "flotilla-testbed"];
+
 fn unit() -> Result<()> {
-    cargo_test(&["--workspace", "--features", "flotilla-operator/bin"], &[], None)
+    let mut arguments = vec!["--workspace", "--features", "flotilla-operator/bin"];
+    arguments.extend(SHOP.iter().flat_map(|package| ["--exclude", package]));
+    cargo_test(&arguments, &[], None)
+}
+
+fn shop() -> Result<()> {
+    host::require(&host::SERVERS)?;
+    let arguments: Vec<_> = SHOP.iter().flat_map(|package| ["--package", package]).collect();
+    cargo_test(&arguments, &[], None)
 }
 
 fn gateway(run: &mut Run) -> Result<()> {

@@ -1,0 +1,183 @@
+//! Publishes what is in the outbox.
+//!
+//! It never remembers how far it came: numbers of rows are given before their transactions are committed, and in another
+//! order, so that whoever only looks behind the last number loses rows. What is published says so of itself.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{PgPool, types::Json};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep, timeout},
+};
+
+use super::sweep::sweep;
+use crate::{Bus, Error, Event};
+
+/// What sets the locks of partitions apart from others of the same database.
+const LOCKS: i32 = 0x0F1A_0B0C;
+
+/// Events that are published at a time.
+const BATCH: i64 = 200;
+
+/// How long the bus may take for them.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to go without a look: what is committed by others wakes nobody here.
+const POLL: Duration = Duration::from_millis(500);
+
+/// How long to wait after a failure, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// How often old rows are removed.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// Wakes a relay.
+#[derive(Clone, Debug)]
+pub struct Wake(Arc<Notify>);
+
+impl Wake {
+    /// There is something in the outbox; the transaction has been committed.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Publishes what is in an outbox. Any number of them may run.
+#[derive(Debug)]
+pub struct Relay {
+    pool: PgPool,
+    bus: Arc<dyn Bus>,
+    wake: Arc<Notify>,
+    is_up: watch::Sender<bool>,
+}
+
+impl Relay {
+    /// From the outbox of a database to a bus.
+    pub fn new(pool: PgPool, bus: Arc<dyn Bus>) -> Self {
+        Self { pool, bus, wake: Arc::default(), is_up: watch::Sender::new(true) }
+    }
+
+    /// What has it look at once.
+    pub fn wake(&self) -> Wake {
+        Wake(Arc::clone(&self.wake))
+    }
+
+    /// Whether the bus took what it got last.
+    pub fn is_up(&self) -> watch::Receiver<bool> {
+        self.is_up.subscribe()
+    }
+
+    /// Publishes until `stop`, and then what is there still.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        let mut pause = PAUSES.0;
+        let mut next_sweep = Instant::now() + SWEEP;
+        loop {
+            let wait = match self.publish_all().await {
+                Ok(()) => {
+                    self.is_up.send_if_modified(|is_up| !std::mem::replace(is_up, true));
+                    pause = PAUSES.0;
+                    POLL
+                }
+                Err(error) => {
+                    // Once, not each time.
+                    if self.is_up.send_if_modified(|is_up| std::mem::replace(is_up, false)) {
+                        tracing::warn!(%error, source = ?std::error::Error::source(&error), "events wait in the outbox");
+                    }
+                    let now = pause;
+                    pause = (pause * 2).min(PAUSES.1);
+                    now
+                }
+            };
+            if Instant::now() > next_sweep {
+                if let Err(error) = sweep(&self.pool).await {
+                    tracing::debug!(%error, "old rows cannot be removed now");
+                }
+                next_sweep = Instant::now() + SWEEP;
+            }
+            let is_failing = wait != POLL;
+            tokio::select! {
+                () = &mut stop => break,
+                // Whoever wakes it knows nothing of the bus.
+                () = self.wake.notified(), if !is_failing => {}
+                () = sleep(wait) => {}
+            }
+        }
+        if let Err(error) = self.publish_all().await {
+            tracing::warn!(%error, "events stay in the outbox for the next relay");
+        }
+    }
+
+    /// Publishes all that is there now and no other relay has.
+    pub async fn publish_all(&self) -> Result<(), Error> {
+        let partitions = sqlx::query_scalar!(
+            "select distinct partition from messaging.outbox where published_at is null and refusal is null"
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        for partition in partitions {
+            while self.publish_some(partition).await? {}
+        }
+        Ok(())
+    }
+
+    /// Publishes a batch of a partition. Tells whether there may be more.
+    async fn publish_some(&self, partition: i16) -> Result<bool, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let is_mine = sqlx::query_scalar!(
+            r#"select pg_try_advisory_xact_lock($1, $2) as "is_mine!""#,
+            LOCKS,
+            i32::from(partition)
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if !is_mine {
+            return Ok(false);
+        }
+        let rows = sqlx::query!(
+            r#"select seq, is_replayed, event as "event: Json<Event>" from messaging.outbox
+               where partition = $1 and published_at is null and refusal is null
+               order by seq limit $2"#,
+            partition,
+            BATCH,
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        // In their order, as long as they are alike.
+        let Some(is_again) = rows.first().map(|row| row.is_replayed) else { return Ok(false) };
+        let count = rows.len();
+        let alike = rows.into_iter().take_while(|row| row.is_replayed == is_again);
+        let (seqs, events): (Vec<_>, Vec<_>) = alike.map(|row| (row.seq, row.event.0)).unzip();
+        let may_be_more = seqs.len() < count || i64::try_from(count).is_ok_and(|count| count == BATCH);
+        match self.publish(&events, is_again).await {
+            Ok(()) => {}
+            Err(Error::Refused(_)) => {
+                for (seq, event) in seqs.iter().zip(&events) {
+                    let Err(error) = self.publish(std::slice::from_ref(event), is_again).await else {
+                        continue;
+                    };
+                    let Error::Refused(refusal) = &error else { return Err(error) };
+                    tracing::error!(event = %event.id, kind = %event.kind, refusal, "the bus refuses an event");
+                    sqlx::query!("update messaging.outbox set refusal = $2 where seq = $1", seq, refusal)
+                        .execute(&mut *transaction)
+                        .await?;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        sqlx::query!(
+            "update messaging.outbox set published_at = now() where seq = any ($1) and refusal is null",
+            &seqs
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(may_be_more)
+    }
+
+    async fn publish(&self, events: &[Event], is_again: bool) -> Result<(), Error> {
+        let published = if is_again { self.bus.publish_again(events) } else { self.bus.publish(events) };
+        timeout(PATIENCE, published).await.map_err(Error::unavailable)?
+    }
+}

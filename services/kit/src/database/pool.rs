@@ -1,0 +1,67 @@
+//! The pool.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::pending;
+use crate::config;
+
+/// How long somebody waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection lives at least and at most, so that not all replicas make new ones at once.
+const LIFETIME: (u64, u64) = (25 * 60, 35 * 60);
+
+/// Why there is no pool.
+#[derive(Debug, thiserror::Error)]
+pub enum NoDatabase {
+    /// No address was given.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The address is none. It may have a password, so it is not shown.
+    #[error("SHOP_DATABASE_URL is no address of a database: write postgres://USER:PASSWORD@HOST/DATABASE")]
+    Address(#[source] sqlx::Error),
+}
+
+/// The pool of a service. It connects when it is used, so the database need not be there yet.
+pub fn pool(config: &config::Database, service: &str) -> Result<PgPool, NoDatabase> {
+    let milliseconds = |seconds: u32| (u64::from(seconds) * 1_000).to_string();
+    let options = PgConnectOptions::from_str(config.url()?.expose())
+        .map_err(NoDatabase::Address)?
+        .application_name(service)
+        .options([
+            ("statement_timeout", milliseconds(config.statement_seconds)),
+            ("lock_timeout", milliseconds(config.lock_seconds)),
+            ("idle_in_transaction_session_timeout", milliseconds(config.statement_seconds * 2)),
+        ]);
+    let lifetime = Duration::from_secs(fastrand::u64(LIFETIME.0..LIFETIME.1));
+    Ok(PgPoolOptions::new()
+        .max_connections(config.database_connections)
+        .acquire_timeout(PATIENCE)
+        .max_lifetime(lifetime)
+        // A ping for each use costs a third of the throughput; a broken connection shows itself, and is replaced.
+        .test_before_acquire(false)
+        .connect_lazy_with(options))
+}
+
+/// Whether the database answers.
+pub async fn ping(pool: &PgPool) -> bool {
+    sqlx::query_scalar!("select 1 as one").fetch_one(pool).await.is_ok()
+}
+
+/// Whether the database answers, and lacks none of these migrations. A service without is not ready, and does not make them.
+pub async fn is_ready(pool: &PgPool, migrators: impl IntoIterator<Item = Migrator>) -> bool {
+    match pending(pool, migrators).await {
+        Ok(pending) if pending.is_empty() => true,
+        Ok(pending) => {
+            tracing::info!(?pending, "the database lacks migrations; run migrate");
+            false
+        }
+        Err(_error) => false,
+    }
+}

@@ -1,0 +1,233 @@
+//! What is around every handler, from the outside in: correlation, a span, metrics and a line in the log; a problem in place of
+//! a panic; a deadline; and a body that is neither too large nor too slow.
+
+use std::{
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, Method, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::FutureExt;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tracing::Instrument;
+
+use super::Problem;
+use crate::{
+    correlation::{self, CorrelationId},
+    metrics::Metrics,
+    trace,
+};
+
+/// What a request may have and take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of its body.
+    pub body_bytes: u64,
+    /// Time for the next piece of its body.
+    pub body_patience: Duration,
+    /// Time until its answer.
+    pub deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1024 * 1024,
+            body_patience: Duration::from_secs(10),
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Around {
+    limits: Limits,
+    metrics: Arc<Metrics>,
+}
+
+/// Puts all of it around routes. What no route takes is a problem as well.
+pub fn wrap(router: Router, limits: Limits, metrics: Arc<Metrics>) -> Router {
+    router
+        .fallback(|| async { Problem::not_found("there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            let detail = "this path does not take this method; the header Allow says which it takes";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        })
+        .layer(middleware::from_fn_with_state(Around { limits, metrics }, around))
+}
+
+async fn around(State(around): State<Around>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = CorrelationId::of(request.headers());
+    let method = known(request.method());
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.unwrap_or_default();
+    // The path itself may have what should not be kept, such as tokens; its pattern has not.
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        correlation_id = %id,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+    );
+    trace::continue_from(&span, request.headers());
+    around.metrics.running.inc();
+    let _running = scopeguard(Arc::clone(&around.metrics));
+    let answer = answer(around.limits, request, next);
+    let mut response = id.clone().scope(answer.instrument(span.clone())).await;
+    let (status, time) = (response.status().as_u16(), began.elapsed());
+    span.record("http.response.status_code", status);
+    around.metrics.answered(method, &route, status, time);
+    let _entered = span.enter();
+    tracing::info!(method, route, status, duration_ms = milliseconds(time), "answered");
+    response.headers_mut().insert(correlation::HEADER, id.header());
+    response
+}
+
+/// A time for a line. Microseconds are fine enough, and write short numbers.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+/// Counts a request out, also one whose client has gone.
+fn scopeguard(metrics: Arc<Metrics>) -> impl Drop {
+    struct Running(Arc<Metrics>);
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.0.running.dec();
+        }
+    }
+    Running(metrics)
+}
+
+async fn answer(limits: Limits, request: Request, next: Next) -> Response {
+    let declared = HttpBody::size_hint(request.body()).lower();
+    if declared > limits.body_bytes {
+        return Problem::from(&BodyError::TooLarge(limits.body_bytes)).into_response();
+    }
+    let request = request.map(|body| Body::new(Limited::new(body, limits)));
+    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match timeout(limits.deadline, run).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_panic)) => Problem::internal(&std::io::Error::other("a handler panicked")).into_response(),
+        Err(_late) => {
+            let detail = "the service took too long; what was asked for may still have been done";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail)
+                .retry_after(Duration::from_secs(1))
+                .into_response()
+        }
+    }
+}
+
+/// Methods are whatever clients send, and labels are few.
+fn known(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "_OTHER",
+    }
+}
+
+/// The content of a header, when there is exactly one that is text.
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// What is wrong with a body.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("the body has more than the {0} bytes that it may have")]
+    TooLarge(u64),
+    #[error("the next piece of the body did not come in time")]
+    Slow,
+}
+
+impl From<&BodyError> for Problem {
+    fn from(error: &BodyError) -> Self {
+        let (status, code) = match error {
+            BodyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            BodyError::Slow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+/// A body that breaks when it is too large or too slow.
+struct Limited {
+    body: Body,
+    limits: Limits,
+    left: u64,
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Limited {
+    fn new(body: Body, limits: Limits) -> Self {
+        Self { body, limits, left: limits.body_bytes, patience: None }
+    }
+}
+
+impl HttpBody for Limited {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = &mut *self;
+        let frame = match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let wait = this.limits.body_patience;
+                let patience = this.patience.get_or_insert_with(|| Box::pin(sleep(wait)));
+                return patience.as_mut().poll(context).map(|()| Some(Err(BodyError::Slow.into())));
+            }
+        };
+        this.patience = None;
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match this.left.checked_sub(bytes) {
+                    Some(left) => {
+                        this.left = left;
+                        Some(Ok(frame))
+                    }
+                    None => Some(Err(BodyError::TooLarge(this.limits.body_bytes).into())),
+                }
+            }
+            Some(Err(error)) => Some(Err(error.into())),
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        HttpBody::size_hint(&self.body)
+    }
+}

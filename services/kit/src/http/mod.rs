@@ -1,0 +1,17 @@
+//! How every service speaks HTTP: errors are problem+json, and so is whatever a request may have wrong with it.
+
+pub mod conditional;
+pub mod cursor;
+pub mod deprecation;
+mod extract;
+pub mod idempotency;
+pub mod layer;
+pub mod page;
+mod problem;
+mod violations;
+
+pub use self::{
+    extract::{Json, Path, Query, RawBody},
+    problem::Problem,
+    violations::Violations,
+};

@@ -1,0 +1,278 @@
+//! Migrations and Idempotency-Key, on a real Postgres.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+use std::{sync::OnceLock, time::Duration};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{Method, StatusCode, header},
+};
+use bytes::Bytes;
+use clap::Parser;
+use flotilla_kit::{
+    Secret, config,
+    database::{self, Error},
+    drain::{Announcement, Phase},
+    http::{
+        Problem,
+        idempotency::{self, Begun, IdempotencyKey, Request},
+    },
+    metrics::Metrics,
+};
+use flotilla_testbed::Postgres;
+use http_body_util::BodyExt;
+use sqlx::{Connection, Executor, PgConnection, PgPool, Row, migrate::Migrator};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+fn postgres() -> &'static Postgres {
+    static POSTGRES: OnceLock<Postgres> = OnceLock::new();
+    POSTGRES.get_or_init(|| Postgres::start().unwrap())
+}
+
+#[derive(Parser)]
+struct Service {
+    #[command(flatten)]
+    database: config::Database,
+}
+
+/// An empty database of its own.
+async fn database() -> Secret<String> {
+    let name = format!("d{}", Uuid::now_v7().simple());
+    let mut connection = PgConnection::connect(&postgres().url("postgres")).await.unwrap();
+    connection.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+    Secret::new(postgres().url(&name))
+}
+
+fn pool(url: &Secret<String>) -> PgPool {
+    let service = Service::try_parse_from(["service", "--database-url", url.expose()]).unwrap();
+    database::pool(&service.database, "test-service").unwrap()
+}
+
+async fn migrated() -> PgPool {
+    let url = database().await;
+    database::migrate(&url, [database::migrations()], Duration::from_secs(30)).await.unwrap();
+    let pool = pool(&url);
+    pool.execute("create table effects (name text not null)").await.unwrap();
+    pool
+}
+
+async fn effects(pool: &PgPool) -> i64 {
+    sqlx::query("select count(*) from effects").fetch_one(pool).await.unwrap().get(0)
+}
+
+fn migrations() -> [Migrator; 1] {
+    [database::migrations()]
+}
+
+#[tokio::test]
+async fn many_who_migrate_at_once_do_it_once() {
+    let url = database().await;
+    let pool = pool(&url);
+    assert_eq!(database::pending(&pool, migrations()).await.unwrap(), [1]);
+    assert!(database::ping(&pool).await && !database::is_ready(&pool, migrations()).await);
+    let all = (0..6).map(|_| database::migrate(&url, migrations(), Duration::from_secs(30)));
+    for result in futures::future::join_all(all).await {
+        result.unwrap();
+    }
+    assert_eq!(database::pending(&pool, migrations()).await.unwrap(), Vec::<i64>::new());
+    assert!(database::is_ready(&pool, migrations()).await);
+}
+
+#[tokio::test]
+async fn connections_are_measured_as_they_are() {
+    let pool = migrated().await;
+    let metrics = Metrics::new("test-service", "0");
+    metrics.collect(database::PoolMetrics(pool.clone()));
+    let _first = pool.acquire().await.unwrap();
+    let _second = pool.acquire().await.unwrap();
+    let (open, idle) = (pool.size(), pool.num_idle());
+    assert!(open >= 2);
+    let text = metrics.encode().unwrap();
+    for (name, value) in [("connections", open), ("idle_connections", u32::try_from(idle).unwrap())] {
+        let line = format!(r#"flotilla_shop_database_{name}{{service="test-service"}} {value}"#);
+        assert!(text.contains(&line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn old_answers_are_forgotten_until_the_end() {
+    let pool = migrated().await;
+    call(&pool, &CALL).await;
+    pool.execute("update kit.idempotency_keys set created_at = now() - interval '25 hours'").await.unwrap();
+    let announcement = Announcement::default();
+    let sweep = tokio::spawn(database::sweep(pool.clone(), announcement.hear()));
+    let count = async || {
+        sqlx::query("select count(*) from kit.idempotency_keys")
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+            .get::<i64, _>(0)
+    };
+    while count().await > 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    announcement.enter(Phase::Ending);
+    sweep.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_cannot_migrate_in_time_says_so() {
+    let url = database().await;
+    let mut other = PgConnection::connect(url.expose()).await.unwrap();
+    other.execute("select pg_advisory_lock(x'464C4F544D494752'::bigint)").await.unwrap();
+    let error = database::migrate(&url, migrations(), Duration::from_millis(300)).await.unwrap_err();
+    assert!(matches!(error, Error::Busy(..)), "{error:?}");
+}
+
+#[tokio::test]
+async fn statements_and_waits_for_locks_have_an_end() {
+    let pool = migrated().await;
+    let row = sqlx::query("select current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('application_name')")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(
+        (row.get::<&str, _>(0), row.get::<&str, _>(1), row.get::<&str, _>(2)),
+        ("10s", "5s", "test-service")
+    );
+}
+
+#[tokio::test]
+async fn who_waits_for_too_long_may_try_again_and_a_mistake_may_not() {
+    let pool = migrated().await;
+    let problem = async |sql: &'static str| Problem::from(pool.execute(sql).await.unwrap_err()).status();
+    let slow = "set statement_timeout = '50ms'; select pg_sleep(1)";
+    assert_eq!(problem(slow).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(problem("select no_such_column").await, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+async fn key(text: &str) -> IdempotencyKey {
+    let (mut parts, ()) =
+        axum::http::Request::builder().header("idempotency-key", text).body(()).unwrap().into_parts();
+    IdempotencyKey::from_request_parts(&mut parts, &()).await.unwrap()
+}
+
+struct Call<'a> {
+    principal: &'a str,
+    key: &'a str,
+    path: &'a str,
+    body: &'a str,
+    /// How long the effect takes.
+    time: Duration,
+    fails: bool,
+}
+
+const CALL: Call<'_> =
+    Call { principal: "ann", key: "k-1", path: "/v1/orders", body: "{}", time: Duration::ZERO, fails: false };
+
+/// A handler as services write it. Gives status, body and the location.
+async fn call(pool: &PgPool, call: &Call<'_>) -> (u16, String, Option<String>) {
+    let answer = async {
+        let key = key(call.key).await;
+        let request = Request {
+            principal: call.principal,
+            key: &key,
+            method: &Method::POST,
+            path: call.path,
+            body: call.body.as_bytes(),
+        };
+        let mut transaction = pool.begin().await?;
+        let pending = match idempotency::begin(&mut transaction, &request).await? {
+            Begun::Repeated(response) => return Ok(response),
+            Begun::First(pending) => pending,
+        };
+        sqlx::query("insert into effects values ('one')").execute(&mut *transaction).await?;
+        sleep(call.time).await;
+        if call.fails {
+            return Err(Problem::not_found("on purpose"));
+        }
+        let headers = [(header::LOCATION, "/v1/orders/o-12".parse().unwrap())];
+        let body = Bytes::from(format!("order {}", Uuid::now_v7()));
+        let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &headers, &body).await?;
+        transaction.commit().await?;
+        Ok(response)
+    };
+    let response = axum::response::IntoResponse::into_response(answer.await);
+    let status = response.status().as_u16();
+    let location = response.headers().get(header::LOCATION).map(|value| value.to_str().unwrap().to_owned());
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap(), location)
+}
+
+#[tokio::test]
+async fn a_request_that_is_repeated_is_answered_as_before_and_has_one_effect() {
+    let pool = migrated().await;
+    let first = call(&pool, &CALL).await;
+    assert_eq!((first.0, first.2.as_deref()), (202, Some("/v1/orders/o-12")));
+    assert_eq!(call(&pool, &CALL).await, first);
+    assert_eq!(call(&pool, &Call { key: "\"k-1\"", ..CALL }).await, first);
+    assert_eq!(effects(&pool).await, 1);
+    // Others have keys of their own.
+    assert_ne!(call(&pool, &Call { principal: "ben", ..CALL }).await, first);
+    assert_ne!(call(&pool, &Call { key: "k-2", ..CALL }).await, first);
+    assert_eq!(effects(&pool).await, 3);
+}
+
+#[tokio::test]
+async fn a_key_is_for_one_request() {
+    let pool = migrated().await;
+    call(&pool, &CALL).await;
+    for other in [Call { body: "{ }", ..CALL }, Call { path: "/v1/payments", ..CALL }] {
+        let (status, body, _) = call(&pool, &other).await;
+        assert_eq!(status, 422);
+        assert!(body.contains("idempotency_key_reused"), "{body}");
+    }
+    assert_eq!(effects(&pool).await, 1);
+}
+
+#[tokio::test]
+async fn who_comes_while_the_first_is_at_work_waits_and_is_answered_the_same() {
+    let pool = migrated().await;
+    let slow = Call { time: Duration::from_millis(500), ..CALL };
+    let all = (0..8).map(|_| call(&pool, &slow));
+    let answers = futures::future::join_all(all).await;
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.0 == 202), "{answers:?}");
+    assert_eq!(effects(&pool).await, 1);
+}
+
+#[tokio::test]
+async fn who_would_wait_for_too_long_is_told_to_come_again() {
+    let pool = migrated().await;
+    let slow = Call { time: Duration::from_secs(4), ..CALL };
+    let second = async {
+        sleep(Duration::from_millis(500)).await;
+        let began = Instant::now();
+        let answer = call(&pool, &CALL).await;
+        (answer, began.elapsed())
+    };
+    let (first, (second, waited)) = tokio::join!(call(&pool, &slow), second);
+    assert_eq!(first.0, 202);
+    assert_eq!(second.0, 409);
+    assert!(second.1.contains("idempotency_key_in_flight"), "{}", second.1);
+    assert!(waited < Duration::from_millis(3_300), "{waited:?}");
+    assert_eq!(call(&pool, &CALL).await, first);
+}
+
+#[tokio::test]
+async fn what_failed_had_no_effect_and_may_be_tried_again() {
+    let pool = migrated().await;
+    assert_eq!(call(&pool, &Call { fails: true, ..CALL }).await.0, 404);
+    assert_eq!(effects(&pool).await, 0);
+    assert_eq!(call(&pool, &CALL).await.0, 202);
+    assert_eq!(effects(&pool).await, 1);
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_for_a_day() {
+    let pool = migrated().await;
+    let first = call(&pool, &CALL).await;
+    assert_eq!(idempotency::forget(&pool, 10).await.unwrap(), 0);
+    pool.execute("update kit.idempotency_keys set created_at = now() - interval '25 hours'").await.unwrap();
+    let second = call(&pool, &Call { body: "another", ..CALL }).await;
+    assert_eq!(second.0, 202);
+    assert_ne!(second, first);
+    pool.execute("update kit.idempotency_keys set created_at = now() - interval '25 hours'").await.unwrap();
+    assert_eq!(idempotency::forget(&pool, 10).await.unwrap(), 1);
+}

@@ -1,0 +1,123 @@
+//! The folder of a server, named after the process that it belongs to, so that a later one can tell what is left over.
+
+use std::{
+    env, fs,
+    os::unix::fs::{DirBuilderExt, chown},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::{Error, machine, program::Owner};
+
+const PREFIX: &str = "flotilla-testbed-";
+
+/// A folder that is removed with its last owner.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder(Arc<Removed>);
+
+#[derive(Debug)]
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // The guard has mostly removed it before.
+        let _gone = fs::remove_dir_all(&self.0).is_ok();
+    }
+}
+
+impl Folder {
+    /// A new one that only its owner may read.
+    pub(crate) fn new(server: &str, owner: Option<Owner>) -> Result<Self, Error> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        remove_leftovers(&env::temp_dir());
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{}-{server}-{count}", std::process::id());
+        let path = env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path).map_err(machine("cannot make a folder"))?;
+        let folder = Self(Arc::new(Removed(path)));
+        if let Some(owner) = owner {
+            chown(folder.path(), Some(owner.user), Some(owner.group))
+                .map_err(machine("cannot hand a folder over"))?;
+        }
+        Ok(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0.0
+    }
+}
+
+/// Ends and removes what processes left that are no more. What cannot be removed is somebody else's, and in nobody's way.
+fn remove_leftovers(temporary: &Path) {
+    let Ok(entries) = fs::read_dir(temporary) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(owner);
+        if owner.is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists()) {
+            end(&entry.path());
+            let _gone = fs::remove_dir_all(entry.path()).is_ok();
+        }
+    }
+}
+
+/// The process that a folder belongs to.
+fn owner(name: &str) -> Option<u32> {
+    name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
+}
+
+/// Ends a server that has outlived its guard, if it is still the one that this folder is of.
+fn end(folder: &Path) {
+    let pid = fs::read_to_string(folder.join("pid")).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
+    let Some(pid) = pid else { return };
+    let works_here = fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at.starts_with(folder));
+    if let Some(pid) = Pid::from_raw(pid).filter(|_| works_here) {
+        let _gone = kill_process_group(pid, Signal::KILL).is_ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::unix::process::CommandExt,
+        process::{Command, Stdio},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_a_dead_process_left_is_ended_and_removed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut dead = Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        let folder = temporary.path().join(format!("{PREFIX}{}-postgres-0", dead.id()));
+        let kept = temporary.path().join(format!("{PREFIX}{}-postgres-0", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(&kept).unwrap();
+        let mut sleep = Command::new("sleep");
+        sleep.arg("600").current_dir(&folder).stdin(Stdio::null()).process_group(0);
+        let mut server = sleep.spawn().unwrap();
+        fs::write(folder.join("pid"), server.id().to_string()).unwrap();
+
+        remove_leftovers(temporary.path());
+
+        assert!(!folder.exists());
+        assert!(kept.exists());
+        assert!(!server.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_process_that_only_has_the_number_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut other = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+        fs::write(folder.path().join("pid"), other.id().to_string()).unwrap();
+        end(folder.path());
+        assert!(other.try_wait().unwrap().is_none());
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+}
