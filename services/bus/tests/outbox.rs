@@ -249,6 +249,10 @@ impl Bus for Watched {
         self.bus.publish(events)
     }
 
+    fn publish_again<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>> {
+        self.bus.publish_again(events)
+    }
+
     fn subscribe(&self, subscription: Subscription) -> BoxFuture<'_, Result<Deliveries, Error>> {
         self.bus.subscribe(subscription)
     }

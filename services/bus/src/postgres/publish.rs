@@ -20,23 +20,25 @@ pub(super) async fn register(pool: &PgPool, subscription: &Subscription) -> Resu
     Ok(())
 }
 
-/// Publishes events, and tells which consumers have something new.
-pub(super) async fn publish(pool: &PgPool, events: &[Event]) -> Result<Vec<String>, Error> {
+/// Publishes events, and tells which consumers have something new. What is known already is left out, unless it is published
+/// again on purpose.
+pub(super) async fn publish(pool: &PgPool, events: &[Event], is_again: bool) -> Result<Vec<String>, Error> {
     for event in events {
         event.to_json()?;
     }
     let bodies: Vec<_> = events.iter().map(Json).collect();
     let mut transaction = pool.begin().await?;
     lock(&mut transaction, events.iter().map(|event| event.key.as_str())).await?;
-    // What is known already is left out. Numbers are given in the order of the array.
+    // Numbers are given in the order of the array.
     let new = sqlx::query_scalar!(
         "insert into bus.events (source, id, kind, key, event)
          select event ->> 'source', (event ->> 'id')::uuid, event ->> 'type', event ->> 'partitionkey', event
          from unnest($1::jsonb[]) with ordinality as given (event, position)
          order by position
-         on conflict (source, id) do nothing
+         on conflict (source, id) do update set published_at = now() where $2
          returning seq",
         &bodies as _,
+        is_again,
     )
     .fetch_all(&mut *transaction)
     .await?;
@@ -55,6 +57,7 @@ pub(super) async fn publish(pool: &PgPool, events: &[Event]) -> Result<Vec<Strin
                    or (right(pattern, 1) = '*' and starts_with(event.kind, left(pattern, -1)))
            )
            where event.seq = any ($1)
+           on conflict (consumer, seq) do nothing
            returning consumer"#,
         &new,
     )
