@@ -1,0 +1,5 @@
+//! Who people are.
+
+pub mod crypto;
+pub mod domain;
+pub mod store;
