@@ -7,9 +7,14 @@ use aws_lc_rs::{
     signature::{Ed25519KeyPair, KeyPair},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use flotilla_kit::{Secret, auth::{Claims, Refused}};
+use flotilla_kit::{
+    Secret,
+    auth::{Claims, Refused},
+};
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -98,7 +103,13 @@ impl Keyring {
     }
 
     /// A token that says this of a user for so many seconds.
-    pub fn sign(&self, user: Uuid, session: Uuid, roles: Vec<String>, seconds: u32) -> Result<Secret<String>, NoKey> {
+    pub fn sign(
+        &self,
+        user: Uuid,
+        session: Uuid,
+        roles: Vec<String>,
+        seconds: u32,
+    ) -> Result<Secret<String>, NoKey> {
         let now = Timestamp::now();
         let keys = self.keys();
         let key = keyring::current(&keys, now, |key| key.signs_from).ok_or(NoKey::None)?;
@@ -169,9 +180,13 @@ mod tests {
         let header = decode_header(token.expose()).unwrap();
         assert_eq!((header.alg, header.kid), (Algorithm::EdDSA, Some(current.id.clone())));
         let claims = keyring.verify(token.expose()).unwrap();
-        assert_eq!((claims.sub, claims.sid, claims.exp - claims.iat), (ids.0.to_string(), ids.1.to_string(), 600));
+        assert_eq!(
+            (claims.sub, claims.sid, claims.exp - claims.iat),
+            (ids.0.to_string(), ids.1.to_string(), 600)
+        );
         let jwks = keyring.jwks();
-        let published: Vec<_> = jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect();
+        let published: Vec<_> =
+            jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect();
         assert_eq!(published, [next.id.as_str(), &old.id, &current.id]);
         assert!(!jwks.to_string().contains("\"d\""));
         // A key that is no longer there is believed no longer.

@@ -86,7 +86,8 @@ impl Passwords {
     /// Whether a password is the one that a hash was made of. With none it is never, and takes as long.
     pub async fn verify(&self, password: &Secret<String>, known: Option<&str>) -> Result<Verdict, Busy> {
         let text = known.map_or_else(|| Arc::clone(&self.nobody), Arc::from);
-        let (argon, password, cost, is_known) = (self.argon.clone(), password.clone(), self.cost, known.is_some());
+        let (argon, password, cost, is_known) =
+            (self.argon.clone(), password.clone(), self.cost, known.is_some());
         self.run(move || {
             let hash = PasswordHash::new(&text).map_err(|_| Unable)?;
             let is_right = argon.verify_password(password.expose().as_bytes(), &hash).is_ok();
@@ -94,8 +95,7 @@ impl Passwords {
                 return Ok(Verdict::Wrong);
             }
             let params = Params::try_from(&hash).map_err(|_| Unable)?;
-            let paid =
-                Cost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() };
+            let paid = Cost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() };
             Ok(Verdict::Right { is_outdated: paid != cost })
         })
         .await
@@ -156,7 +156,8 @@ mod tests {
         let passwords = Passwords::new(CHEAP, 1, 10).unwrap();
         let hash = passwords.hash(&password("correct horse")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
-        let verify = async |passwords: &Passwords, text| passwords.verify(&password(text), Some(&hash)).await.unwrap();
+        let verify =
+            async |passwords: &Passwords, text| passwords.verify(&password(text), Some(&hash)).await.unwrap();
         assert_eq!(verify(&passwords, "correct horse").await, Verdict::Right { is_outdated: false });
         assert_eq!(verify(&passwords, "correct house").await, Verdict::Wrong);
         let dearer = Passwords::new(Cost { memory_kib: 128, ..CHEAP }, 1, 10).unwrap();

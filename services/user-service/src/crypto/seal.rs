@@ -15,7 +15,9 @@ pub type Opened = Secret<Vec<u8>>;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-#[error("SHOP_USER_MASTER_KEY is no key: write 32 random bytes in base64, as `openssl rand -base64 32` makes them")]
+#[error(
+    "SHOP_USER_MASTER_KEY is no key: write 32 random bytes in base64, as `openssl rand -base64 32` makes them"
+)]
 pub struct NoMasterKey;
 
 /// What something is sealed for.

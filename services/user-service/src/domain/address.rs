@@ -51,7 +51,8 @@ impl Address {
             country: self.country,
             phone: self.phone,
         };
-        let is_country = address.country.len() == 2 && address.country.bytes().all(|byte| byte.is_ascii_uppercase());
+        let is_country =
+            address.country.len() == 2 && address.country.bytes().all(|byte| byte.is_ascii_uppercase());
         if !is_country {
             violations.add("/country", "write a country such as AT (ISO 3166-1 alpha-2)");
         }

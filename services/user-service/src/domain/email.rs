@@ -38,7 +38,11 @@ impl Email {
             && !local.contains("..");
         let has_good_domain = domain.contains('.') && domain.split('.').all(is_label);
         let is_short = text.len() <= MAX;
-        if has_good_local && has_good_domain && is_short { Ok(Self(text.to_owned())) } else { Err(InvalidEmail) }
+        if has_good_local && has_good_domain && is_short {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidEmail)
+        }
     }
 
     /// As it was written.
@@ -67,14 +71,28 @@ mod tests {
 
     #[test]
     fn an_address_has_a_name_and_a_domain() {
-        for good in ["ada@example.org", " ada+shop@mail.example.org ", "ä.b@exämple.org", "o'neil@example.co"] {
+        for good in ["ada@example.org", " ada+shop@mail.example.org ", "ä.b@exämple.org", "o'neil@example.co"]
+        {
             Email::parse(good).unwrap();
         }
         let long = format!("{}@example.org", "a".repeat(65));
         let longer = format!("a@{}.org", "b".repeat(254));
         for bad in [
-            "", "ada", "@example.org", "ada@", "ada@example", "a b@example.org", "a@b@example.org", "a\n@example.org",
-            "a@example..org", ".a@example.org", "a..b@example.org", "a@-b.org", "\"a\"@example.org", &long, &longer,
+            "",
+            "ada",
+            "@example.org",
+            "ada@",
+            "ada@example",
+            "a b@example.org",
+            "a@b@example.org",
+            "a\n@example.org",
+            "a@example..org",
+            ".a@example.org",
+            "a..b@example.org",
+            "a@-b.org",
+            "\"a\"@example.org",
+            &long,
+            &longer,
         ] {
             assert_eq!(Email::parse(bad), Err(InvalidEmail), "{bad}");
         }

@@ -38,8 +38,9 @@ mod tests {
             memory: Duration::from_secs(3_600),
         };
         let seconds = |failures| lockout.after(failures).map(|time| time.as_secs());
-        assert_eq!([0, 4, 5, 6, 9, 10, 60, u32::MAX].map(seconds), [
-            None, None, Some(30), Some(60), Some(480), Some(900), Some(900), Some(900)
-        ]);
+        assert_eq!(
+            [0, 4, 5, 6, 9, 10, 60, u32::MAX].map(seconds),
+            [None, None, Some(30), Some(60), Some(480), Some(900), Some(900), Some(900)]
+        );
     }
 }

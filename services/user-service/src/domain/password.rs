@@ -13,8 +13,22 @@ const MAX: usize = 256;
 
 /// Long ones that are tried first.
 const COMMON: [&str; 16] = [
-    "password", "passwort", "qwertyuiop", "1234567890", "0123456789", "letmein", "iloveyou", "administrator", "abcdefghij",
-    "1q2w3e4r5t", "asdfghjkl", "changeme", "welcome", "baseball", "football", "superman",
+    "password",
+    "passwort",
+    "qwertyuiop",
+    "1234567890",
+    "0123456789",
+    "letmein",
+    "iloveyou",
+    "administrator",
+    "abcdefghij",
+    "1q2w3e4r5t",
+    "asdfghjkl",
+    "changeme",
+    "welcome",
+    "baseball",
+    "football",
+    "superman",
 ];
 
 /// Why a password is not taken.

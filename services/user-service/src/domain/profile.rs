@@ -24,8 +24,10 @@ pub fn name(text: &str) -> Result<String, InvalidName> {
 pub fn locale(text: &str) -> Result<String, InvalidLocale> {
     let mut parts = text.split('-');
     let language = parts.next().unwrap_or_default();
-    let is_language = (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_lowercase());
-    let is_part = |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_language =
+        (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_part =
+        |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let is_good = is_language && parts.all(is_part) && text.len() <= 35;
     if is_good { Ok(text.to_owned()) } else { Err(InvalidLocale) }
 }
@@ -48,7 +50,9 @@ mod tests {
         for good in ["en", "de-AT", "zh-Hant-TW", "yue"] {
             assert_eq!(locale(good).as_deref(), Ok(good));
         }
-        for bad in ["", "e", "EN", "english", "en_US", "en-", "en-x", "../en", "en-US-aaaaaaaa-bbbbbbbb-cccccccc-d"] {
+        for bad in
+            ["", "e", "EN", "english", "en_US", "en-", "en-x", "../en", "en-US-aaaaaaaa-bbbbbbbb-cccccccc-d"]
+        {
             assert_eq!(locale(bad), Err(InvalidLocale), "{bad}");
         }
     }

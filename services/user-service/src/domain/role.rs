@@ -39,7 +39,10 @@ impl Role {
 
     /// The role that a text names.
     pub fn parse(text: &str) -> Result<Self, UnknownRole> {
-        [Self::Customer, Self::Support, Self::Admin].into_iter().find(|role| role.as_str() == text).ok_or(UnknownRole)
+        [Self::Customer, Self::Support, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or(UnknownRole)
     }
 
     /// Whether it may do something.

@@ -37,7 +37,9 @@ pub fn decide(presented: &Presented, now: Timestamp, grace: SignedDuration) -> D
     match presented.used_at {
         None if presented.expires_at > now => Decision::Rotate,
         None => Decision::Refuse,
-        Some(used_at) if !presented.is_successor_used && now.duration_since(used_at) <= grace => Decision::Repeat,
+        Some(used_at) if !presented.is_successor_used && now.duration_since(used_at) <= grace => {
+            Decision::Repeat
+        }
         Some(_) => Decision::Compromised,
     }
 }

@@ -54,7 +54,9 @@ pub fn text(secret: &SharedSecret) -> String {
 pub fn uri(secret: &SharedSecret, issuer: &str, account: &str) -> String {
     let (issuer, account) = (encode(issuer), encode(account));
     let secret = text(secret);
-    format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30")
+    format!(
+        "otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30"
+    )
 }
 
 /// RFC 3986, section 2.1.
@@ -86,19 +88,28 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_rfcs() {
         for (time, expected) in [
-            (59, 287_082), (1_111_111_109, 81_804), (1_111_111_111, 50_471), (1_234_567_890, 5_924),
-            (2_000_000_000, 279_037), (20_000_000_000, 353_130),
+            (59, 287_082),
+            (1_111_111_109, 81_804),
+            (1_111_111_111, 50_471),
+            (1_234_567_890, 5_924),
+            (2_000_000_000, 279_037),
+            (20_000_000_000, 353_130),
         ] {
             assert_eq!(code(&secret(), time / 30), expected, "{time}");
         }
         let counted: Vec<_> = (0..10).map(|step| code(&secret(), step)).collect();
-        assert_eq!(counted, [755_224, 287_082, 359_152, 969_429, 338_314, 254_676, 287_922, 162_583, 399_871, 520_489]);
+        assert_eq!(
+            counted,
+            [755_224, 287_082, 359_152, 969_429, 338_314, 254_676, 287_922, 162_583, 399_871, 520_489]
+        );
     }
 
     #[test]
     fn a_code_is_good_around_its_time_and_once() {
         // The code of step 1.
-        for (time, expected) in [(0, Some(1)), (29, Some(1)), (59, Some(1)), (89, Some(1)), (90, None), (-1, None)] {
+        for (time, expected) in
+            [(0, Some(1)), (29, Some(1)), (59, Some(1)), (89, Some(1)), (90, None), (-1, None)]
+        {
             assert_eq!(step_of(&secret(), "287082", at(time), 0), expected, "{time}");
         }
         assert_eq!(step_of(&secret(), "287082", at(59), 1), None);

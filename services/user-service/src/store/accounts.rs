@@ -124,7 +124,8 @@ pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Accou
 
 /// The same, which nobody else changes until the end of the transaction.
 pub async fn lock(connection: &mut PgConnection, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
-    let row = accounts!("where id = $1 and status <> 'erased' for update", id).fetch_optional(connection).await?;
+    let row =
+        accounts!("where id = $1 and status <> 'erased' for update", id).fetch_optional(connection).await?;
     Ok(row.map(Account::from))
 }
 
@@ -136,7 +137,8 @@ pub async fn by_email(executor: impl PgExecutor<'_>, email: &Email) -> Result<Op
 
 /// Those of these ids that there are.
 pub async fn batch(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Vec<Account>, sqlx::Error> {
-    let rows = accounts!("where id = any ($1) and status <> 'erased' order by id", ids).fetch_all(executor).await?;
+    let rows =
+        accounts!("where id = any ($1) and status <> 'erased' order by id", ids).fetch_all(executor).await?;
     Ok(rows.into_iter().map(Account::from).collect())
 }
 
@@ -208,7 +210,12 @@ pub async fn insert(
 }
 
 /// Changes what somebody says of themselves.
-pub async fn update(connection: &mut PgConnection, id: Uuid, name: &str, locale: &str) -> Result<(), sqlx::Error> {
+pub async fn update(
+    connection: &mut PgConnection,
+    id: Uuid,
+    name: &str,
+    locale: &str,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update users.accounts set name = $2, locale = $3, version = version + 1, updated_at = now() where id = $1",
         id,
@@ -235,7 +242,11 @@ pub async fn verify_email(connection: &mut PgConnection, id: Uuid, email: &str) 
 }
 
 /// Gives an account another address, which is known to be theirs. False when somebody else has it.
-pub async fn change_email(connection: &mut PgConnection, id: Uuid, email: &Email) -> Result<bool, sqlx::Error> {
+pub async fn change_email(
+    connection: &mut PgConnection,
+    id: Uuid,
+    email: &Email,
+) -> Result<bool, sqlx::Error> {
     let changed = sqlx::query!(
         "update users.accounts
          set email = $2, email_key = $3, email_verified_at = now(), email_bounced_at = null, version = version + 1,
@@ -269,7 +280,11 @@ pub async fn bounced(connection: &mut PgConnection, id: Uuid, email: &Email) -> 
 }
 
 /// Locks or unlocks an account. False when it was so before.
-pub async fn set_status(connection: &mut PgConnection, id: Uuid, status: Status) -> Result<bool, sqlx::Error> {
+pub async fn set_status(
+    connection: &mut PgConnection,
+    id: Uuid,
+    status: Status,
+) -> Result<bool, sqlx::Error> {
     let changed = sqlx::query!(
         "update users.accounts set status = $2, version = version + 1, updated_at = now()
          where id = $1 and status <> $2 and status <> 'erased'",

@@ -87,7 +87,8 @@ pub async fn get(executor: impl PgExecutor<'_>, user: Uuid, id: Uuid) -> Result<
 
 /// The same, which nobody else changes until the end of the transaction.
 pub async fn lock(connection: &mut PgConnection, user: Uuid, id: Uuid) -> Result<Option<Kept>, sqlx::Error> {
-    let row = addresses!("where user_id = $1 and id = $2 for update", user, id).fetch_optional(connection).await?;
+    let row =
+        addresses!("where user_id = $1 and id = $2 for update", user, id).fetch_optional(connection).await?;
     Ok(row.map(Kept::from))
 }
 
@@ -174,6 +175,8 @@ pub async fn update(
 
 /// Removes one.
 pub async fn delete(connection: &mut PgConnection, user: Uuid, id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from users.addresses where user_id = $1 and id = $2", user, id).execute(connection).await?;
+    sqlx::query!("delete from users.addresses where user_id = $1 and id = $2", user, id)
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -24,7 +24,12 @@ pub async fn set(connection: &mut PgConnection, user: Uuid, hash: &str) -> Resul
 }
 
 /// The same password at another cost, unless it was changed meanwhile.
-pub async fn rehash(executor: impl PgExecutor<'_>, user: Uuid, old: &str, new: &str) -> Result<(), sqlx::Error> {
+pub async fn rehash(
+    executor: impl PgExecutor<'_>,
+    user: Uuid,
+    old: &str,
+    new: &str,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update users.credentials set password_hash = $3 where user_id = $1 and password_hash = $2",
         user,

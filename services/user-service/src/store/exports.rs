@@ -34,9 +34,10 @@ pub async fn request(connection: &mut PgConnection, user: Uuid) -> Result<(Uuid,
     if inserted.rows_affected() == 1 {
         return Ok((id, true));
     }
-    let id = sqlx::query_scalar!("select id from users.exports where user_id = $1 and status = 'pending'", user)
-        .fetch_one(connection)
-        .await?;
+    let id =
+        sqlx::query_scalar!("select id from users.exports where user_id = $1 and status = 'pending'", user)
+            .fetch_one(connection)
+            .await?;
     Ok((id, false))
 }
 
@@ -61,7 +62,11 @@ pub async fn get(executor: impl PgExecutor<'_>, user: Uuid, id: Uuid) -> Result<
 }
 
 /// What one has in it, once it is done.
-pub async fn content(executor: impl PgExecutor<'_>, user: Uuid, id: Uuid) -> Result<Option<String>, sqlx::Error> {
+pub async fn content(
+    executor: impl PgExecutor<'_>,
+    user: Uuid,
+    id: Uuid,
+) -> Result<Option<String>, sqlx::Error> {
     let content = sqlx::query_scalar!(
         "select content from users.exports
          where user_id = $1 and id = $2 and status = 'done' and expires_at > now()",
@@ -121,7 +126,11 @@ pub async fn done(
 }
 
 /// It failed, and is tried again after a while, or never.
-pub async fn failed(executor: impl PgExecutor<'_>, id: Uuid, after: Option<Duration>) -> Result<(), sqlx::Error> {
+pub async fn failed(
+    executor: impl PgExecutor<'_>,
+    id: Uuid,
+    after: Option<Duration>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update users.exports
          set status = case when $2::float8 is null then 'failed' else status end,

@@ -150,7 +150,9 @@ pub async fn lock(
 
 /// A token has been used.
 pub async fn used(connection: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("update users.one_time_tokens set used_at = now() where id = $1", id).execute(connection).await?;
+    sqlx::query!("update users.one_time_tokens set used_at = now() where id = $1", id)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub mod signing_keys;
 pub mod sweep;
 pub mod throttles;
 
+use flotilla_kit::database;
 use sqlx::migrate::Migrator;
 
 /// The tables of this service, in a schema of their own.
@@ -21,4 +22,9 @@ pub fn migrations() -> Migrator {
     migrator.create_schema("users");
     migrator.dangerous_set_table_name("users.migrations");
     migrator
+}
+
+/// All tables in the database of this service.
+pub fn all_migrations() -> [Migrator; 3] {
+    [database::migrations(), flotilla_bus::migrations(), migrations()]
 }

@@ -65,15 +65,23 @@ pub async fn take_step(connection: &mut PgConnection, user: Uuid, step: i64) -> 
 
 /// Somebody has no second factor any more. False when they had none.
 pub async fn remove(connection: &mut PgConnection, user: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query!("delete from users.recovery_codes where user_id = $1", user).execute(&mut *connection).await?;
+    sqlx::query!("delete from users.recovery_codes where user_id = $1", user)
+        .execute(&mut *connection)
+        .await?;
     let removed =
         sqlx::query!("delete from users.second_factors where user_id = $1", user).execute(connection).await?;
     Ok(removed.rows_affected() == 1)
 }
 
 /// Gives somebody these codes and no others.
-pub async fn set_codes(connection: &mut PgConnection, user: Uuid, hashes: &[Vec<u8>]) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from users.recovery_codes where user_id = $1", user).execute(&mut *connection).await?;
+pub async fn set_codes(
+    connection: &mut PgConnection,
+    user: Uuid,
+    hashes: &[Vec<u8>],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from users.recovery_codes where user_id = $1", user)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query!(
         "insert into users.recovery_codes (user_id, hash) select $1, unnest($2::bytea[])",
         user,

@@ -76,7 +76,10 @@ pub async fn list(executor: impl PgExecutor<'_>, user: Uuid) -> Result<Vec<Sessi
 }
 
 /// Whose session it is, if it goes on and its user may do something.
-pub async fn live(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<(Uuid, Vec<String>)>, sqlx::Error> {
+pub async fn live(
+    executor: impl PgExecutor<'_>,
+    id: Uuid,
+) -> Result<Option<(Uuid, Vec<String>)>, sqlx::Error> {
     let row = sqlx::query!(
         r#"select sessions.user_id,
                array(select role from users.user_roles where user_id = sessions.user_id order by role) as "roles!"
@@ -91,7 +94,12 @@ pub async fn live(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<(Uui
 }
 
 /// Ends a session of somebody. False when they have none with this id that goes on.
-pub async fn end(connection: &mut PgConnection, user: Uuid, id: Uuid, reason: &str) -> Result<bool, sqlx::Error> {
+pub async fn end(
+    connection: &mut PgConnection,
+    user: Uuid,
+    id: Uuid,
+    reason: &str,
+) -> Result<bool, sqlx::Error> {
     let ended = sqlx::query!(
         "update users.sessions set ended_at = now(), end_reason = $3
          where id = $2 and user_id = $1 and ended_at is null and expires_at > now()",
@@ -140,9 +148,10 @@ pub struct Presented {
 
 /// Looks up a refresh token, for whoever exchanges it: those who do so at once come one after the other.
 pub async fn present(connection: &mut PgConnection, token: &Hash) -> Result<Option<Presented>, sqlx::Error> {
-    let session = sqlx::query_scalar!("select session_id from users.refresh_tokens where hash = $1", token.as_bytes())
-        .fetch_optional(&mut *connection)
-        .await?;
+    let session =
+        sqlx::query_scalar!("select session_id from users.refresh_tokens where hash = $1", token.as_bytes())
+            .fetch_optional(&mut *connection)
+            .await?;
     let Some(session) = session else { return Ok(None) };
     sqlx::query!("select id from users.sessions where id = $1 for update", session)
         .fetch_optional(&mut *connection)
@@ -221,6 +230,8 @@ pub async fn exchanged(
     )
     .execute(&mut *connection)
     .await?;
-    sqlx::query!("update users.sessions set last_used_at = now() where id = $1", session).execute(connection).await?;
+    sqlx::query!("update users.sessions set last_used_at = now() where id = $1", session)
+        .execute(connection)
+        .await?;
     Ok(())
 }

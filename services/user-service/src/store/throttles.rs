@@ -66,7 +66,12 @@ pub async fn count(
 }
 
 /// Nothing is tried for a while.
-pub async fn block(connection: &mut PgConnection, scope: Scope, key: &[u8], time: Duration) -> Result<(), sqlx::Error> {
+pub async fn block(
+    connection: &mut PgConnection,
+    scope: Scope,
+    key: &[u8],
+    time: Duration,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update users.throttles set blocked_until = now() + make_interval(secs => $3) where scope = $1 and key = $2",
         scope.as_str(),
@@ -104,7 +109,11 @@ pub async fn lift(connection: &mut PgConnection, scope: Scope, key: &[u8]) -> Re
 }
 
 /// Forgets what nobody counts on any more, at most so much, and says how much.
-pub async fn forget(executor: impl PgExecutor<'_>, before: Timestamp, limit: i64) -> Result<u64, sqlx::Error> {
+pub async fn forget(
+    executor: impl PgExecutor<'_>,
+    before: Timestamp,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "delete from users.throttles where (scope, key) in (
              select scope, key from users.throttles
