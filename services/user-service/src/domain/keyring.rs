@@ -33,7 +33,7 @@ pub struct Plan {
 }
 
 /// The key that signs now: the last that has begun to.
-pub fn current<'a, K>(keys: &'a [K], now: Timestamp, signs_from: impl Fn(&K) -> Timestamp) -> Option<&'a K> {
+pub fn current<K>(keys: &[K], now: Timestamp, signs_from: impl Fn(&K) -> Timestamp) -> Option<&K> {
     keys.iter().filter(|key| signs_from(key) <= now).max_by_key(|key| signs_from(key))
 }
 

@@ -1,4 +1,4 @@
-//! The document of the REST API (OpenAPI 3.1), made of the handlers.
+//! The document of the REST API (`OpenAPI` 3.1), made of the handlers.
 
 use std::collections::BTreeMap;
 

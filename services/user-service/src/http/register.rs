@@ -72,15 +72,18 @@ pub(super) async fn register(State(app): State<App>, Json(sent): Json<Registrati
         audit::append(&mut transaction, Some(id), id, "registered", json!({})).await?;
         events::append(&mut transaction, id, &Fact::Registered { locale }).await?;
         mailing::send(&app, &mut transaction, id, Purpose::Verification, email.as_str()).await?;
-    } else if let Some(account) = accounts::by_email(&mut *transaction, &email).await? {
-        if may_send && account.status == Status::Active {
-            // What was sent changes nothing: it may be of somebody else.
-            if account.email_verified_at.is_some() {
+    } else {
+        // What was sent changes nothing: it may be of somebody else.
+        let account = accounts::by_email(&mut *transaction, &email).await?;
+        match account.filter(|account| may_send && account.status == Status::Active) {
+            Some(account) if account.email_verified_at.is_some() => {
                 events::append(&mut transaction, account.id, &Fact::RegistrationRepeated).await?;
-            } else {
+            }
+            Some(account) => {
                 mailing::send(&app, &mut transaction, account.id, Purpose::Verification, &account.email)
                     .await?;
             }
+            None => {}
         }
     }
     transaction.commit().await?;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, error::DatabaseError};
 use uuid::Uuid;
 
 use crate::domain::{email::Email, role::Role};
@@ -172,7 +172,7 @@ pub async fn list(
         filter.email.as_deref(),
         filter.status,
         filter.role.map(Role::as_str),
-        time.map(|time| time.to_sqlx()) as Option<jiff_sqlx::Timestamp>,
+        time.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
         id,
         i64::from(limit)
     )
@@ -261,7 +261,7 @@ pub async fn change_email(
     match changed {
         Ok(changed) => Ok(changed.rows_affected() == 1),
         // Somebody else took it just now.
-        Err(error) if error.as_database_error().is_some_and(|error| error.is_unique_violation()) => Ok(false),
+        Err(error) if error.as_database_error().is_some_and(DatabaseError::is_unique_violation) => Ok(false),
         Err(error) => Err(error),
     }
 }

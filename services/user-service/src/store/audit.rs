@@ -61,7 +61,7 @@ pub async fn list(
            where subject = $1 and ($2::timestamptz is null or (at, id) < ($2, $3))
            order by at desc, id desc limit $4"#,
         subject,
-        time.map(|time| time.to_sqlx()) as Option<jiff_sqlx::Timestamp>,
+        time.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
         id,
         i64::from(limit),
     )

@@ -94,14 +94,14 @@ pub async fn set_codes(
 
 /// Uses a code. False when it is none, or was used.
 pub async fn use_code(connection: &mut PgConnection, user: Uuid, hash: &[u8]) -> Result<bool, sqlx::Error> {
-    let used = sqlx::query!(
+    let taken = sqlx::query!(
         "update users.recovery_codes set used_at = now() where user_id = $1 and hash = $2 and used_at is null",
         user,
         hash,
     )
     .execute(connection)
     .await?;
-    Ok(used.rows_affected() == 1)
+    Ok(taken.rows_affected() == 1)
 }
 
 /// Codes that somebody has left.

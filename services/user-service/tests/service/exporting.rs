@@ -9,7 +9,11 @@ use std::{
 };
 
 use axum::http::Method;
-use flotilla_kit::auth::{HEADER, Subject, Trust};
+use flotilla_kit::{
+    auth::{HEADER, Subject, Trust},
+    drain::Announcement,
+    serve::serve,
+};
 use flotilla_proto::{
     order::{
         ExportUserDataRequest, ExportedRecord, GetOrderRequest, ListOrdersByUserRequest,
@@ -94,11 +98,8 @@ async fn an_export_has_what_all_services_know_of_somebody_and_of_nobody_else() {
     let fake = Fake { keys: Arc::clone(&keys), asked: Arc::clone(&asked) };
     let listener = TcpListener::bind(address).await.unwrap();
     let routes = Routes::new(OrdersServer::new(fake)).into_axum_router();
-    tokio::spawn(flotilla_kit::serve::serve(
-        listener,
-        routes,
-        flotilla_kit::drain::Announcement::default().hear(),
-    ));
+    let announcement = Announcement::default();
+    tokio::spawn(serve(listener, routes, announcement.hear()));
     let shop = Shop::start_with(&[&format!("--order-grpc=http://{address}")]).await;
     keys.set(shop.keys.clone()).unwrap();
     let (ada, eve) = (shop.member("ada@example.org").await, shop.member("eve@example.org").await);
@@ -109,9 +110,12 @@ async fn an_export_has_what_all_services_know_of_somebody_and_of_nobody_else() {
     let content = format!("{path}/content");
     assert_eq!(shop.get(&ada, &content).await.is(409).code(), "export_not_done");
     // order-service fails once; the export waits and is tried again.
-    while asked.load(Ordering::SeqCst) == 0 {
-        sleep(Duration::from_millis(50)).await;
-    }
+    let is_asked = async {
+        while asked.load(Ordering::SeqCst) == 0 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, is_asked).await.unwrap();
     let waits = async {
         loop {
             let waiting: i64 = sqlx::query_scalar(

@@ -39,10 +39,10 @@ use tokio::{
 use tonic::{Request, Status, transport::Channel};
 use uuid::Uuid;
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A good password.
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 fn postgres() -> &'static Postgres {
     static POSTGRES: OnceLock<Postgres> = OnceLock::new();
@@ -50,18 +50,18 @@ fn postgres() -> &'static Postgres {
 }
 
 /// An empty database.
-pub async fn database() -> String {
+pub(crate) async fn database() -> String {
     let name = format!("d{}", Uuid::now_v7().simple());
     let mut connection = PgConnection::connect(&postgres().url("postgres")).await.unwrap();
     connection.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
     postgres().url(&name)
 }
 
-pub async fn free() -> SocketAddr {
+pub(crate) async fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-pub fn master_key() -> String {
+pub(crate) fn master_key() -> String {
     BASE64_STANDARD.encode([7; 32])
 }
 
@@ -80,43 +80,43 @@ fn peer(name: &str) -> Peer {
     }
 }
 
-pub struct Shop {
-    pub http: SocketAddr,
-    pub grpc: SocketAddr,
-    pub pool: PgPool,
-    pub bus: Arc<dyn Bus>,
-    pub config: Serve,
+pub(crate) struct Shop {
+    pub(crate) http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) pool: PgPool,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) config: Serve,
     /// Of all services.
-    pub keys: String,
+    pub(crate) keys: String,
     notification: Signer,
     order: Signer,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Value,
-    pub text: String,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Reply {
-    pub fn text_of(&self, name: &str) -> String {
+    pub(crate) fn text_of(&self, name: &str) -> String {
         self.body[name].as_str().unwrap_or_else(|| panic!("no {name} in {self:?}")).to_owned()
     }
 
-    pub fn etag(&self) -> String {
+    pub(crate) fn etag(&self) -> String {
         self.headers["etag"].to_str().unwrap().to_owned()
     }
 
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         self.body["code"].as_str().unwrap()
     }
 
     #[track_caller]
-    pub fn is(self, status: u16) -> Self {
+    pub(crate) fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         self
     }
@@ -124,20 +124,20 @@ impl Reply {
 
 /// Somebody who is logged in.
 #[derive(Clone, Debug)]
-pub struct Member {
-    pub id: Uuid,
-    pub email: String,
-    pub access: String,
-    pub refresh: String,
+pub(crate) struct Member {
+    pub(crate) id: Uuid,
+    pub(crate) email: String,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
 }
 
 impl Shop {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// With these flags besides.
-    pub async fn start_with(flags: &[&str]) -> Self {
+    pub(crate) async fn start_with(flags: &[&str]) -> Self {
         let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
         let url = database().await;
         let patience = Duration::from_secs(60);
@@ -192,12 +192,12 @@ impl Shop {
     }
 
     /// Another replica, without servers.
-    pub fn replica(&self) -> App {
+    pub(crate) fn replica(&self) -> App {
         let relay = flotilla_bus::outbox::Relay::new(self.pool.clone(), Arc::clone(&self.bus));
         App::new(self.config.clone(), self.pool.clone(), relay.wake()).unwrap()
     }
 
-    pub async fn ask(
+    pub(crate) async fn ask(
         &self,
         method: Method,
         path: &str,
@@ -212,12 +212,12 @@ impl Shop {
         send(self.http, method, path, &all, body).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
         self.ask(Method::POST, path, &[], Some(body)).await
     }
 
     /// As somebody, with headers besides.
-    pub async fn by(
+    pub(crate) async fn by(
         &self,
         member: &Member,
         method: Method,
@@ -231,67 +231,67 @@ impl Shop {
         self.ask(method, path, &all, body).await
     }
 
-    pub async fn get(&self, member: &Member, path: &str) -> Reply {
+    pub(crate) async fn get(&self, member: &Member, path: &str) -> Reply {
         self.by(member, Method::GET, path, &[], None).await
     }
 
-    pub async fn register(&self, email: &str) -> Reply {
+    pub(crate) async fn register(&self, email: &str) -> Reply {
         self.post("/v1/auth/register", json!({ "email": email, "password": PASSWORD, "name": "Ada" })).await
     }
 
-    pub async fn log_in(&self, email: &str, password: &str) -> Reply {
+    pub(crate) async fn log_in(&self, email: &str, password: &str) -> Reply {
         self.post("/v1/auth/login", json!({ "email": email, "password": password })).await
     }
 
     /// The data of events of a type, the oldest first.
-    pub async fn events(&self, kind: &str) -> Vec<Value> {
+    pub(crate) async fn events(&self, kind: &str) -> Vec<Value> {
         let query = "select event->'data' from messaging.outbox where kind = $1 order by seq";
         let rows = sqlx::query(query).bind(kind).fetch_all(&self.pool).await.unwrap();
         rows.into_iter().map(|row| row.get(0)).collect()
     }
 
     /// The token of the last mail of a kind.
-    pub async fn mail_token(&self, kind: &str) -> String {
+    pub(crate) async fn mail_token(&self, kind: &str) -> String {
         let event = self.events(kind).await.pop().unwrap_or_else(|| panic!("no {kind}"));
         self.redeem(event["reference"].as_str().unwrap()).await.unwrap().token
     }
 
-    pub async fn redeem(&self, reference: &str) -> Result<RedeemReferenceResponse, Status> {
+    pub(crate) async fn redeem(&self, reference: &str) -> Result<RedeemReferenceResponse, Status> {
         let request = self.by_notification(RedeemReferenceRequest { reference: reference.to_owned() });
         self.users().await.redeem_reference(request).await.map(tonic::Response::into_inner)
     }
 
-    pub async fn users(&self) -> UsersClient<Channel> {
+    pub(crate) async fn users(&self) -> UsersClient<Channel> {
         UsersClient::connect(format!("http://{}", self.grpc)).await.unwrap()
     }
 
-    pub fn by_notification<T>(&self, message: T) -> Request<T> {
+    pub(crate) fn by_notification<T>(&self, message: T) -> Request<T> {
         signed(&self.notification, &Subject::default(), message)
     }
 
-    pub fn by_order<T>(&self, subject: &Subject, message: T) -> Request<T> {
+    pub(crate) fn by_order<T>(&self, subject: &Subject, message: T) -> Request<T> {
         signed(&self.order, subject, message)
     }
 
     /// Somebody who has registered and shown that the address is theirs.
-    pub async fn verified(&self, email: &str) {
+    pub(crate) async fn verified(&self, email: &str) {
         self.register(email).await.is(202);
         let token = self.mail_token("shop.user.verification_requested.v1").await;
         self.post("/v1/auth/verify-email", json!({ "token": token })).await.is(204);
     }
 
     /// The same, logged in.
-    pub async fn member(&self, email: &str) -> Member {
+    pub(crate) async fn member(&self, email: &str) -> Member {
         self.verified(email).await;
         self.session(email, PASSWORD).await
     }
 
-    pub async fn session(&self, email: &str, password: &str) -> Member {
+    pub(crate) async fn session(&self, email: &str, password: &str) -> Member {
         let reply = self.log_in(email, password).await.is(200);
         self.member_of(email, &reply).await
     }
 
-    pub async fn member_of(&self, email: &str, reply: &Reply) -> Member {
+    pub(crate) async fn member_of(&self, email: &str, reply: &Reply) -> Member {
         let mut member = Member {
             id: Uuid::nil(),
             email: email.to_owned(),
@@ -303,12 +303,12 @@ impl Shop {
         member
     }
 
-    pub async fn refresh(&self, token: &str) -> Reply {
+    pub(crate) async fn refresh(&self, token: &str) -> Reply {
         self.post("/v1/auth/refresh", json!({ "refresh_token": token })).await
     }
 
     /// Runs SQL, for what would take long.
-    pub async fn sql(&self, sql: &'static str) {
+    pub(crate) async fn sql(&self, sql: &'static str) {
         self.pool.execute(sql).await.unwrap();
     }
 }
@@ -320,7 +320,7 @@ fn signed<T>(signer: &Signer, subject: &Subject, message: T) -> Request<T> {
     request
 }
 
-pub async fn send(
+pub(crate) async fn send(
     address: SocketAddr,
     method: Method,
     path: &str,

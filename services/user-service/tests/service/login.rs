@@ -23,7 +23,7 @@ async fn an_unknown_address_and_a_wrong_password_are_answered_alike() {
     shop.verified("ada@example.org").await;
     let names = |reply: &Reply| reply.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
     let mut times = [Duration::MAX; 2];
-    for _ in 0..5 {
+    for _ in 0..8 {
         let mut replies = Vec::new();
         for (time, email) in times.iter_mut().zip(["ada@example.org", "nobody@example.org"]) {
             let began = Instant::now();
@@ -36,7 +36,7 @@ async fn an_unknown_address_and_a_wrong_password_are_answered_alike() {
     }
     // The hash is what takes long: without it the second would be a tenth of the first.
     let [known, unknown] = times.map(|time| time.as_secs_f64());
-    assert!(unknown > known / 2.0 && unknown < known * 2.0, "{times:?}");
+    assert!(unknown > known / 3.0 && unknown < known * 3.0, "{times:?}");
     let forgotten =
         async |email: &str| shop.post("/v1/auth/forgot-password", json!({ "email": email })).await.is(202);
     assert_eq!(forgotten("ada@example.org").await.body, forgotten("nobody@example.org").await.body);
