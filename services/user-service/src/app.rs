@@ -1,0 +1,90 @@
+//! What all handlers have at hand.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use axum::http::Uri;
+use flotilla_bus::outbox::Wake;
+use flotilla_kit::{
+    auth::{NoIdentity, Signer, Trust},
+    config::Error,
+    http::cursor::Cursors,
+};
+use sqlx::PgPool;
+
+use crate::{
+    config,
+    crypto::{Keyring, MasterKey, NoMasterKey, Passwords, Purpose, Unable},
+};
+
+/// The name of this service.
+pub const NAME: &str = "user-service";
+
+/// How long a cursor is good for.
+const CURSORS: Duration = Duration::from_secs(3_600);
+
+/// Why a configuration is none to serve with.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    /// Something is not there.
+    #[error(transparent)]
+    Config(#[from] Error),
+    /// The key that seals is none.
+    #[error(transparent)]
+    MasterKey(#[from] NoMasterKey),
+    /// Keys of services are none.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
+    /// Passwords cannot be hashed so.
+    #[error("passwords cannot be hashed at this cost: SHOP_USER_ARGON2_KIB must be at least 8 for each lane")]
+    Cost(#[from] Unable),
+}
+
+/// What all handlers have at hand.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The database.
+    pub pool: PgPool,
+    /// Wakes the relay.
+    pub wake: Wake,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// Signs tokens.
+    pub keyring: Keyring,
+    /// Seals secrets.
+    pub master: MasterKey,
+    /// Makes cursors.
+    pub cursors: Cursors,
+    /// The services that may ask.
+    pub trust: Trust,
+    /// Says to others who this is.
+    pub signer: Option<Signer>,
+    /// Who knows something of people as well.
+    pub others: Arc<BTreeMap<&'static str, Uri>>,
+    /// The configuration.
+    pub config: Arc<config::Serve>,
+}
+
+impl App {
+    /// With a configuration.
+    pub fn new(config: config::Serve, pool: PgPool, wake: Wake) -> Result<Self, Invalid> {
+        let master = MasterKey::parse(&config.identity.master_key()?)?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let hashes = config.passwords.hashes.and_then(|hashes| usize::try_from(hashes).ok()).unwrap_or(cores);
+        let queue = usize::try_from(config.passwords.hash_queue).unwrap_or(usize::MAX);
+        let signer = config.identity.service_key()?;
+        let signer =
+            signer.map(|key| Signer::new(NAME, &config.identity.service_key_id, &key)).transpose()?;
+        Ok(Self {
+            pool,
+            wake,
+            passwords: Passwords::new(config.passwords.cost(), hashes, queue)?,
+            keyring: Keyring::new(&config.identity.issuer, &config.identity.audience),
+            cursors: Cursors::new(&master.derive(Purpose::Cursor), CURSORS),
+            master,
+            trust: Trust::new(NAME, &config.identity.service_keys)?,
+            signer,
+            others: Arc::new(config.identity.others()),
+            config: Arc::new(config),
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What this service hears of others.
+
+mod bounced;
+
+use std::{sync::Arc, time::Duration};
+
+use flotilla_bus::{
+    Bus, Consumer, Event, Failure, InvalidConsumer, InvalidType, Pattern, Policy, Subscription, consume,
+};
+use flotilla_kit::{
+    correlation::CorrelationId,
+    drain::{Drain, Phase},
+};
+use tokio::time::sleep;
+
+use crate::app::{App, NAME};
+
+/// Events that are handled at a time.
+const IN_FLIGHT: u32 = 8;
+
+/// How long to wait for a bus that is not there.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Why it cannot hear.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    /// Its name is none.
+    #[error(transparent)]
+    Consumer(#[from] InvalidConsumer),
+    /// A type is none.
+    #[error(transparent)]
+    Type(#[from] InvalidType),
+}
+
+/// What it wants to hear.
+pub fn subscription() -> Result<Subscription, Invalid> {
+    Ok(Subscription {
+        consumer: Consumer::try_from(NAME)?,
+        types: vec![Pattern::try_from(bounced::TYPE)?],
+        in_flight: IN_FLIGHT.try_into().unwrap_or(std::num::NonZeroU32::MIN),
+        policy: Policy::default(),
+    })
+}
+
+/// Hears until the end of the service.
+pub async fn run(app: App, bus: Arc<dyn Bus>, subscription: Subscription, drain: Drain) {
+    let consumer = subscription.consumer.clone();
+    let mut end = std::pin::pin!(drain.at_least(Phase::Ending));
+    loop {
+        let deliveries = tokio::select! {
+            () = &mut end => return,
+            subscribed = bus.subscribe(subscription.clone()) => subscribed,
+        };
+        match deliveries {
+            Ok(deliveries) => {
+                let handler = |event| handle(app.clone(), consumer.clone(), event);
+                consume(deliveries, handler, drain.at_least(Phase::Ending)).await;
+            }
+            Err(error) => tracing::debug!(%error, "the bus does not let this service subscribe now"),
+        }
+        tokio::select! {
+            () = &mut end => return,
+            () = sleep(PAUSE) => {}
+        }
+    }
+}
+
+async fn handle(app: App, consumer: Consumer, event: Event) -> Result<(), Failure> {
+    let id = event.correlation_id.as_deref().and_then(CorrelationId::parse).unwrap_or_default();
+    id.scope(bounced::handle(&app, &consumer, &event)).await
+}

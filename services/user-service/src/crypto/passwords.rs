@@ -1,0 +1,191 @@
+//! Hashes of passwords (Argon2id, RFC 9106). One takes tens of milliseconds and megabytes, so there are never more at a time
+//! than there are cores, and few wait: a service that takes in more logins than it can hash serves nobody.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use aws_lc_rs::rand;
+use flotilla_kit::Secret;
+use tokio::{sync::Semaphore, task::spawn_blocking};
+
+use super::Unable;
+
+/// Bytes of a salt.
+const SALT: usize = 16;
+
+/// What a hash costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+/// Why nothing was hashed.
+#[derive(Debug, thiserror::Error)]
+pub enum Busy {
+    /// Too many wait already.
+    #[error("too many passwords wait to be checked")]
+    Full,
+    /// The hash could not be made or read.
+    #[error("a password cannot be hashed")]
+    Unable(#[from] Unable),
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is not the password.
+    Wrong,
+    /// It is.
+    Right {
+        /// The hash was made at another cost than is paid now.
+        is_outdated: bool,
+    },
+}
+
+/// Hashes passwords and checks them.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    cost: Cost,
+    argon: Argon2<'static>,
+    running: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    queue: usize,
+    /// What is checked for somebody who is not there, so that it takes as long.
+    nobody: Arc<str>,
+}
+
+impl Passwords {
+    /// At this cost, so many at a time, while so many more wait.
+    pub fn new(cost: Cost, at_a_time: usize, queue: usize) -> Result<Self, Unable> {
+        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None).map_err(|_| Unable)?;
+        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let mut unknown = [0; SALT];
+        rand::fill(&mut unknown)?;
+        let nobody = hash(&argon, &unknown)?.into();
+        let (running, waiting) = (Arc::new(Semaphore::new(at_a_time)), Arc::default());
+        Ok(Self { cost, argon, running, waiting, queue: at_a_time.saturating_add(queue), nobody })
+    }
+
+    /// The hash to keep of a password.
+    pub async fn hash(&self, password: &Secret<String>) -> Result<String, Busy> {
+        let (argon, password) = (self.argon.clone(), password.clone());
+        self.run(move || hash(&argon, password.expose().as_bytes())).await
+    }
+
+    /// Whether a password is the one that a hash was made of. With none it is never, and takes as long.
+    pub async fn verify(&self, password: &Secret<String>, known: Option<&str>) -> Result<Verdict, Busy> {
+        let text = known.map_or_else(|| Arc::clone(&self.nobody), Arc::from);
+        let (argon, password, cost, is_known) =
+            (self.argon.clone(), password.clone(), self.cost, known.is_some());
+        self.run(move || {
+            let hash = PasswordHash::new(&text).map_err(|_| Unable)?;
+            let is_right = argon.verify_password(password.expose().as_bytes(), &hash).is_ok();
+            if !is_right || !is_known {
+                return Ok(Verdict::Wrong);
+            }
+            let params = Params::try_from(&hash).map_err(|_| Unable)?;
+            let paid = Cost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() };
+            Ok(Verdict::Right { is_outdated: paid != cost })
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Unable> + Send + 'static,
+    ) -> Result<T, Busy> {
+        let _place = Place::take(&self.waiting, self.queue).ok_or(Busy::Full)?;
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Unable)?;
+        // It goes on when whoever asked has gone, and counts for as long.
+        let done = spawn_blocking(move || {
+            let result = work();
+            drop(running);
+            result
+        });
+        Ok(done.await.map_err(|_| Unable)??)
+    }
+}
+
+/// A place among those who wait or run.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+        let more = |count| (count < limit).then_some(count + 1);
+        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Self(Arc::clone(waiting)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn hash(argon: &Argon2<'_>, password: &[u8]) -> Result<String, Unable> {
+    let mut salt = [0; SALT];
+    rand::fill(&mut salt)?;
+    let hash: PasswordHash = argon.hash_password_with_salt(password, &salt).map_err(|_| Unable)?;
+    Ok(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
+
+    fn password(text: &str) -> Secret<String> {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_password_is_known_by_its_hash_and_an_old_hash_is_told() {
+        let passwords = Passwords::new(CHEAP, 1, 10).unwrap();
+        let hash = passwords.hash(&password("correct horse")).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
+        let verify =
+            async |passwords: &Passwords, text| passwords.verify(&password(text), Some(&hash)).await.unwrap();
+        assert_eq!(verify(&passwords, "correct horse").await, Verdict::Right { is_outdated: false });
+        assert_eq!(verify(&passwords, "correct house").await, Verdict::Wrong);
+        let dearer = Passwords::new(Cost { memory_kib: 128, ..CHEAP }, 1, 10).unwrap();
+        assert_eq!(verify(&dearer, "correct horse").await, Verdict::Right { is_outdated: true });
+        assert_eq!(dearer.verify(&password("correct horse"), None).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn few_wait_and_the_others_are_told_at_once() {
+        let dear = Cost { memory_kib: 16 * 1024, passes: 2, lanes: 1 };
+        let passwords = Passwords::new(dear, 1, 2).unwrap();
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let passwords = passwords.clone();
+                tokio::spawn(async move { passwords.hash(&password("correct horse")).await })
+            })
+            .collect();
+        let (mut done, mut refused) = (0, 0);
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(_hash) => done += 1,
+                Err(Busy::Full) => refused += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!((3..20).contains(&done), "{done}");
+        assert_eq!(done + refused, 20);
+        // All places are free again.
+        passwords.hash(&password("correct horse")).await.unwrap();
+    }
+}

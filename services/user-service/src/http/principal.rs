@@ -1,0 +1,76 @@
+//! Who makes a request, by its token. The session is looked up each time: one that was ended is believed at once no longer,
+//! and roles are those of now.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, header, request::Parts},
+};
+use flotilla_kit::{auth::Refused, http::Problem};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    domain::role::{Permission, Role},
+    store::{
+        accounts::{self, Account},
+        sessions,
+    },
+};
+
+/// Who makes a request. Without a good token it rejects with 401.
+#[derive(Clone, Debug)]
+pub(super) struct Principal {
+    /// The user.
+    pub user: Uuid,
+    /// The session.
+    pub session: Uuid,
+    /// What the user is.
+    pub roles: Vec<Role>,
+}
+
+impl Principal {
+    /// The account.
+    pub(super) async fn account(&self, app: &App) -> Result<Account, Problem> {
+        let gone = || Refused::Invalid("its user is gone").into();
+        accounts::get(&app.pool, self.user).await?.ok_or_else(gone)
+    }
+
+    /// That they may do something to accounts, or 403.
+    pub(super) fn require(&self, permission: Permission) -> Result<(), Problem> {
+        if self.may(permission) {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "role_missing", "you do not have the role for this"))
+    }
+
+    /// Whether they may do something to accounts.
+    pub(super) fn may(&self, permission: Permission) -> bool {
+        self.roles.iter().any(|role| role.may(permission))
+    }
+}
+
+impl FromRequestParts<App> for Principal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let mut sent = parts.headers.get_all(header::AUTHORIZATION).iter();
+        let only = match (sent.next(), sent.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        };
+        let token = only
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
+        let claims = app.keyring.verify(token.ok_or(Refused::Missing)?)?;
+        let id = |text: &str| Uuid::try_parse(text).map_err(|_| Refused::Invalid("it names nobody"));
+        let (user, session) = (id(&claims.sub)?, id(&claims.sid)?);
+        match sessions::live(&app.pool, session).await? {
+            Some((owner, roles)) if owner == user => {
+                let roles = roles.iter().filter_map(|role| Role::parse(role).ok()).collect();
+                Ok(Self { user, session, roles })
+            }
+            _ => Err(Refused::Invalid("its session has ended").into()),
+        }
+    }
+}

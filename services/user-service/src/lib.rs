@@ -1,0 +1,26 @@
+//! The user service: who people are.
+//!
+//! - `domain`: the rules, without I/O
+//! - `crypto`: hashes of passwords, tokens, what is sealed, and what is signed
+//! - `store`: what is kept in Postgres
+//! - `http`, `grpc`: what others ask
+//! - `guard`, `mailing`: passwords that somebody sends, and mails that somebody asks for
+//! - `events`, `consumers`: what others are told, and what is heard of them
+//! - `keys`, `exporting`: what runs beside requests
+//! - `service`, `app`, `config`: all of it together
+
+pub mod app;
+pub mod config;
+pub mod consumers;
+pub mod crypto;
+pub mod domain;
+pub mod events;
+pub mod exporting;
+pub mod grant;
+pub mod grpc;
+pub mod guard;
+pub mod http;
+pub mod keys;
+pub mod mailing;
+pub mod service;
+pub mod store;

@@ -1,0 +1,139 @@
+//! Login, and what it does not tell.
+
+use std::time::Duration;
+
+use flotilla_kit::Secret;
+use flotilla_user_service::crypto::{Cost, Passwords};
+use serde_json::{Value, json};
+use sqlx::Row;
+use tokio::time::Instant;
+
+use crate::harness::{PASSWORD, Reply, Shop};
+
+fn without_id(reply: &Reply) -> Value {
+    let mut body = reply.body.clone();
+    body.as_object_mut().unwrap().remove("correlationId");
+    body
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_address_and_a_wrong_password_are_answered_alike() {
+    let shop =
+        Shop::start_with(&["--argon2-kib=19456", "--argon2-passes=2", "--lockout-failures=1000"]).await;
+    shop.verified("ada@example.org").await;
+    let names = |reply: &Reply| reply.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
+    let mut times = [Duration::MAX; 2];
+    for _ in 0..8 {
+        let mut replies = Vec::new();
+        for (time, email) in times.iter_mut().zip(["ada@example.org", "nobody@example.org"]) {
+            let began = Instant::now();
+            replies.push(shop.log_in(email, "not the password").await.is(401));
+            *time = began.elapsed().min(*time);
+        }
+        assert_eq!(without_id(&replies[0]), without_id(&replies[1]));
+        assert_eq!(names(&replies[0]), names(&replies[1]));
+        assert_eq!(replies[0].code(), "credentials_wrong");
+    }
+    // The hash is what takes long: without it the second would be a tenth of the first.
+    let [known, unknown] = times.map(|time| time.as_secs_f64());
+    assert!(unknown > known / 3.0 && unknown < known * 3.0, "{times:?}");
+    let forgotten =
+        async |email: &str| shop.post("/v1/auth/forgot-password", json!({ "email": email })).await.is(202);
+    assert_eq!(forgotten("ada@example.org").await.body, forgotten("nobody@example.org").await.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_some_failures_none_is_tried_for_a_while_whether_there_is_an_account_or_not() {
+    let shop = Shop::start().await;
+    shop.verified("ada@example.org").await;
+    for email in ["ada@example.org", "nobody@example.org"] {
+        for _ in 0..5 {
+            shop.log_in(email, "not the password").await.is(401);
+        }
+        let blocked = shop.log_in(email, PASSWORD).await.is(429);
+        assert_eq!(blocked.code(), "too_many_failures");
+        let after: u64 = blocked.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((20..=30).contains(&after), "{after}");
+    }
+    let locked = shop.events("shop.user.locked.v1").await;
+    assert_eq!((locked.len(), &locked[0]["reason"]), (1, &json!("failures")));
+    // The next failure makes it longer.
+    shop.sql("update users.throttles set blocked_until = now()").await;
+    shop.log_in("ada@example.org", "not the password").await.is(401);
+    let after: u64 = shop.log_in("ada@example.org", PASSWORD).await.is(429).headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((50..=60).contains(&after), "{after}");
+    assert_eq!(shop.events("shop.user.locked.v1").await.len(), 1);
+    // Who knows it begins anew.
+    shop.sql("update users.throttles set blocked_until = now()").await;
+    shop.log_in("ada@example.org", PASSWORD).await.is(200);
+    for _ in 0..4 {
+        shop.log_in("ada@example.org", "not the password").await.is(401);
+    }
+    shop.log_in("ada@example.org", PASSWORD).await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_guesses_at_once_none_more_is_believed() {
+    let shop = Shop::start_with(&["--hashes=1", "--argon2-kib=8192"]).await;
+    shop.verified("ada@example.org").await;
+    // All pass the first look, and wait for their hash.
+    let guesses = (0..12).map(|at| {
+        let shop = &shop;
+        async move {
+            shop.log_in("ada@example.org", if at == 11 { PASSWORD } else { "not the password" }).await.status
+        }
+    });
+    let statuses = futures::future::join_all(guesses).await;
+    let failed = statuses.iter().filter(|status| **status == 401).count();
+    // Hashes are made in the order in which they were asked for, mostly.
+    let is_late = statuses[11] == 429;
+    assert!(failed >= 5, "{statuses:?}");
+    assert!(is_late || statuses[11] == 200, "{statuses:?}");
+    if !is_late {
+        return;
+    }
+    let sessions: i64 =
+        sqlx::query("select count(*) from users.sessions").fetch_one(&shop.pool).await.unwrap().get(0);
+    assert_eq!(sessions, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hash_at_an_old_cost_is_renewed_when_its_password_is_known() {
+    let shop = Shop::start().await;
+    shop.verified("ada@example.org").await;
+    let old = Passwords::new(Cost { memory_kib: 32, passes: 3, lanes: 1 }, 1, 1).unwrap();
+    let hash = old.hash(&Secret::new(PASSWORD.to_owned())).await.unwrap();
+    sqlx::query("update users.credentials set password_hash = $1")
+        .bind(&hash)
+        .execute(&shop.pool)
+        .await
+        .unwrap();
+    let kept = async || -> String {
+        let query = sqlx::query("select password_hash from users.credentials");
+        query.fetch_one(&shop.pool).await.unwrap().get(0)
+    };
+    shop.log_in("ada@example.org", "not the password").await.is(401);
+    assert_eq!(kept().await, hash);
+    shop.log_in("ada@example.org", PASSWORD).await.is(200);
+    assert!(kept().await.contains("$m=64,t=1,p=1$"), "{}", kept().await);
+    shop.log_in("ada@example.org", PASSWORD).await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_are_too_many_are_told_to_come_again() {
+    let shop =
+        Shop::start_with(&["--hashes=1", "--hash-queue=2", "--argon2-kib=19456", "--argon2-passes=2"]).await;
+    let logins = (0..20).map(|at| {
+        let shop = &shop;
+        async move { shop.log_in(&format!("nobody{at}@example.org"), "not the password").await }
+    });
+    let replies = futures::future::join_all(logins).await;
+    let busy: Vec<_> = replies.iter().filter(|reply| reply.status == 503).collect();
+    assert!(!busy.is_empty() && busy.len() < 20, "{}", busy.len());
+    assert_eq!((busy[0].code(), busy[0].headers["retry-after"].to_str().unwrap()), ("unavailable", "2"));
+    assert!(replies.iter().all(|reply| reply.status == 503 || reply.status == 401));
+}
