@@ -13,7 +13,9 @@ use clap::Parser;
 use flotilla_kit::{
     Secret, config,
     database::{self, Error},
+    drain::{Announcement, Phase},
     http::idempotency::{self, Begun, IdempotencyKey, Request},
+    metrics::Metrics,
 };
 use flotilla_testbed::Postgres;
 use http_body_util::BodyExt;
@@ -66,12 +68,45 @@ async fn many_who_migrate_at_once_do_it_once() {
     let url = database().await;
     let pool = pool(&url);
     assert_eq!(database::pending(&pool, migrations()).await.unwrap(), [1]);
+    assert!(database::ping(&pool).await && !database::is_ready(&pool, migrations()).await);
     let all = (0..6).map(|_| database::migrate(&url, migrations(), Duration::from_secs(30)));
     for result in futures::future::join_all(all).await {
         result.unwrap();
     }
     assert_eq!(database::pending(&pool, migrations()).await.unwrap(), Vec::<i64>::new());
-    assert!(database::ping(&pool).await);
+    assert!(database::is_ready(&pool, migrations()).await);
+}
+
+#[tokio::test]
+async fn connections_are_measured_as_they_are() {
+    let pool = migrated().await;
+    let metrics = Metrics::new("test-service", "0");
+    metrics.collect(database::PoolMetrics(pool.clone()));
+    let _first = pool.acquire().await.unwrap();
+    let text = metrics.encode().unwrap();
+    assert!(text.contains(r#"flotilla_shop_database_connections{service="test-service"} 1"#), "{text}");
+    assert!(text.contains(r#"flotilla_shop_database_idle_connections{service="test-service"} 0"#), "{text}");
+}
+
+#[tokio::test]
+async fn old_answers_are_forgotten_until_the_end() {
+    let pool = migrated().await;
+    call(&pool, &CALL).await;
+    pool.execute("update kit.idempotency_keys set created_at = now() - interval '25 hours'").await.unwrap();
+    let announcement = Announcement::default();
+    let sweep = tokio::spawn(database::sweep(pool.clone(), announcement.hear()));
+    let count = async || {
+        sqlx::query("select count(*) from kit.idempotency_keys")
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+            .get::<i64, _>(0)
+    };
+    while count().await > 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    announcement.enter(Phase::Ending);
+    sweep.await.unwrap();
 }
 
 #[tokio::test]
