@@ -14,7 +14,10 @@ use flotilla_kit::{
     Secret, config,
     database::{self, Error},
     drain::{Announcement, Phase},
-    http::idempotency::{self, Begun, IdempotencyKey, Request},
+    http::{
+        Problem,
+        idempotency::{self, Begun, IdempotencyKey, Request},
+    },
     metrics::Metrics,
 };
 use flotilla_testbed::Postgres;
@@ -131,6 +134,15 @@ async fn statements_and_waits_for_locks_have_an_end() {
     );
 }
 
+#[tokio::test]
+async fn who_waits_for_too_long_may_try_again_and_a_mistake_may_not() {
+    let pool = migrated().await;
+    let problem = async |sql: &'static str| Problem::from(pool.execute(sql).await.unwrap_err()).status();
+    let slow = "set statement_timeout = '50ms'; select pg_sleep(1)";
+    assert_eq!(problem(slow).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(problem("select no_such_column").await, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
 async fn key(text: &str) -> IdempotencyKey {
     let (mut parts, ()) =
         axum::http::Request::builder().header("idempotency-key", text).body(()).unwrap().into_parts();
@@ -169,7 +181,7 @@ async fn call(pool: &PgPool, call: &Call<'_>) -> (u16, String, Option<String>) {
         sqlx::query("insert into effects values ('one')").execute(&mut *transaction).await?;
         sleep(call.time).await;
         if call.fails {
-            return Err(flotilla_kit::http::Problem::not_found("on purpose"));
+            return Err(Problem::not_found("on purpose"));
         }
         let headers = [(header::LOCATION, "/v1/orders/o-12".parse().unwrap())];
         let body = Bytes::from(format!("order {}", Uuid::now_v7()));
