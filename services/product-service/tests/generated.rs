@@ -17,6 +17,7 @@ fn wanted() -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
     files.insert("openapi.json".into(), http::openapi().to_pretty_json().unwrap());
     for (kind, mut schema) in events::schemas() {
+        schema.insert("title".to_owned(), kind.into());
         schema.insert("$id".to_owned(), format!("https://flotilla.dev/events/{kind}.json").into());
         let text = serde_json::to_string_pretty(&schema).unwrap();
         files.insert(Path::new("events").join(format!("{kind}.json")), text);

@@ -21,6 +21,7 @@ pub(super) async fn around(request: Request, next: Next) -> Response {
 /// The path of a call. What is none may be anything, and is not to be in logs.
 fn known(path: &str) -> String {
     let is_known = ["/shop.product.v1.Products/", "/grpc."].iter().any(|begin| path.starts_with(begin));
-    let is_plain = path.len() <= 128 && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
+    let is_plain =
+        path.len() <= 128 && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
     if is_known && is_plain { path.to_owned() } else { "unknown".to_owned() }
 }

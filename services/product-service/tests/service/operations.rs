@@ -8,7 +8,9 @@ use std::{
 use axum::body::Body;
 use tokio::time::sleep;
 use tonic::Code;
-use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
@@ -30,7 +32,10 @@ async fn the_program_migrates_serves_and_ends_when_it_is_told_to() {
     let [http, grpc, admin] = [free().await, free().await, free().await].map(|address| address.to_string());
     let program = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla-product-service"));
-        command.env_clear().env("SHOP_DATABASE_URL", database.expose()).env("SHOP_BUS_URL", database.expose());
+        command
+            .env_clear()
+            .env("SHOP_DATABASE_URL", database.expose())
+            .env("SHOP_BUS_URL", database.expose());
         command.env("SHOP_CURSOR_KEY", "a key").env("SHOP_LEAVING_SECONDS", "0");
         command.env("SHOP_HTTP", &http).env("SHOP_GRPC", &grpc).env("SHOP_ADMIN", &admin);
         command.stderr(Stdio::null()).args(arguments);
@@ -54,7 +59,12 @@ async fn the_program_migrates_serves_and_ends_when_it_is_told_to() {
     }
     reached("ok").await;
     assert!(program(&["outbox", "replay", "--since", "2026-01-01T00:00:00Z"]).status().unwrap().success());
-    assert!(!program(&["outbox", "replay", "--since", "2026-01-01T00:00:00Z", "--type", "No Type"]).status().unwrap().success());
+    assert!(
+        !program(&["outbox", "replay", "--since", "2026-01-01T00:00:00Z", "--type", "No Type"])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(!program(&[]).env_remove("SHOP_CURSOR_KEY").status().unwrap().success());
     let metrics = ask(&format!("http://{admin}/metrics"), Body::empty()).await.unwrap();
     assert!(metrics.contains("flotilla_shop_build_info{service=\"product-service\""), "{metrics}");
@@ -78,12 +88,16 @@ async fn grpc_tells_of_its_health_and_of_what_it_has() {
     };
     let mut answers =
         reflection.server_reflection_info(futures::stream::iter([request])).await.unwrap().into_inner();
-    let Some(MessageResponse::ListServicesResponse(list)) = answers.message().await.unwrap().unwrap().message_response
+    let Some(MessageResponse::ListServicesResponse(list)) =
+        answers.message().await.unwrap().unwrap().message_response
     else {
         panic!("no list");
     };
     let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
-    assert!(names.contains(&"shop.product.v1.Products") && names.contains(&"grpc.health.v1.Health"), "{names:?}");
+    assert!(
+        names.contains(&"shop.product.v1.Products") && names.contains(&"grpc.health.v1.Health"),
+        "{names:?}"
+    );
     let unknown = HealthCheckRequest { service: "shop.product.v1.None".to_owned() };
     assert_eq!(health.check(unknown).await.unwrap_err().code(), Code::NotFound);
     shop.stop().await;

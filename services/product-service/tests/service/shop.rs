@@ -213,7 +213,13 @@ impl Shop {
     }
 
     /// As somebody who keeps the catalogue.
-    pub(crate) async fn keep(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+    pub(crate) async fn keep(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Answer {
         let token = self.admin_token();
         let mut all = vec![("authorization", token.as_str()), ("content-type", "application/json")];
         all.extend_from_slice(headers);
