@@ -27,6 +27,10 @@ pub struct Config {
     #[arg(long, env = "PAYSIM_SECRET_KEY_FILE", value_name = "PATH")]
     pub secret_key_file: Option<PathBuf>,
 
+    /// The path of a file that keeps what it knows. Left out: it is gone at the end
+    #[arg(long, env = "PAYSIM_JOURNAL", value_name = "PATH")]
+    pub journal: Option<PathBuf>,
+
     /// Where webhooks go. Left out: nowhere
     #[arg(long, env = "PAYSIM_WEBHOOK_URL", value_name = "URL", requires = "webhook_secrets")]
     pub webhook_url: Option<http::Uri>,

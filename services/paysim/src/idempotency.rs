@@ -4,6 +4,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -16,8 +17,8 @@ pub const RETENTION: Duration = Duration::from_secs(24 * 3_600);
 pub type Answer = (u16, Value);
 
 /// What is known of a key.
-#[derive(Clone, Debug)]
-struct Known {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Known {
     fingerprint: [u8; 32],
     since: Timestamp,
     answer: Option<Answer>,
@@ -57,6 +58,16 @@ impl Keys {
                 Ok(Begun::First)
             }
         }
+    }
+
+    /// What is known of a key.
+    pub fn known(&self, key: &str) -> Option<Known> {
+        self.0.get(key).cloned()
+    }
+
+    /// What was known of a key before.
+    pub fn restore(&mut self, key: String, known: Known) {
+        self.0.insert(key, known);
     }
 
     /// It has ended: with an answer that is its own from now on, or as if it had never been.

@@ -12,14 +12,21 @@ use flotilla_kit::{
     serve::Service,
     telemetry,
 };
-use flotilla_paysim::{config::Config, http, provider::Provider, webhook::Webhooks};
+use flotilla_paysim::{config::Config, http, journal::Journal, provider::Provider, webhook::Webhooks};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     let metrics = Arc::new(Metrics::new("paysim", env!("CARGO_PKG_VERSION")));
     let traces = telemetry::start(&config.telemetry, "paysim", env!("CARGO_PKG_VERSION"), &metrics)?;
-    let provider = Provider::new(config.secret_key()?, Webhooks::new(config.endpoint()?));
+    let (secret, webhooks) = (config.secret_key()?, Webhooks::new(config.endpoint()?));
+    let provider = match &config.journal {
+        None => Provider::new(secret, webhooks),
+        Some(path) => {
+            let (journal, ledger, keys) = Journal::open(path)?;
+            Provider::with_journal(secret, webhooks, journal, ledger, keys)
+        }
+    };
     let announcement = Announcement::default();
     let service = Service {
         http: wrap(http::router(provider), Limits::default(), Arc::clone(&metrics)),

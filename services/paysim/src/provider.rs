@@ -6,6 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::sleep;
 
 use flotilla_kit::Secret;
@@ -14,7 +15,8 @@ use crate::{
     error::Error,
     fault::{Effect, Faults, Operation},
     idempotency::{Answer, Begun, Keys},
-    ledger::{Done, Ledger},
+    journal::{Journal, Line},
+    ledger::{Done, Ledger, Notice},
     webhook::Webhooks,
 };
 
@@ -24,6 +26,7 @@ pub struct Provider {
     ledger: Arc<Mutex<Ledger>>,
     keys: Arc<Mutex<Keys>>,
     faults: Arc<Mutex<Faults>>,
+    journal: Option<Arc<Journal>>,
     /// Where its webhooks go.
     pub webhooks: Webhooks,
     /// The key that a merchant has to send.
@@ -57,7 +60,20 @@ pub struct Answered {
 impl Provider {
     /// One that knows nothing yet.
     pub fn new(secret: Secret<String>, webhooks: Webhooks) -> Self {
-        Self { ledger: Arc::default(), keys: Arc::default(), faults: Arc::default(), webhooks, secret }
+        let (ledger, keys, faults, journal) = (Arc::default(), Arc::default(), Arc::default(), None);
+        Self { ledger, keys, faults, journal, webhooks, secret }
+    }
+
+    /// One that knows what its journal says, and writes it on.
+    pub fn with_journal(
+        secret: Secret<String>,
+        webhooks: Webhooks,
+        journal: Journal,
+        ledger: Ledger,
+        keys: Keys,
+    ) -> Self {
+        let (ledger, keys) = (Arc::new(Mutex::new(ledger)), Arc::new(Mutex::new(keys)));
+        Self { ledger, keys, journal: Some(Arc::new(journal)), ..Self::new(secret, webhooks) }
     }
 
     /// What it knows.
@@ -97,6 +113,32 @@ impl Provider {
         }
     }
 
+    /// Writes into the journal what a request has changed, while nobody else changes anything.
+    fn note(&self, ledger: &Ledger, before: usize, key: Option<&str>, answer: &Answer, notices: &[Notice]) {
+        let Some(journal) = &self.journal else { return };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        // Whatever is changed is told of.
+        let of = |notice: &Notice| match notice.object["object"].as_str() {
+            Some("payment_intent") => ledger.intents.get(&text(&notice.object["id"])),
+            _ => ledger.intents.get(&text(&notice.object["payment_intent"])),
+        };
+        let refund = notices.iter().find_map(|notice| ledger.refunds.get(&text(&notice.object["id"])));
+        let known = key.and_then(|key| {
+            let mut keys = self.keys();
+            keys.end(key, Some(answer.clone()));
+            Some((key.to_owned(), keys.known(key)?))
+        });
+        let line = Line {
+            intent: notices.iter().find_map(of).cloned(),
+            refund: refund.cloned(),
+            entries: ledger.entries.get(before..).unwrap_or_default().to_vec(),
+            key: known,
+        };
+        if let Err(error) = journal.write(&line) {
+            tracing::error!(%error, "the journal cannot be written; what is known is gone at the end");
+        }
+    }
+
     async fn perform<E>(&self, request: Request, effect: E) -> Answered
     where
         E: FnOnce(&mut Ledger, Option<&str>, bool) -> Done + Send,
@@ -109,23 +151,23 @@ impl Provider {
         }
         let key = request.key.as_deref();
         let is_declined = faults.contains(&Effect::Decline);
-        let done = if faults.contains(&Effect::FailBefore) {
-            Err(Error::fault())
-        } else {
-            effect(&mut self.ledger(), key, is_declined)
-        };
-        let (mut answer, notices, has_begun) = match done {
-            Ok((object, notices)) => ((200, object), notices, true),
-            Err(error) => {
-                let notices = error.intent.clone().filter(|_| error.code == "card_declined");
-                let kind = "payment_intent.payment_failed";
-                let notices = notices.map(|object| crate::ledger::Notice { kind, object });
-                (refused(&error), notices.into_iter().collect(), error.has_begun)
+        let (answer, notices, has_begun) = {
+            let mut ledger = self.ledger();
+            let before = ledger.entries.len();
+            let done = if faults.contains(&Effect::FailBefore) {
+                Err(Error::fault())
+            } else {
+                effect(&mut ledger, key, is_declined)
+            };
+            let (mut answer, notices, has_begun) = told(done);
+            if faults.contains(&Effect::FailAfter) {
+                answer = refused(&Error::fault());
             }
+            if has_begun {
+                self.note(&ledger, before, key, &answer, &notices);
+            }
+            (answer, notices, has_begun)
         };
-        if faults.contains(&Effect::FailAfter) {
-            answer = refused(&Error::fault());
-        }
         // An early webhook comes while the request is at work.
         self.webhooks.send(notices, &faults).await;
         if let Some(key) = key {
@@ -138,6 +180,19 @@ impl Provider {
         }
         let is_dropped = faults.contains(&Effect::DropAnswer);
         Answered { answer, is_replay: false, is_dropped }
+    }
+}
+
+/// The answer to what came of a request, what there is to tell of it, and whether its key has this answer from now on.
+fn told(done: Done) -> (Answer, Vec<Notice>, bool) {
+    match done {
+        Ok((object, notices)) => ((200, object), notices, true),
+        Err(error) => {
+            let declined = error.intent.clone().filter(|_| error.code == "card_declined");
+            let kind = "payment_intent.payment_failed";
+            let notices = declined.into_iter().map(|object| Notice { kind, object });
+            (refused(&error), notices.collect(), error.has_begun)
+        }
     }
 }
 

@@ -14,7 +14,12 @@ use super::shown;
 use crate::{cache, host, process, progress, workspace_root};
 
 /// Crates with queries. In `migrations` each has a folder for each of its schemas, whose names no other crate has.
-const CRATES: [(&str, &str); 3] = [("flotilla-bus", "services/bus"), ("flotilla-kit", "services/kit"), ("flotilla-order-service", "services/order-service")];
+const CRATES: [(&str, &str); 4] = [
+    ("flotilla-bus", "services/bus"),
+    ("flotilla-kit", "services/kit"),
+    ("flotilla-order-service", "services/order-service"),
+    ("flotilla-product-service", "services/product-service"),
+];
 
 /// Files by their paths.
 type Files = BTreeMap<PathBuf, String>;

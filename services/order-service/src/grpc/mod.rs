@@ -1,8 +1,9 @@
 //! The gRPC API (`shop.order.v1`), for other services.
 
+mod around;
 mod orders;
 
-use axum::Router;
+use axum::{Router, middleware};
 use flotilla_proto::{DESCRIPTORS, order::orders_server::OrdersServer};
 use tonic::service::Routes;
 
@@ -23,5 +24,5 @@ pub async fn router(app: App) -> Result<Router, NoReflection> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let routes = Routes::new(OrdersServer::new(Orders::new(app))).add_service(health).add_service(reflection);
-    Ok(routes.into_axum_router())
+    Ok(routes.into_axum_router().layer(middleware::from_fn(around::around)))
 }

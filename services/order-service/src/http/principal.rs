@@ -10,7 +10,7 @@ use flotilla_kit::{
 };
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::{app::App, store::orders::CUSTOMER};
 
 /// Who may see and change all orders.
 const ADMIN: &str = "admin";
@@ -44,9 +44,9 @@ impl Principal {
         Err(Problem::new(StatusCode::FORBIDDEN, "role_missing", detail))
     }
 
-    /// How the audit names them.
+    /// How the audit names them. Customers have no name there: it stays when they are forgotten, and the order says whose it is.
     pub(super) fn actor(&self) -> String {
-        if self.is_admin() { format!("admin:{}", self.user) } else { format!("user:{}", self.user) }
+        if self.is_admin() { format!("admin:{}", self.user) } else { CUSTOMER.to_owned() }
     }
 }
 

@@ -54,9 +54,12 @@ impl Runner {
         let Some(reference) = payment.reference.as_deref() else { return Err(Error::Incomplete) };
         self.failpoints.reach("refund", "begun").await;
         let key = format!("ref:{}", refund.id);
-        let answer = match self.look_for(reference, refund).await {
-            Ok(Some(found)) if refund.attempt > 1 => Ok(found),
-            _ => self.provider.refund(reference, refund.id, refund.amount_minor, &key).await,
+        // The provider forgets keys after a day.
+        let found = if refund.attempt > 1 { self.look_for(reference, refund).await } else { Ok(None) };
+        let answer = match found {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => self.provider.refund(reference, refund.id, refund.amount_minor, &key).await,
+            Err(_) => return self.later(refund).await,
         };
         self.failpoints.reach("refund", "called").await;
         match answer {

@@ -10,6 +10,9 @@ use uuid::Uuid;
 use super::{Error, events};
 use crate::domain::order::{Status, Stock};
 
+/// Whoever an order belongs to, in its audit.
+pub const CUSTOMER: &str = "customer";
+
 /// A line of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -181,7 +184,7 @@ pub async fn create(transaction: &mut PgTransaction<'_>, new: &NewOrder<'_>) -> 
         .await?;
     }
     let order = lock(transaction, new.id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    record(transaction, &order, "created", None, &json!({}), &format!("user:{}", new.user_id)).await?;
+    record(transaction, &order, "created", None, &json!({}), CUSTOMER).await?;
     events::order(transaction, &order, "created").await?;
     Ok(order)
 }

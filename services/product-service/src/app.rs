@@ -1,0 +1,99 @@
+//! What all handlers have at hand.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::FromRef;
+use flotilla_bus::outbox::Wake;
+use flotilla_kit::{
+    Secret,
+    auth::{Jwks, NoIdentity, NoKeys, Trust, Verifier},
+    config::Error,
+    http::cursor::Cursors,
+};
+use sqlx::PgPool;
+use tokio::sync::{Notify, watch};
+
+use crate::config;
+
+/// The name of this service.
+pub const NAME: &str = "product-service";
+
+/// How long a cursor is good for.
+const CURSORS: Duration = Duration::from_secs(24 * 3_600);
+
+/// Why a configuration is none to serve with.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    /// Something is not there.
+    #[error(transparent)]
+    Config(#[from] Error),
+    /// Keys of services are none.
+    #[error("SHOP_SERVICE_KEYS")]
+    Identity(#[from] NoIdentity),
+    /// What the gRPC API is cannot be told.
+    #[error("the gRPC API cannot be described")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The address of keys is none.
+    #[error("SHOP_JWKS_URL")]
+    Keys(#[from] NoKeys),
+}
+
+/// What all handlers have at hand.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The database.
+    pub pool: PgPool,
+    /// Wakes the relay.
+    pub wake: Wake,
+    /// Checks tokens of people.
+    pub verifier: Verifier,
+    /// The services that may ask.
+    pub trust: Trust,
+    /// Makes cursors.
+    pub cursors: Cursors,
+    /// Wakes whoever deals with imports.
+    pub imports: Arc<Notify>,
+    /// Changes with each change of stock that is made here.
+    pub stock: watch::Sender<u64>,
+}
+
+impl App {
+    /// With a configuration.
+    pub fn new(config: &config::Serve, pool: PgPool, wake: Wake) -> Result<Self, Invalid> {
+        let identity = &config.identity;
+        let jwks = Jwks::new(identity.jwks_url.clone())?;
+        let key = config.cursor_key()?.into_exposed().into_bytes();
+        Ok(Self {
+            pool,
+            wake,
+            verifier: Verifier::new(jwks, &identity.issuer, &identity.audience),
+            trust: Trust::new(NAME, &identity.service_keys)?,
+            cursors: Cursors::new(&Secret::new(key), CURSORS),
+            imports: Arc::default(),
+            stock: watch::Sender::new(0),
+        })
+    }
+
+    /// Something was committed: there may be events for others.
+    pub fn committed(&self) {
+        self.wake.wake();
+    }
+
+    /// Stock was changed, and that committed.
+    pub fn stock_changed(&self) {
+        self.stock.send_modify(|changes| *changes = changes.wrapping_add(1));
+        self.wake.wake();
+    }
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Self {
+        app.verifier.clone()
+    }
+}
+
+impl FromRef<App> for Trust {
+    fn from_ref(app: &App) -> Self {
+        app.trust.clone()
+    }
+}

@@ -1,0 +1,18 @@
+//! The product service: what the shop sells.
+//!
+//! - `domain`: the rules, without I/O
+//! - `store`: what is kept in Postgres, and the order in which it is locked
+//! - `http`, `grpc`: what others ask
+//! - `events`: what others are told of
+//! - `background`: what runs beside requests
+//! - `service`, `app`, `config`: all of it together
+
+pub mod app;
+pub mod background;
+pub mod config;
+pub mod domain;
+pub mod events;
+pub mod grpc;
+pub mod http;
+pub mod service;
+pub mod store;

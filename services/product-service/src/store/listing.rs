@@ -1,0 +1,165 @@
+//! Lists of products. Which conditions and which order there are is up to whoever asks, so these queries are put together
+//! here, with parameters for everything that was sent.
+
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, types::Json};
+use uuid::Uuid;
+
+use crate::domain::{Filter, Image, Position, Sort};
+
+/// What a list shows of a product.
+#[derive(Clone, Debug, FromRow)]
+pub struct Summary {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// Its first picture.
+    pub image: Option<Json<Image>>,
+    /// What its cheapest variant costs, in the currency that was asked for.
+    pub price: Option<i64>,
+    /// Whether something can be had of one of its variants.
+    pub in_stock: bool,
+    /// Its price or relevance, when they are in the order of that.
+    number: Option<i64>,
+}
+
+impl Summary {
+    /// Where a page behind this product begins.
+    pub fn position(&self, sort: Sort) -> Position {
+        let name = matches!(sort, Sort::Name).then(|| self.name.clone());
+        let number = match sort {
+            Sort::Newest | Sort::Name => None,
+            Sort::PriceUp | Sort::PriceDown | Sort::Relevance => self.number,
+        };
+        Position { id: self.id, name, number }
+    }
+}
+
+/// How much a product is like words: a whole number, so that a page begins exactly where the one before has ended.
+const RELEVANCE: &str = "round((ts_rank(search, websearch_to_tsquery('english', words)) \
+     + product.word_similarity(words, name)) * 1000000)::bigint";
+
+/// Products that a filter has, in its order and behind a position.
+pub async fn page(
+    pool: &PgPool,
+    filter: &Filter,
+    after: Option<&Position>,
+    limit: i64,
+) -> Result<Vec<Summary>, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new(
+        "select id, slug, name, image, price, in_stock, number from (
+             select id, slug, name, images -> 0 as image, price.minor as price, stock.some as in_stock, ",
+    );
+    query.push(match filter.sort {
+        Sort::Newest | Sort::Name => "null::bigint",
+        Sort::PriceUp | Sort::PriceDown => "price.minor",
+        Sort::Relevance => RELEVANCE,
+    });
+    query.push(" as number from product.products");
+    query.push(" cross join lateral (select min(minor) as minor from product.prices join product.variants using (sku) ");
+    query.push("where product_id = products.id and deleted_at is null and currency = ");
+    query.push_bind(filter.currency.as_str());
+    query.push(") price cross join lateral (select exists (select from product.stock join product.variants using (sku) ");
+    query
+        .push("where product_id = products.id and deleted_at is null and on_hand > reserved) as some) stock");
+    if let Some(words) = &filter.words {
+        query.push(" cross join (select ").push_bind(words).push("::text as words) words");
+    }
+    query.push(" where deleted_at is null and status = ").push_bind(filter.status.as_str());
+    narrow(&mut query, filter);
+    query.push(") listed");
+    order(&mut query, filter.sort, after);
+    query.push(" limit ").push_bind(limit);
+    query.build_query_as().fetch_all(pool).await
+}
+
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    if let Some(category) = filter.category {
+        query.push(" and id in (with recursive below (id) as (select ").push_bind(category);
+        query.push("::uuid union select category.id from below join product.categories category ");
+        query.push("on category.parent_id = below.id) select product_id from product.product_categories ");
+        query.push("join below on below.id = category_id)");
+    }
+    if filter.words.is_some() {
+        query.push(
+            " and (search @@ websearch_to_tsquery('english', words) or words operator(product.<%) name)",
+        );
+    }
+    let has_price = matches!(filter.sort, Sort::PriceUp | Sort::PriceDown);
+    if has_price {
+        query.push(" and price.minor is not null");
+    }
+    if filter.price_min.is_some() || filter.price_max.is_some() {
+        query.push(" and exists (select from product.prices join product.variants using (sku) ");
+        query.push("where product_id = products.id and deleted_at is null and currency = ");
+        query.push_bind(filter.currency.as_str());
+        query.push(" and minor between ").push_bind(filter.price_min.unwrap_or(0));
+        query.push(" and ").push_bind(filter.price_max.unwrap_or(i64::MAX)).push(")");
+    }
+    if let Some(in_stock) = filter.in_stock {
+        query.push(" and stock.some = ").push_bind(in_stock);
+    }
+    for (name, value) in &filter.attributes {
+        let wanted = Json(serde_json::json!({ name: value }));
+        query.push(" and (attributes @> ").push_bind(wanted.clone());
+        query.push(" or exists (select from product.variants where product_id = products.id ");
+        query
+            .push("and variants.deleted_at is null and variants.attributes @> ")
+            .push_bind(wanted)
+            .push("))");
+    }
+}
+
+/// The order, and where in it to begin.
+fn order(query: &mut QueryBuilder<Postgres>, sort: Sort, after: Option<&Position>) {
+    let (begin, order) = match sort {
+        Sort::Newest => (" where id < ", " order by id desc"),
+        Sort::Name => (" where (name, id) > (", " order by name, id"),
+        Sort::PriceUp => (" where (number, id) > (", " order by number, id"),
+        Sort::PriceDown | Sort::Relevance => (" where (number, id) < (", " order by number desc, id desc"),
+    };
+    if let Some(after) = after {
+        query.push(begin);
+        match sort {
+            Sort::Newest => {}
+            Sort::Name => {
+                query.push_bind(after.name.clone().unwrap_or_default()).push(", ");
+            }
+            Sort::PriceUp | Sort::PriceDown | Sort::Relevance => {
+                query.push_bind(after.number.unwrap_or_default()).push(", ");
+            }
+        }
+        query.push_bind(after.id);
+        if sort != Sort::Newest {
+            query.push(")");
+        }
+    }
+    query.push(order);
+}
+
+/// Names of products that are like what somebody has typed so far, the most alike first.
+pub async fn suggest(
+    pool: &PgPool,
+    words: &str,
+    limit: i64,
+) -> Result<Vec<(Uuid, String, String)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id, slug, name from product.products
+           where deleted_at is null and status = 'active'
+               and ($1 operator(product.<%) name or name ilike $2)
+           order by name ilike $2 desc, product.word_similarity($1, name) desc, name, id limit $3"#,
+        words,
+        format!("%{}%", escape(words)),
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.slug, row.name)).collect())
+}
+
+/// So that `%` is a per cent sign.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}

@@ -1,0 +1,456 @@
+//! Reservations: stock that is kept for somebody until a time. All that was asked for, or nothing.
+
+use std::collections::BTreeMap;
+
+use flotilla_kit::correlation::CorrelationId;
+use jiff_sqlx::Timestamp;
+use sqlx::{Acquire, PgConnection, PgPool, PgTransaction};
+use uuid::Uuid;
+
+use super::Error;
+use crate::{
+    domain::{Action, Free, Lines, NoTransition, State, Transition, spread, step},
+    events::{self, Happened, ReservationChanged, ReservedLine},
+};
+
+/// Reservations that expire at a time.
+const BATCH: i64 = 50;
+
+/// A reservation as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// Its id.
+    pub id: Uuid,
+    /// The service that reserved.
+    pub owner: String,
+    /// How far it is.
+    pub state: State,
+    /// Until when stock is kept, or was to be.
+    pub expires_at: jiff::Timestamp,
+    /// What is kept, in the order of SKUs.
+    pub lines: Vec<ReservedLine>,
+}
+
+/// What there is too little of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// The SKU.
+    pub sku: String,
+    /// Whether it is sold at all.
+    pub is_sold: bool,
+}
+
+/// Why nothing was reserved.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReserved {
+    /// The database cannot do it.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// The id is one of another reservation.
+    #[error("there is a reservation with this id and other lines")]
+    Taken,
+    /// It was released before it was there.
+    #[error(transparent)]
+    Over(#[from] NoTransition),
+    /// There is too little.
+    #[error("there is too little of: {}", .0.iter().map(|short| short.sku.as_str()).collect::<Vec<_>>().join(", "))]
+    Short(Vec<Short>),
+}
+
+impl From<sqlx::Error> for NotReserved {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<events::Error> for NotReserved {
+    fn from(error: events::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What is to be reserved.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The id that the one who reserves has chosen.
+    pub id: Uuid,
+    /// The service that reserves.
+    pub owner: &'a str,
+    /// What is wanted.
+    pub lines: &'a Lines,
+    /// For how long.
+    pub ttl: std::time::Duration,
+}
+
+/// A part of what was taken.
+struct Taken {
+    sku: String,
+    bucket: i16,
+    quantity: i64,
+    /// Whether somebody has to look whether there is little left.
+    is_to_check: bool,
+}
+
+/// Reserves. The same once more has no second effect.
+pub async fn reserve(pool: &PgPool, request: &Request<'_>) -> Result<Reservation, NotReserved> {
+    let mut transaction = pool.begin().await?;
+    // Whoever comes at once with the same id waits here.
+    let new = sqlx::query_scalar!(
+        r#"insert into product.reservations (id, owner, state, expires_at)
+           values ($1, $2, 'active', clock_timestamp() + make_interval(secs => $3))
+           on conflict (id) do nothing returning expires_at as "expires_at: Timestamp""#,
+        request.id,
+        request.owner,
+        request.ttl.as_secs_f64(),
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(expires_at) = new else {
+        let known = load(&mut transaction, request.id).await?.ok_or(NotReserved::Taken)?;
+        return repeated(known, request);
+    };
+    let taken = take(&mut transaction, request).await?;
+    write_taken(&mut transaction, request, &taken).await?;
+    let reservation = Reservation {
+        id: request.id,
+        owner: request.owner.to_owned(),
+        state: State::Active,
+        expires_at: expires_at.to_jiff(),
+        lines: reserved(request.lines),
+    };
+    let created = Happened::Reservation(events::Reservation::Created, changed(&reservation));
+    events::write(&mut transaction, [created]).await?;
+    transaction.commit().await?;
+    Ok(reservation)
+}
+
+fn reserved(lines: &Lines) -> Vec<ReservedLine> {
+    lines.iter().map(|line| ReservedLine { sku: line.sku.to_string(), quantity: line.quantity }).collect()
+}
+
+fn repeated(known: Reservation, request: &Request<'_>) -> Result<Reservation, NotReserved> {
+    if known.owner != request.owner {
+        return Err(NotReserved::Taken);
+    }
+    if known.state == State::Released && known.lines.is_empty() {
+        return Err(NoTransition::Released.into());
+    }
+    if known.lines != reserved(request.lines) {
+        return Err(NotReserved::Taken);
+    }
+    Ok(known)
+}
+
+fn changed(reservation: &Reservation) -> ReservationChanged {
+    ReservationChanged {
+        reservation_id: reservation.id,
+        expires_at: reservation.expires_at,
+        lines: reservation.lines.clone(),
+    }
+}
+
+/// Takes all lines from stock, in the order of their SKUs.
+async fn take(transaction: &mut PgTransaction<'_>, request: &Request<'_>) -> Result<Vec<Taken>, NotReserved> {
+    let sold = sqlx::query!(
+        r#"select stock.sku, count(*) as "buckets!", max(low_at) as "low_at!"
+           from product.stock
+           join product.variants on variants.sku = stock.sku
+           join product.products on products.id = variants.product_id
+           where stock.sku = any ($1) and variants.deleted_at is null
+               and products.deleted_at is null and products.status = 'active'
+           group by stock.sku"#,
+        &request.lines.skus(),
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    let sold: BTreeMap<_, _> = sold.into_iter().map(|row| (row.sku.clone(), row)).collect();
+    let (mut taken, mut short) = (Vec::new(), Vec::new());
+    for line in request.lines {
+        let sku = line.sku.as_str();
+        let Some(row) = sold.get(sku) else {
+            short.push(Short { sku: sku.to_owned(), is_sold: false });
+            continue;
+        };
+        let parts = match row.buckets {
+            1 => take_from(transaction, sku, 0, line.quantity).await?.map(|free| vec![free]),
+            buckets => take_from_many(transaction, request.id, sku, buckets, line.quantity).await?,
+        };
+        match parts {
+            None => short.push(Short { sku: sku.to_owned(), is_sold: true }),
+            Some(parts) => taken.extend(parts.into_iter().map(|part| Taken {
+                sku: sku.to_owned(),
+                bucket: part.bucket,
+                quantity: part.quantity,
+                is_to_check: part.left <= row.low_at,
+            })),
+        }
+    }
+    if short.is_empty() { Ok(taken) } else { Err(NotReserved::Short(short)) }
+}
+
+struct Part {
+    bucket: i16,
+    quantity: i64,
+    left: i64,
+}
+
+/// Takes from one row if there is enough in it. The database decides and changes in one step: between two nobody could come.
+async fn take_from(
+    connection: &mut PgConnection,
+    sku: &str,
+    bucket: i16,
+    quantity: i64,
+) -> Result<Option<Part>, sqlx::Error> {
+    let left = sqlx::query_scalar!(
+        r#"update product.stock set reserved = reserved + $3
+           where sku = $1 and bucket = $2 and on_hand - reserved >= $3
+           returning on_hand - reserved as "left!""#,
+        sku,
+        bucket,
+        quantity,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(left.map(|left| Part { bucket, quantity, left }))
+}
+
+/// Takes from one of several rows, or from as many of them as it needs.
+async fn take_from_many(
+    transaction: &mut PgTransaction<'_>,
+    id: Uuid,
+    sku: &str,
+    buckets: i64,
+    quantity: i64,
+) -> Result<Option<Vec<Part>>, sqlx::Error> {
+    // By the last bits of the id, which are random also in those of version 7.
+    let bucket = i16::try_from(id.as_u128() % u128::from(buckets.unsigned_abs().max(1))).unwrap_or_default();
+    let mut attempt = transaction.begin().await?;
+    if let Some(part) = take_from(&mut attempt, sku, bucket, quantity).await? {
+        attempt.commit().await?;
+        return Ok(Some(vec![part]));
+    }
+    // A row that turned out to have too little is locked all the same. Held while others are waited for, it could make a
+    // circle of those who wait.
+    attempt.rollback().await?;
+    let rows = sqlx::query!(
+        "select bucket, on_hand - reserved as available from product.stock where sku = $1 order by bucket for update",
+        sku
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    let free: Vec<_> = rows
+        .into_iter()
+        .map(|row| Free { bucket: row.bucket, available: row.available.unwrap_or_default() })
+        .collect();
+    let Some(taken) = spread(&free, quantity) else { return Ok(None) };
+    let mut parts = Vec::new();
+    for Free { bucket, available } in taken {
+        let Some(part) = take_from(transaction, sku, bucket, available).await? else { return Ok(None) };
+        parts.push(part);
+    }
+    Ok(Some(parts))
+}
+
+async fn write_taken(
+    transaction: &mut PgTransaction<'_>,
+    request: &Request<'_>,
+    taken: &[Taken],
+) -> Result<(), sqlx::Error> {
+    let skus: Vec<_> = taken.iter().map(|taken| taken.sku.clone()).collect();
+    let buckets: Vec<_> = taken.iter().map(|taken| taken.bucket).collect();
+    let quantities: Vec<_> = taken.iter().map(|taken| taken.quantity).collect();
+    sqlx::query!(
+        "with line as (
+             insert into product.reservation_lines (reservation_id, sku, bucket, quantity)
+             select $1, * from unnest($2::text[], $3::smallint[], $4::bigint[])
+             returning sku, bucket, quantity
+         )
+         insert into product.stock_movements
+             (sku, bucket, kind, on_hand_delta, reserved_delta, reservation_id, actor)
+         select sku, bucket, 'reserved', 0, quantity, $1, $5 from line",
+        request.id,
+        &skus,
+        &buckets,
+        &quantities,
+        request.owner,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    let checks: Vec<_> =
+        taken.iter().filter(|taken| taken.is_to_check).map(|taken| taken.sku.clone()).collect();
+    if !checks.is_empty() {
+        sqlx::query!("insert into product.stock_checks (sku) select unnest($1::text[])", &checks)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A reservation by its id.
+pub async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Reservation>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select owner, state, expires_at as "expires_at: Timestamp" from product.reservations where id = $1"#,
+        id
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let lines = sqlx::query_as!(
+        ReservedLine,
+        r#"select sku, sum(quantity)::bigint as "quantity!" from product.reservation_lines
+           where reservation_id = $1 group by sku order by sku"#,
+        id
+    )
+    .fetch_all(connection)
+    .await?;
+    let state = State::parse(&row.state).ok_or_else(|| sqlx::Error::Decode("a state that is none".into()))?;
+    Ok(Some(Reservation { id, owner: row.owner, state, expires_at: row.expires_at.to_jiff(), lines }))
+}
+
+/// Why nothing became of a reservation.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSettled {
+    /// The database cannot do it.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// It is not there, or somebody else's.
+    #[error("there is no such reservation")]
+    NotFound,
+    /// It is too late.
+    #[error(transparent)]
+    Over(#[from] NoTransition),
+}
+
+impl From<sqlx::Error> for NotSettled {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Commits or releases a reservation. The same once more has no second effect.
+///
+/// One that is not there yet is released nevertheless: whoever gave up waiting for an answer can be sure that a request which
+/// still is on its way keeps nothing.
+pub async fn settle(pool: &PgPool, id: Uuid, owner: &str, action: Action) -> Result<Reservation, NotSettled> {
+    let mut transaction = pool.begin().await?;
+    if action == Action::Release {
+        sqlx::query!(
+            "insert into product.reservations (id, owner, state, expires_at, settled_at)
+             values ($1, $2, 'released', now(), now()) on conflict (id) do nothing",
+            id,
+            owner,
+        )
+        .execute(&mut *transaction)
+        .await?;
+    }
+    sqlx::query!("select id from product.reservations where id = $1 for update", id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let known = load(&mut transaction, id).await?.filter(|known| known.owner == owner);
+    let mut reservation = known.ok_or(NotSettled::NotFound)?;
+    // Asked once the row is held: what was true before may not be any more.
+    let is_over = sqlx::query_scalar!(
+        r#"select expires_at <= clock_timestamp() as "is_over!" from product.reservations where id = $1"#,
+        id
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    if let Some(transition) = step(reservation.state, action, is_over)? {
+        apply(&mut transaction, &[id], transition, owner).await?;
+        reservation.state = transition.to;
+        let what = match action {
+            Action::Commit => events::Reservation::Committed,
+            Action::Release => events::Reservation::Released,
+            Action::Expire => events::Reservation::Expired,
+        };
+        events::write(&mut transaction, [Happened::Reservation(what, changed(&reservation))])
+            .await
+            .map_err(Error::from)?;
+    }
+    transaction.commit().await?;
+    Ok(reservation)
+}
+
+/// Lets reservations expire whose time is over, some at a time, and says how many.
+pub async fn expire(pool: &PgPool) -> Result<usize, Error> {
+    let mut transaction = pool.begin().await?;
+    let ids = sqlx::query_scalar!(
+        "select id from product.reservations where state = 'active' and expires_at <= clock_timestamp()
+         order by expires_at limit $1 for update skip locked",
+        BATCH,
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    let Ok(Some(transition)) = step(State::Active, Action::Expire, true) else { return Ok(0) };
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    apply(&mut transaction, &ids, transition, "product-service").await?;
+    let mut happened = Vec::new();
+    for id in &ids {
+        if let Some(reservation) = load(&mut transaction, *id).await? {
+            happened.push(Happened::Reservation(events::Reservation::Expired, changed(&reservation)));
+        }
+    }
+    // What expires comes from no request.
+    CorrelationId::new().scope(events::write(&mut transaction, happened)).await?;
+    transaction.commit().await?;
+    Ok(ids.len())
+}
+
+/// Does to stock what a transition of reservations says, and notes it.
+async fn apply(
+    transaction: &mut PgTransaction<'_>,
+    ids: &[Uuid],
+    transition: Transition,
+    actor: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select sku from product.stock
+         where (sku, bucket) in (select sku, bucket from product.reservation_lines where reservation_id = any ($1))
+         order by sku, bucket for update",
+        ids
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    sqlx::query!(
+        "with line as (
+             select sku, bucket, sum(quantity)::bigint as quantity from product.reservation_lines
+             where reservation_id = any ($1) group by sku, bucket
+         ), changed as (
+             update product.stock
+             set on_hand = on_hand + $2::bigint * quantity, reserved = reserved + $3::bigint * quantity
+             from line where stock.sku = line.sku and stock.bucket = line.bucket
+             returning stock.sku, on_hand - reserved as available, ($2::bigint - $3::bigint) * quantity as delta
+         )
+         insert into product.stock_checks (sku)
+         select changed.sku from changed join product.variants on variants.sku = changed.sku
+         where delta <> 0 and available - greatest(delta, 0) <= low_at",
+        ids,
+        transition.on_hand,
+        transition.reserved,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query!(
+        "insert into product.stock_movements
+             (sku, bucket, kind, on_hand_delta, reserved_delta, reservation_id, actor)
+         select sku, bucket, $2, $3::bigint * quantity, $4::bigint * quantity, reservation_id, $5
+         from product.reservation_lines where reservation_id = any ($1) order by reservation_id, sku, bucket",
+        ids,
+        transition.movement,
+        transition.on_hand,
+        transition.reserved,
+        actor,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query!(
+        "update product.reservations set state = $2, settled_at = now() where id = any ($1)",
+        ids,
+        transition.to.as_str(),
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
