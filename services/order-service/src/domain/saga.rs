@@ -61,8 +61,8 @@ pub enum Outcome {
 
 impl Saga {
     /// At its beginning.
-    pub const fn new() -> Self {
-        Self { step: Step::Reserve, compensations: Vec::new(), target: None }
+    pub fn new() -> Self {
+        Self { step: Step::Reserve, compensations: Vec::new(), target: None }.registered()
     }
 
     /// With what undoes the next step, which is written before the step runs.
@@ -162,6 +162,14 @@ mod tests {
         }
         assert_eq!(way, [Step::Reserve, Step::CreateIntent, Step::Authorize, Step::Commit, Step::Capture]);
         assert_eq!(saga.target, None);
+    }
+
+    #[test]
+    fn what_undoes_a_step_is_written_before_it_runs() {
+        let mut saga = Saga::new();
+        assert_eq!(saga.compensations, [Compensation::Release]);
+        saga = saga.after(Outcome::Done).registered();
+        assert_eq!(saga.compensations, [Compensation::Release, Compensation::Void]);
     }
 
     #[test]

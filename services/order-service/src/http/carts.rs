@@ -87,12 +87,10 @@ pub(super) async fn put(
     let mut violations = Violations::new();
     shape::check_quantity(&mut violations, "/quantity", item.quantity);
     violations.into_result()?;
-    let mut violations = Violations::new();
-    shape::check_sku(&mut violations, "/sku", &sku);
-    if violations.into_result().is_err() {
+    if !shape::is_sku(&sku) {
         let detail = "a part of the path cannot be taken; errors says which";
         let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", detail);
-        return Err(problem.parameter("sku", "write from 1 to 64 letters, digits and .-_"));
+        return Err(problem.parameter("sku", shape::SKU));
     }
     change(&app, &principal, id, async |transaction, cart| {
         let is_new = !cart.items.iter().any(|item| item.sku == sku);

@@ -34,7 +34,7 @@ const MAX_ADDRESS: usize = 4_096;
 #[serde(deny_unknown_fields)]
 pub(super) struct NewLine {
     /// What
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Z0-9][A-Z0-9._-]*$")]
     pub sku: String,
     /// How many
     #[schema(minimum = 1, maximum = 999)]
@@ -159,11 +159,20 @@ pub(super) fn check_currency(violations: &mut Violations, pointer: &str, currenc
 }
 
 pub(super) fn check_sku(violations: &mut Violations, pointer: &str, sku: &str) {
-    let is_good = (1..=64).contains(&sku.len())
-        && sku.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if !is_good {
-        violations.add(pointer, "write from 1 to 64 letters, digits and .-_");
+    if !is_sku(sku) {
+        violations.add(pointer, SKU);
     }
+}
+
+/// What is said of one that is none.
+pub(super) const SKU: &str = "write from 1 to 64 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or a digit";
+
+/// Whether it is one, as the product-service has them.
+pub(super) fn is_sku(sku: &str) -> bool {
+    let is_good = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    (1..=64).contains(&sku.len())
+        && sku.bytes().next().is_some_and(is_good)
+        && sku.bytes().all(|byte| is_good(byte) || b"._-".contains(&byte))
 }
 
 pub(super) fn check_quantity(violations: &mut Violations, pointer: &str, quantity: i32) {

@@ -5,7 +5,7 @@ use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::Error;
-use crate::domain::saga::{Compensation, Saga, Step};
+use crate::domain::saga::{Compensation, Saga};
 
 /// A saga that somebody works on.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,17 +50,23 @@ impl Row {
     }
 }
 
+fn texts(compensations: &[Compensation]) -> Vec<String> {
+    compensations.iter().map(|one| one.as_str().to_owned()).collect()
+}
+
 /// Begins the saga of an order.
 pub async fn begin(
     transaction: &mut PgTransaction<'_>,
     order: Uuid,
     deadline_seconds: f64,
 ) -> Result<(), Error> {
+    let saga = Saga::new();
     sqlx::query!(
-        "insert into orders.sagas (order_id, step, deadline_at)
-         values ($1, $2, now() + make_interval(secs => $3))",
+        "insert into orders.sagas (order_id, step, compensations, deadline_at)
+         values ($1, $2, $3, now() + make_interval(secs => $4))",
         order,
-        Step::Reserve.as_str(),
+        saga.step.as_str(),
+        &texts(&saga.compensations),
         deadline_seconds,
     )
     .execute(&mut **transaction)
@@ -96,8 +102,6 @@ pub async fn write(
     leased: &Leased,
     lease_seconds: f64,
 ) -> Result<bool, Error> {
-    let compensations: Vec<String> =
-        leased.saga.compensations.iter().map(|one| one.as_str().to_owned()).collect();
     let written = sqlx::query!(
         "update orders.sagas set step = $3, compensations = $4, target = $5, reason = $6, attempt = $7,
              lease_until = now() + make_interval(secs => $8)
@@ -105,7 +109,7 @@ pub async fn write(
         leased.order_id,
         leased.owner,
         leased.saga.step.as_str(),
-        &compensations,
+        &texts(&leased.saga.compensations),
         leased.saga.target.map(crate::domain::order::Status::as_str),
         leased.reason,
         leased.attempt,

@@ -15,13 +15,13 @@ async fn a_cart_is_filled_and_ordered_once() {
     assert_eq!(made.headers["location"], path);
     let empty = json!({ "cart_id": cart, "payment_method": "pm_card_visa" });
     assert_eq!(customer.post("/v1/orders", Some("0"), empty.clone()).await.status, 422);
-    customer.put(&format!("{path}/items/shoe"), json!({ "quantity": 5 })).await;
-    customer.put(&format!("{path}/items/shoe"), json!({ "quantity": 2 })).await;
-    customer.put(&format!("{path}/items/hat"), json!({ "quantity": 1 })).await;
+    customer.put(&format!("{path}/items/SHOE"), json!({ "quantity": 5 })).await;
+    customer.put(&format!("{path}/items/SHOE"), json!({ "quantity": 2 })).await;
+    customer.put(&format!("{path}/items/HAT"), json!({ "quantity": 1 })).await;
     assert!(customer.get(&path).await.json()["total_minor"].is_null());
-    assert_eq!(customer.delete(&format!("{path}/items/hat")).await.status, 200);
-    assert_eq!(customer.delete(&format!("{path}/items/hat")).await.status, 404);
-    let filled = customer.put(&format!("{path}/items/sock"), json!({ "quantity": 1 })).await;
+    assert_eq!(customer.delete(&format!("{path}/items/HAT")).await.status, 200);
+    assert_eq!(customer.delete(&format!("{path}/items/HAT")).await.status, 404);
+    let filled = customer.put(&format!("{path}/items/SOCK"), json!({ "quantity": 1 })).await;
     assert_eq!((&filled.json()["total_minor"], filled.status), (&json!(TOTAL), 200), "{}", filled.text);
     // Nobody else's.
     assert_eq!(shop.customer().get(&path).await.status, 404);
@@ -37,7 +37,7 @@ async fn a_cart_is_filled_and_ordered_once() {
     let mut statuses: Vec<_> = orders.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [202, 409]);
-    assert_eq!(customer.put(&format!("{path}/items/shoe"), json!({ "quantity": 1 })).await.status, 409);
+    assert_eq!(customer.put(&format!("{path}/items/SHOE"), json!({ "quantity": 1 })).await.status, 409);
     assert!(customer.get(&path).await.json()["order_id"].is_string());
     assert_eq!(customer.delete(&path).await.status, 204);
     assert_eq!(customer.get(&path).await.status, 404);

@@ -28,11 +28,11 @@ fn the_description_is_the_one_that_is_committed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_event_is_as_its_schema_says() {
     let shop = Shop::start().await;
-    shop.stock("rare", 100, 1).await;
+    shop.stock("RARE", 100, 1).await;
     let (customer, admin) = (shop.customer(), shop.admin());
     let paid = customer.order("pm_card_visa").await;
     let declined = customer.order("pm_card_chargeDeclined").await;
-    let body = json!({ "currency": "EUR", "lines": [{ "sku": "rare", "quantity": 2 }], "payment_method": "pm" });
+    let body = json!({ "currency": "EUR", "lines": [{ "sku": "RARE", "quantity": 2 }], "payment_method": "pm" });
     let rejected = customer.post("/v1/orders", Some("r"), body).await.json();
     shop.until(rejected["id"].as_str().unwrap(), "rejected").await;
     shop.until(&declined, "payment_failed").await;

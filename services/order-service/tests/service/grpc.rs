@@ -74,7 +74,7 @@ async fn other_services_read_orders_when_they_say_who_they_are() {
 async fn somebody_who_is_forgotten_leaves_books_and_nothing_else() {
     let shop = Shop::start().await;
     let customer = shop.customer();
-    let lines = json!([{ "sku": "shoe", "quantity": 1 }]);
+    let lines = json!([{ "sku": "SHOE", "quantity": 1 }]);
     let body = json!({ "currency": "EUR", "lines": lines, "payment_method": "pm_card_visa", "ship_to": { "name": "Ada" } });
     let placed = customer.post("/v1/orders", Some("1"), body).await;
     assert_eq!(placed.status, 202, "{}", placed.text);

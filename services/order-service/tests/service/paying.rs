@@ -20,7 +20,7 @@ async fn an_order_is_paid_shipped_and_completed() {
     assert_eq!((&order["status"], &order["total_minor"]), (&json!("pending"), &json!(TOTAL)));
     shop.until(id, "paid").await;
     assert_eq!(shop.moved(Movement::Capture), [TOTAL]);
-    assert_eq!(shop.on_hand("shoe").await, (99_998, 0));
+    assert_eq!(shop.on_hand("SHOE").await, (99_998, 0));
 
     let read = customer.get(&format!("/v1/orders/{id}")).await;
     let order = read.json();
@@ -87,10 +87,10 @@ async fn a_request_that_is_repeated_has_one_order_and_one_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_little_stock_rejects_and_nobody_is_asked_for_money() {
     let shop = Shop::start().await;
-    shop.stock("rare", 100, 1).await;
+    shop.stock("RARE", 100, 1).await;
     let customer = shop.customer();
     let body = |quantity: i32| {
-        json!({ "currency": "EUR", "lines": [{ "sku": "rare", "quantity": quantity }], "payment_method": "pm_card_visa" })
+        json!({ "currency": "EUR", "lines": [{ "sku": "RARE", "quantity": quantity }], "payment_method": "pm_card_visa" })
     };
     let first = customer.post("/v1/orders", Some("1"), body(2)).await;
     assert_eq!(first.status, 202, "{}", first.text);
@@ -99,7 +99,7 @@ async fn too_little_stock_rejects_and_nobody_is_asked_for_money() {
     let order = customer.get(&format!("/v1/orders/{id}")).await.json();
     assert_eq!(order["reason"], "out_of_stock");
     assert!(shop.ledger().intents.is_empty());
-    let missing = json!({ "currency": "EUR", "lines": [{ "sku": "nothing", "quantity": 1 }], "payment_method": "pm_card_visa" });
+    let missing = json!({ "currency": "EUR", "lines": [{ "sku": "NOTHING", "quantity": 1 }], "payment_method": "pm_card_visa" });
     let missing = customer.post("/v1/orders", Some("2"), missing).await;
     assert_eq!((missing.status, &missing.json()["code"]), (422, &json!("not_sold")), "{}", missing.text);
 
@@ -116,7 +116,7 @@ async fn too_little_stock_rejects_and_nobody_is_asked_for_money() {
         paid += usize::from(shop.status(order["id"].as_str().unwrap()).await == "paid");
     }
     assert_eq!(paid, 1);
-    assert_eq!(shop.on_hand("rare").await, (0, 0));
+    assert_eq!(shop.on_hand("RARE").await, (0, 0));
     shop.audit().await;
 }
 
@@ -147,10 +147,10 @@ async fn an_order_that_is_not_paid_in_time_expires_and_its_stock_is_back() {
     let declined = customer.order("pm_card_chargeDeclined").await;
     let waiting = customer.order("pm_card_authenticationRequired").await;
     shop.until(&declined, "payment_failed").await;
-    assert_eq!(shop.on_hand("shoe").await, (100_000, 4));
+    assert_eq!(shop.on_hand("SHOE").await, (100_000, 4));
     shop.until(&declined, "expired").await;
     shop.until(&waiting, "expired").await;
-    assert_eq!(shop.on_hand("shoe").await, (100_000, 0));
+    assert_eq!(shop.on_hand("SHOE").await, (100_000, 0));
     shop.audit().await;
 }
 
@@ -184,7 +184,7 @@ async fn an_order_is_called_off_wherever_it_is() {
     for id in ids {
         shop.until(&id, "cancelled").await;
     }
-    assert_eq!(shop.on_hand("shoe").await, (100_000, 0));
+    assert_eq!(shop.on_hand("SHOE").await, (100_000, 0));
     shop.audit().await;
 }
 

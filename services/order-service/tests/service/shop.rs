@@ -176,8 +176,8 @@ impl Shop {
             service_pem: other.pem,
             _provider: announcement,
         };
-        shop.stock("shoe", 1_990, 100_000).await;
-        shop.stock("sock", 500, 100_000).await;
+        shop.stock("SHOE", 1_990, 100_000).await;
+        shop.stock("SOCK", 500, 100_000).await;
         shop
     }
 
@@ -443,7 +443,7 @@ impl Person<'_> {
     }
 
     pub(crate) async fn place(&self, key: &str, card: &str) -> Answer {
-        let lines = json!([{ "sku": "shoe", "quantity": 2 }, { "sku": "sock", "quantity": 1 }]);
+        let lines = json!([{ "sku": "SHOE", "quantity": 2 }, { "sku": "SOCK", "quantity": 1 }]);
         let body = json!({ "currency": "EUR", "lines": lines, "payment_method": card });
         self.post("/v1/orders", Some(key), body).await
     }
