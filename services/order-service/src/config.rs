@@ -83,7 +83,12 @@ pub struct Serve {
     pub times: Lifetimes,
 
     /// The gRPC address of product-service
-    #[arg(long, env = "SHOP_PRODUCT_GRPC", value_name = "URL", default_value = "http://product-service:9000")]
+    #[arg(
+        long,
+        env = "SHOP_PRODUCT_GRPC",
+        value_name = "URL",
+        default_value = "http://product-service:9000"
+    )]
     pub product_grpc: Uri,
 
     /// The key that cursors are signed with, the same for all replicas
@@ -102,7 +107,8 @@ pub struct Serve {
 impl Serve {
     /// The key of cursors, from wherever it is.
     pub fn cursor_key(&self) -> Result<Secret<Vec<u8>>, Error> {
-        let key = config::secret("SHOP_CURSOR_KEY", self.cursor_key.as_ref(), self.cursor_key_file.as_deref())?;
+        let key =
+            config::secret("SHOP_CURSOR_KEY", self.cursor_key.as_ref(), self.cursor_key_file.as_deref())?;
         Ok(Secret::new(key.into_exposed().into_bytes()))
     }
 }
@@ -111,7 +117,12 @@ impl Serve {
 #[derive(Args, Clone, Debug)]
 pub struct Identity {
     /// Where the user-service publishes its keys
-    #[arg(long, env = "SHOP_JWKS_URL", value_name = "URL", default_value = "http://user-service:8080/.well-known/jwks.json")]
+    #[arg(
+        long,
+        env = "SHOP_JWKS_URL",
+        value_name = "URL",
+        default_value = "http://user-service:8080/.well-known/jwks.json"
+    )]
     pub jwks_url: Uri,
 
     /// What tokens name as their issuer
@@ -162,7 +173,7 @@ pub struct Payments {
     #[arg(long, env = "SHOP_PSP", default_value = "paysim")]
     pub psp: Provider,
 
-    /// Where the provider is. Left out: http://paysim:8080, or https://api.stripe.com
+    /// Where the provider is. Left out: port 8080 of paysim, or Stripe itself
     #[arg(long, env = "SHOP_PSP_URL", value_name = "URL")]
     pub psp_url: Option<Uri>,
 
@@ -198,7 +209,8 @@ impl Payments {
         let secret_key = config::secret("SHOP_PSP_SECRET_KEY", value, file)?;
         let (value, file) = (self.psp_webhook_secret.as_ref(), self.psp_webhook_secret_file.as_deref());
         let webhook_secrets = config::secret("SHOP_PSP_WEBHOOK_SECRET", value, file)?;
-        let webhook_secrets = webhook_secrets.expose().split(',').map(str::trim).filter(|one| !one.is_empty());
+        let webhook_secrets =
+            webhook_secrets.expose().split(',').map(str::trim).filter(|one| !one.is_empty());
         let webhook_secrets = webhook_secrets.map(|one| Secret::new(one.to_owned())).collect();
         let patience = Duration::from_secs(self.psp_seconds.into());
         let address = self.psp_url.clone().unwrap_or(address);

@@ -137,7 +137,10 @@ pub async fn service(
             ("the refunds", Box::pin(runner.clone().run_refunds(drain.clone()))),
             ("the reconciler", Box::pin(settle::reconcile(runner.clone(), provider, every, drain.clone()))),
             ("the relay", Box::pin(relay.run(drain.at_least(Phase::Ending)))),
-            ("the consumer", Box::pin(consumers::run(pool.clone(), bus, runner, subscription, drain.clone()))),
+            (
+                "the consumer",
+                Box::pin(consumers::run(pool.clone(), bus, runner, subscription, drain.clone())),
+            ),
             ("the sweeper", Box::pin(database::sweep(pool, drain))),
         ],
     };

@@ -83,11 +83,7 @@ struct Seen {
     refunds: Vec<psp::Refund>,
 }
 
-async fn look(
-    pool: &PgPool,
-    provider: &dyn PaymentProvider,
-    reference: &str,
-) -> Result<Option<Seen>, Error> {
+async fn look(pool: &PgPool, provider: &dyn PaymentProvider, reference: &str) -> Result<Option<Seen>, Error> {
     let intent = match provider.get(reference).await {
         Ok(intent) => intent,
         // Somebody else's, or none.
@@ -102,11 +98,7 @@ async fn look(
     Ok(Some(Seen { payment, intent, refunds }))
 }
 
-async fn apply(
-    transaction: &mut PgTransaction<'_>,
-    seen: &Seen,
-    actor: &str,
-) -> Result<(), store::Error> {
+async fn apply(transaction: &mut PgTransaction<'_>, seen: &Seen, actor: &str) -> Result<(), store::Error> {
     let applied = payments::apply(transaction, seen.payment, &seen.intent, actor).await?;
     let Some((mut order, payment)) = applied else { return Ok(()) };
     for refund in seen.refunds.iter().filter(|refund| refund.is_done) {
@@ -145,11 +137,7 @@ pub async fn reconcile(runner: Runner, provider: Arc<dyn PaymentProvider>, every
     }
 }
 
-async fn reconcile_once(
-    runner: &Runner,
-    provider: &dyn PaymentProvider,
-    age: Duration,
-) -> Result<(), Error> {
+async fn reconcile_once(runner: &Runner, provider: &dyn PaymentProvider, age: Duration) -> Result<(), Error> {
     for id in payments::unsettled(&runner.pool, age.as_secs_f64(), BATCH).await? {
         let Some(payment) = payments::get(&runner.pool, id).await? else { continue };
         if payment.provider == provider.name() {

@@ -62,7 +62,8 @@ pub struct Stock {
 impl Stock {
     /// At an address. It is connected to when it is asked.
     pub fn new(address: &axum::http::Uri, signer: Signer) -> Self {
-        let endpoint = Endpoint::from(address.clone()).connect_timeout(Duration::from_secs(1)).tcp_nodelay(true);
+        let endpoint =
+            Endpoint::from(address.clone()).connect_timeout(Duration::from_secs(1)).tcp_nodelay(true);
         Self { client: ProductsClient::new(endpoint.connect_lazy()), signer }
     }
 

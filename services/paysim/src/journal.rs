@@ -69,8 +69,11 @@ impl Journal {
             if !text.ends_with(b"\n") {
                 break;
             }
-            let line = serde_json::from_slice(&text)
-                .map_err(|source| Error::Line { path: path.to_owned(), line: number, source })?;
+            let line = serde_json::from_slice(&text).map_err(|source| Error::Line {
+                path: path.to_owned(),
+                line: number,
+                source,
+            })?;
             restore(&mut ledger, &mut keys, line);
             whole += read as u64;
         }

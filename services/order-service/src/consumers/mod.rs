@@ -5,7 +5,9 @@ mod user_erased;
 
 use std::{sync::Arc, time::Duration};
 
-use flotilla_bus::{Bus, Consumer, Event, Failure, InvalidConsumer, InvalidType, Pattern, Subscription, consume};
+use flotilla_bus::{
+    Bus, Consumer, Event, Failure, InvalidConsumer, InvalidType, Pattern, Subscription, consume,
+};
 use flotilla_kit::{
     correlation::CorrelationId,
     drain::{Drain, Phase},

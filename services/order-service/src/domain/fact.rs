@@ -51,7 +51,9 @@ pub fn settle(payment: &Payment, state: State) -> Option<Payment> {
     // Money does not become untaken, and what was held does not become unasked: whoever says so was asked before.
     let status = match state {
         _ if is_taken => return None,
-        State::Captured(minor) => return Some(Payment { status: Status::Captured, captured_minor: minor, ..*payment }),
+        State::Captured(minor) => {
+            return Some(Payment { status: Status::Captured, captured_minor: minor, ..*payment });
+        }
         State::Voided => Status::Voided,
         State::Authorized if payment.status != Status::Voided => Status::Authorized,
         State::Failed | State::RequiresAction
@@ -86,9 +88,8 @@ pub fn follow(order: &Order, payment: &Payment) -> Vec<order::Status> {
     let is_whole = order.stock == Stock::Committed;
     match payment.status {
         _ if !order.is_current => Vec::new(),
-        Status::Authorized if is_before => vec![Of::Authorized],
         Status::Captured if is_before && is_whole => vec![Of::Authorized, Of::Paid],
-        Status::Captured if is_before => vec![Of::Authorized],
+        Status::Authorized | Status::Captured if is_before => vec![Of::Authorized],
         Status::Captured if order.status == Of::Authorized && is_whole => vec![Of::Paid],
         Status::Failed if order.status == Of::Reserved => vec![Of::PaymentFailed],
         _ => Vec::new(),

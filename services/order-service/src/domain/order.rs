@@ -56,13 +56,9 @@ impl Status {
             Self::Pending => {
                 &[Self::Reserved, Self::Rejected, Self::Cancelled, Self::Expired, Self::NeedsReview]
             }
-            Self::Reserved => &[
-                Self::Authorized,
-                Self::PaymentFailed,
-                Self::Cancelled,
-                Self::Expired,
-                Self::NeedsReview,
-            ],
+            Self::Reserved => {
+                &[Self::Authorized, Self::PaymentFailed, Self::Cancelled, Self::Expired, Self::NeedsReview]
+            }
             Self::PaymentFailed => {
                 &[Self::Reserved, Self::Authorized, Self::Cancelled, Self::Expired, Self::NeedsReview]
             }

@@ -104,14 +104,11 @@ impl Saga {
                 if self.compensations.is_empty() { Step::Done } else { Step::Undo }
             }
             (Step::Undo, _) => Step::Undo,
-            (Step::Done, Outcome::Abandoned(target)) | (_, Outcome::Abandoned(target)) => {
-                return self.undo(target);
-            }
+            (_, Outcome::Abandoned(target)) => return self.undo(target),
             (Step::Reserve, Outcome::Refused) => return self.undo(Status::Rejected),
             (Step::Reserve, Outcome::Done) => Step::CreateIntent,
             (Step::CreateIntent, Outcome::Done) => Step::Authorize,
             (Step::Authorize | Step::AwaitPayment, Outcome::Done) => Step::Commit,
-            (Step::Authorize, Outcome::Refused) => Step::AwaitPayment,
             (Step::Commit, Outcome::Refused) => return self.undo(Status::Expired),
             (Step::Commit, Outcome::Done) => Step::Capture,
             (Step::Capture | Step::Done, Outcome::Done) => Step::Done,
@@ -201,9 +198,8 @@ mod tests {
                     }
                     step => {
                         prop_assert!(!is_undoing, "forth after back");
-                        if let Some(compensation) = saga.compensations.last() {
-                            if !has_begun.contains(compensation) { has_begun.push(*compensation); }
-                        }
+                        let last = saga.compensations.last().filter(|last| !has_begun.contains(*last));
+                        has_begun.extend(last);
                         if step == Step::Capture { prop_assert_eq!(has_begun.len(), 2); }
                     }
                 }

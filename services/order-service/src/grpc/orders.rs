@@ -49,7 +49,8 @@ impl Orders {
         let mut connection = self.app.pool.acquire().await?;
         let lines = orders::lines(&mut connection, order.id).await?;
         drop(connection);
-        let payment = payments::get(&self.app.pool, order.payment_id).await?.ok_or(sqlx::Error::RowNotFound)?;
+        let payment =
+            payments::get(&self.app.pool, order.payment_id).await?.ok_or(sqlx::Error::RowNotFound)?;
         let lines = lines.into_iter().map(|line| OrderLine {
             sku: line.sku,
             product_id: line.product_id,
@@ -129,7 +130,7 @@ impl Interface for Orders {
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<Order>, Status> {
         let caller = self.caller(&request)?;
         let id = id(&request.get_ref().id, "id")?;
-        let order = orders::get(&self.app.pool, id).await.map_err(|error| failed(error))?;
+        let order = orders::get(&self.app.pool, id).await.map_err(failed)?;
         let order = order.filter(|order| may_see(&caller, order.user_id));
         let order = order.ok_or_else(|| Status::not_found("there is no such order"))?;
         Ok(Response::new(self.whole(order).await.map_err(failed)?))
@@ -153,7 +154,9 @@ impl Interface for Orders {
         let scope = format!("shop.order.v1/{user}");
         let open = |token: &str| self.app.cursors.open::<Uuid>(&scope, token);
         let after = Some(request.page_token.as_str()).filter(|token| !token.is_empty()).map(open).transpose();
-        let after = after.map_err(|problem: Problem| Status::invalid_argument(format!("page_token: {}", problem.code())))?;
+        let after = after.map_err(|problem: Problem| {
+            Status::invalid_argument(format!("page_token: {}", problem.code()))
+        })?;
         let mut found =
             orders::list(&self.app.pool, user, after, i64::from(size) + 1).await.map_err(failed)?;
         let size = usize::try_from(size).unwrap_or_default();

@@ -33,8 +33,7 @@ pub(super) async fn create(State(app): State<App>, principal: Principal, Json(ne
     violations.into_result()?;
     let id = Uuid::now_v7();
     carts::create(&app.pool, id, principal.user, &new.currency).await?;
-    let cart =
-        carts::Cart { id, currency: new.currency, version: 1, order_id: None, items: Vec::new() };
+    let cart = carts::Cart { id, currency: new.currency, version: 1, order_id: None, items: Vec::new() };
     let mut response = (StatusCode::CREATED, show(&app, cart).await).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/carts/{id}")) {
         response.headers_mut().insert(header::LOCATION, location);

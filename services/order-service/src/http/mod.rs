@@ -77,7 +77,8 @@ fn action(text: &str) -> Option<(Uuid, &str)> {
 impl From<stock::Error> for Problem {
     fn from(error: stock::Error) -> Self {
         let refused = |code, error: &stock::Error| {
-            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string()).at("/lines", error.to_string())
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
+                .at("/lines", error.to_string())
         };
         match &error {
             stock::Error::Missing(_) => refused("not_sold", &error),

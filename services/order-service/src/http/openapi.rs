@@ -59,14 +59,27 @@ impl IntoResponses for Problems {
 #[openapi(
     info(title = "order-service", description = "Carts, orders and payments of the shop"),
     paths(
-        carts::create, carts::get, carts::delete, carts::put, carts::remove,
-        place::place, orders::list, orders::get, orders::events, stream::stream,
-        described::cancel, described::ship, described::complete,
-        payments::list, payments::create, payments::complete,
-        refunds::list, refunds::create,
+        carts::create,
+        carts::get,
+        carts::delete,
+        carts::put,
+        carts::remove,
+        place::place,
+        orders::list,
+        orders::get,
+        orders::events,
+        stream::stream,
+        described::cancel,
+        described::ship,
+        described::complete,
+        payments::list,
+        payments::create,
+        payments::complete,
+        refunds::list,
+        refunds::create,
         webhooks::take,
     ),
-    components(schemas(Problem, Place)),
+    components(schemas(Problem, Place))
 )]
 struct Document;
 

@@ -87,7 +87,8 @@ pub(super) async fn create(
     order.payment_id = payment;
     orders::become_(&mut transaction, &mut order, Status::Reserved, None, &principal.actor()).await?;
     let payment = payments::of_locked(&mut transaction, payment).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let text = serde_json::to_vec(&shape::Payment::from(payment)).map_err(|error| Problem::internal(&error))?;
+    let text =
+        serde_json::to_vec(&shape::Payment::from(payment)).map_err(|error| Problem::internal(&error))?;
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     let text = Bytes::from(text);
     let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &headers, &text).await?;
@@ -110,9 +111,8 @@ pub(super) async fn complete(
     Path((id, payment)): Path<(Uuid, String)>,
 ) -> Answer {
     let no_payment = || Problem::not_found("there is no such payment");
-    let payment = match action(&payment) {
-        Some((payment, "complete")) => payment,
-        _ => return Err(Problem::not_found("write /v1/orders/ID/payments/ID:complete")),
+    let Some((payment, "complete")) = action(&payment) else {
+        return Err(Problem::not_found("write /v1/orders/ID/payments/ID:complete"));
     };
     visible(&app, &principal, id).await?;
     let payment = payments::get(&app.pool, payment).await?.filter(|payment| payment.order_id == id);

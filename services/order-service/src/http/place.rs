@@ -90,8 +90,8 @@ pub(super) async fn place(
     }
     let shown = shape::Order::new(order, payment::Status::Created, lines);
     let text = Bytes::from(serde_json::to_vec(&shown).map_err(|error| Problem::internal(&error))?);
-    let location = HeaderValue::from_str(&format!("/v1/orders/{id}"))
-        .map_err(|error| Problem::internal(&error))?;
+    let location =
+        HeaderValue::from_str(&format!("/v1/orders/{id}")).map_err(|error| Problem::internal(&error))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::LOCATION, location),
@@ -141,5 +141,6 @@ fn total(quote: &product::QuoteResponse) -> Result<i64, Problem> {
         return Ok(sum);
     }
     let detail = format!("an order costs from 1 to {} minor units, and this one {sum}", money::MAX_MINOR);
-    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_total", detail).at("/lines", "cost too much, or nothing"))
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_total", detail)
+        .at("/lines", "cost too much, or nothing"))
 }

@@ -53,7 +53,7 @@ pub(super) struct NewOrder {
     #[serde(default)]
     #[schema(max_items = 100)]
     pub lines: Vec<NewLine>,
-    /// What pays, as the payment provider names it, such as pm_card_visa
+    /// What pays, as the payment provider names it, such as `pm_card_visa`
     #[schema(min_length = 1, max_length = 128)]
     pub payment_method: String,
     /// Where it goes
@@ -165,7 +165,8 @@ pub(super) fn check_sku(violations: &mut Violations, pointer: &str, sku: &str) {
 }
 
 /// What is said of one that is none.
-pub(super) const SKU: &str = "write from 1 to 64 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or a digit";
+pub(super) const SKU: &str =
+    "write from 1 to 64 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or a digit";
 
 /// Whether it is one, as the product-service has them.
 pub(super) fn is_sku(sku: &str) -> bool {
@@ -247,7 +248,11 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn new(order: orders::Order, payment_status: payment::Status, lines: Vec<orders::Line>) -> Self {
+    pub(super) fn new(
+        order: orders::Order,
+        payment_status: payment::Status,
+        lines: Vec<orders::Line>,
+    ) -> Self {
         Self {
             id: order.id,
             user_id: order.user_id,

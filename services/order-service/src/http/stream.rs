@@ -16,14 +16,7 @@ use futures::stream::{self, Stream};
 use tokio::time::{interval, sleep};
 use uuid::Uuid;
 
-use super::{
-    Answer,
-    openapi::Problems,
-    orders::visible,
-    principal::Principal,
-    private,
-    shape::OrderEvent,
-};
+use super::{Answer, openapi::Problems, orders::visible, principal::Principal, private, shape::OrderEvent};
 use crate::{app::App, domain::order::Status, store::orders};
 
 /// How often it is looked.

@@ -33,8 +33,11 @@ pub(super) fn check(
     body: &[u8],
     now: Timestamp,
 ) -> Result<(), BadSignature> {
-    let parts: Vec<_> =
-        header.ok_or(BadSignature::Missing)?.split(',').filter_map(|part| part.trim().split_once('=')).collect();
+    let parts: Vec<_> = header
+        .ok_or(BadSignature::Missing)?
+        .split(',')
+        .filter_map(|part| part.trim().split_once('='))
+        .collect();
     let seconds = parts.iter().find(|(name, _)| *name == "t").map(|(_, value)| *value);
     let seconds: i64 = seconds.and_then(|text| text.parse().ok()).ok_or(BadSignature::Missing)?;
     let signatures: Vec<_> =
@@ -74,7 +77,12 @@ mod tests {
     const GOOD: &str = "t=1492774577,v1=b164f0bdace395b683022343e6a251eaf36f4381d672f92874dcc6cb562c96ad";
     const BODY: &[u8] = br#"{"id":1}"#;
 
-    fn check_at(secrets: &[&str], header: Option<&str>, body: &[u8], seconds: i64) -> Result<(), BadSignature> {
+    fn check_at(
+        secrets: &[&str],
+        header: Option<&str>,
+        body: &[u8],
+        seconds: i64,
+    ) -> Result<(), BadSignature> {
         let secrets: Vec<_> = secrets.iter().map(|secret| Secret::new((*secret).to_owned())).collect();
         check(&secrets, header, body, Timestamp::from_second(seconds).unwrap())
     }
@@ -94,7 +102,15 @@ mod tests {
         assert_eq!(check_at(&["whsec_test"], Some(GOOD), b"{\"id\":2}", at), Err(BadSignature::Forged));
         assert_eq!(check_at(&["whsec_test"], Some(GOOD), BODY, at + 301), Err(BadSignature::Time));
         assert_eq!(check_at(&["whsec_test"], Some(GOOD), BODY, at - 301), Err(BadSignature::Time));
-        for none in [None, Some(""), Some("t=1"), Some("v1=00"), Some("t=x,v1=00"), Some("t=1492774577,v1=zz"), Some("t=1492774577,v1=abc")] {
+        for none in [
+            None,
+            Some(""),
+            Some("t=1"),
+            Some("v1=00"),
+            Some("t=x,v1=00"),
+            Some("t=1492774577,v1=zz"),
+            Some("t=1492774577,v1=abc"),
+        ] {
             assert_eq!(check_at(&["whsec_test"], none, BODY, at), Err(BadSignature::Missing), "{none:?}");
         }
         assert_eq!(check_at(&[], Some(GOOD), BODY, at), Err(BadSignature::Forged));

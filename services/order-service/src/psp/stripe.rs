@@ -130,7 +130,8 @@ impl Stripe {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new())
             // A request on a connection that has just gone is no request that was lost: it would be asked again.
             .retry_canceled_requests(false)
@@ -164,8 +165,9 @@ impl Stripe {
             let body = Limited::new(body, MAX).collect().await.map_err(|error| lost(error.to_string()))?;
             Ok((head, body.to_bytes()))
         };
-        let (head, body) =
-            timeout(self.settings.patience, answer).await.map_err(|_| lost("it took too long".to_owned()))??;
+        let (head, body) = timeout(self.settings.patience, answer)
+            .await
+            .map_err(|_| lost("it took too long".to_owned()))??;
         let status = head.status.as_u16();
         if head.status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| lost(format!("its answer: {error}")));
@@ -228,15 +230,15 @@ impl PaymentProvider for Stripe {
     }
 
     fn capture<'a>(&'a self, reference: &'a str, key: &'a str) -> BoxFuture<'a, Result<Intent, Error>> {
-        Box::pin(async move {
-            self.ask_bank(&format!("/v1/payment_intents/{reference}/capture"), &[], key).await
-        })
+        Box::pin(
+            async move { self.ask_bank(&format!("/v1/payment_intents/{reference}/capture"), &[], key).await },
+        )
     }
 
     fn void<'a>(&'a self, reference: &'a str, key: &'a str) -> BoxFuture<'a, Result<Intent, Error>> {
-        Box::pin(async move {
-            self.ask_bank(&format!("/v1/payment_intents/{reference}/cancel"), &[], key).await
-        })
+        Box::pin(
+            async move { self.ask_bank(&format!("/v1/payment_intents/{reference}/cancel"), &[], key).await },
+        )
     }
 
     fn refund<'a>(
@@ -291,14 +293,14 @@ impl PaymentProvider for Stripe {
         }
         #[derive(Deserialize)]
         struct Data {
-            object: Object,
+            object: About,
         }
         #[derive(Deserialize)]
-        struct Object {
+        struct About {
             #[serde(default)]
             id: String,
-            #[serde(default)]
-            object: String,
+            #[serde(rename = "object", default)]
+            kind: String,
             #[serde(default)]
             payment_intent: Option<String>,
         }
@@ -306,8 +308,7 @@ impl PaymentProvider for Stripe {
         signature::check(&self.settings.webhook_secrets, header, body, now)?;
         let event: Event = serde_json::from_slice(body).map_err(|_| BadSignature::Body)?;
         let object = event.data.object;
-        let reference =
-            if object.object == "payment_intent" { Some(object.id) } else { object.payment_intent };
+        let reference = if object.kind == "payment_intent" { Some(object.id) } else { object.payment_intent };
         Ok(Heard { id: event.id, kind: event.kind, reference })
     }
 }

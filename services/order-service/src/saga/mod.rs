@@ -166,7 +166,8 @@ impl Runner {
     /// Does the steps of a saga until it ends, waits or fails.
     async fn drive(&self, mut leased: Leased) {
         let correlation = store::orders::get(&self.pool, leased.order_id).await.ok().flatten();
-        let correlation = correlation.and_then(|order| CorrelationId::parse(order.correlation_id.as_deref()?));
+        let correlation =
+            correlation.and_then(|order| CorrelationId::parse(order.correlation_id.as_deref()?));
         correlation.unwrap_or_default().scope(self.steps(&mut leased)).await;
     }
 

@@ -121,7 +121,9 @@ impl Runner {
             refunds::request(&mut transaction, &mut order, &refund, ACTOR).await?;
         }
         transaction.commit().await?;
-        if let Some(refund) = refunds::get(&self.pool, id).await?.filter(|refund| refund.status == "requested") {
+        if let Some(refund) =
+            refunds::get(&self.pool, id).await?.filter(|refund| refund.status == "requested")
+        {
             self.give_back(&refund).await?;
         }
         let payment = payments::get(&self.pool, payment.id).await?.ok_or(Error::Incomplete)?;

@@ -125,10 +125,14 @@ impl Runner {
     async fn void(&self, order: &Order, payment: &Payment) -> Result<Called, Error> {
         match payment.known.status {
             payment::Status::Voided | payment::Status::Refunded => Ok(Called::To(Outcome::Done, None)),
-            status if status.is_taken() => Ok(match self.refund_rest(order, payment).await? {
-                true => Called::To(Outcome::Done, None),
-                false => Called::Again("money is not given back yet".to_owned()),
-            }),
+            status if status.is_taken() => {
+                let is_back = self.refund_rest(order, payment).await?;
+                Ok(if is_back {
+                    Called::To(Outcome::Done, None)
+                } else {
+                    again("money is not given back yet")
+                })
+            }
             _ => Ok(match self.ask_void(payment).await? {
                 // Nothing was ever held.
                 None => Called::To(Outcome::Done, None),
@@ -171,7 +175,8 @@ impl Runner {
         }
         leased.saga = leased.saga.clone().after(outcome).registered();
         leased.attempt = 0;
-        let is_back_wanted = order.is_cancel_wanted && leased.saga.step == Step::Done && leased.saga.target.is_none();
+        let is_back_wanted =
+            order.is_cancel_wanted && leased.saga.step == Step::Done && leased.saga.target.is_none();
         if is_back_wanted {
             leased.saga = leased.saga.clone().after(Outcome::Abandoned(order::Status::Cancelled));
             leased.reason = Some("cancelled".to_owned());
@@ -180,7 +185,8 @@ impl Runner {
             let is_legal = order.status.become_(target).is_ok();
             let target = if is_legal { target } else { order::Status::NeedsReview };
             if order.status.become_(target).is_ok() {
-                orders::become_(&mut transaction, &mut order, target, leased.reason.as_deref(), ACTOR).await?;
+                orders::become_(&mut transaction, &mut order, target, leased.reason.as_deref(), ACTOR)
+                    .await?;
             }
         }
         if !sagas::write(&mut transaction, leased, self.times.lease.as_secs_f64()).await? {
@@ -279,7 +285,12 @@ fn refused(reason: &str) -> Called {
     Called::To(Outcome::Refused, Some(reason.to_owned()))
 }
 
+fn again(reason: &str) -> Called {
+    Called::Again(reason.to_owned())
+}
+
 fn until(deadline: Timestamp) -> Duration {
     // A little after it, so that it is over by then.
-    Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default() + Duration::from_millis(50)
+    Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default()
+        + Duration::from_millis(50)
 }

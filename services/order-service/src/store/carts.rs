@@ -38,11 +38,7 @@ pub async fn create(db: impl PgExecutor<'_>, id: Uuid, user: Uuid, currency: &st
 }
 
 /// A cart of somebody, locked against changes by others.
-pub async fn lock(
-    transaction: &mut PgTransaction<'_>,
-    id: Uuid,
-    user: Uuid,
-) -> Result<Option<Cart>, Error> {
+pub async fn lock(transaction: &mut PgTransaction<'_>, id: Uuid, user: Uuid) -> Result<Option<Cart>, Error> {
     let row = sqlx::query!(
         "select id, currency, version, order_id from orders.carts where id = $1 and user_id = $2 for update",
         id,
@@ -109,9 +105,8 @@ pub async fn ordered(transaction: &mut PgTransaction<'_>, id: Uuid, order: Uuid)
 
 /// Throws a cart away. Whether there was one.
 pub async fn delete(db: impl PgExecutor<'_>, id: Uuid, user: Uuid) -> Result<bool, Error> {
-    let deleted = sqlx::query!("delete from orders.carts where id = $1 and user_id = $2", id, user)
-        .execute(db)
-        .await?;
+    let deleted =
+        sqlx::query!("delete from orders.carts where id = $1 and user_id = $2", id, user).execute(db).await?;
     Ok(deleted.rows_affected() == 1)
 }
 

@@ -230,7 +230,9 @@ pub async fn apply(
     // A payment may become held again, after an answer was lost; others hear of it once.
     let is_before = matches!(order.status, order::Status::Reserved | order::Status::PaymentFailed);
     match next.status {
-        Status::Authorized if is_before => events::payment(transaction, &order, &payment, "authorized").await?,
+        Status::Authorized if is_before => {
+            events::payment(transaction, &order, &payment, "authorized").await?
+        }
         Status::Captured => {
             let (minor, currency) = (next.captured_minor, payment.currency.clone());
             ledger::captured(transaction, order.id, payment.id, minor, &currency).await?;

@@ -53,7 +53,8 @@ pub async fn request(
     if written.rows_affected() == 0 {
         return Ok(());
     }
-    let data = json!({ "refund_id": refund.id, "amount_minor": refund.amount_minor, "reason": refund.reason });
+    let data =
+        json!({ "refund_id": refund.id, "amount_minor": refund.amount_minor, "reason": refund.reason });
     orders::change(transaction, order, "refund_requested", None, &data, actor).await
 }
 

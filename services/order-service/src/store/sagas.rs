@@ -121,7 +121,12 @@ pub async fn write(
 }
 
 /// Gives a saga back, to be taken again after so long.
-pub async fn give_back(pool: &PgPool, leased: &Leased, seconds: f64, error: Option<&str>) -> Result<(), Error> {
+pub async fn give_back(
+    pool: &PgPool,
+    leased: &Leased,
+    seconds: f64,
+    error: Option<&str>,
+) -> Result<(), Error> {
     sqlx::query!(
         "update orders.sagas set lease_owner = null, lease_until = null, attempt = $3, last_error = $5,
              next_at = case when woken then now() else now() + make_interval(secs => $4) end, woken = false

@@ -69,11 +69,20 @@ async fn an_order_that_cannot_be_taken_says_where_it_is_wrong() {
     let twice = json!({ "currency": "EUR", "payment_method": "pm", "lines": [{ "sku": "SHOE", "quantity": 1 }, { "sku": "SHOE", "quantity": 1 }] });
     problem(&customer.post("/v1/orders", Some("twice"), twice).await, 422, "invalid_body");
     let many: Vec<_> = (0..101).map(|at| json!({ "sku": format!("S{at}"), "quantity": 1 })).collect();
-    problem(&customer.post("/v1/orders", Some("many"), with("lines", json!(many))).await, 422, "invalid_body");
+    problem(
+        &customer.post("/v1/orders", Some("many"), with("lines", json!(many))).await,
+        422,
+        "invalid_body",
+    );
     // More than providers take.
     shop.stock("YACHT", 99_999_999, 10).await;
-    problem(&customer.post("/v1/orders", Some("YACHT"), line(json!("YACHT"), json!(2))).await, 422, "invalid_total");
-    let none: i64 = sqlx::query_scalar("select count(*) from orders.orders").fetch_one(&shop.pool).await.unwrap();
+    problem(
+        &customer.post("/v1/orders", Some("YACHT"), line(json!("YACHT"), json!(2))).await,
+        422,
+        "invalid_total",
+    );
+    let none: i64 =
+        sqlx::query_scalar("select count(*) from orders.orders").fetch_one(&shop.pool).await.unwrap();
     assert_eq!(none, 0);
 }
 
@@ -82,7 +91,8 @@ async fn whatever_is_wrong_with_a_request_is_a_problem() {
     let shop = Shop::start().await;
     let (customer, admin) = (shop.customer(), shop.admin());
     let id = Uuid::now_v7();
-    let good = json!({ "currency": "EUR", "payment_method": "pm", "lines": [{ "sku": "SHOE", "quantity": 1 }] });
+    let good =
+        json!({ "currency": "EUR", "payment_method": "pm", "lines": [{ "sku": "SHOE", "quantity": 1 }] });
     problem(&customer.post("/v1/orders", None, good.clone()).await, 400, "idempotency_key_missing");
     let long = "k".repeat(256);
     problem(&customer.post("/v1/orders", Some(&long), good.clone()).await, 400, "idempotency_key_invalid");
@@ -98,13 +108,19 @@ async fn whatever_is_wrong_with_a_request_is_a_problem() {
     ] {
         problem(&customer.get(&path).await, status, code);
     }
-    for path in [format!("/v1/orders/{id}:melt"), format!("/v1/orders/{id}"), "/v1/orders/x:cancel".to_owned()] {
+    for path in
+        [format!("/v1/orders/{id}:melt"), format!("/v1/orders/{id}"), "/v1/orders/x:cancel".to_owned()]
+    {
         problem(&customer.post(&path, None, Value::Null).await, 404, "not_found");
     }
     problem(&customer.post("/v1/carts", None, json!({ "currency": "EURO" })).await, 422, "invalid_body");
     let cart = customer.post("/v1/carts", None, json!({ "currency": "EUR" })).await.json();
     let cart = format!("/v1/carts/{}/items", cart["id"].as_str().unwrap());
-    problem(&customer.put(&format!("{cart}/a%20b"), json!({ "quantity": 1 })).await, 400, "invalid_parameter");
+    problem(
+        &customer.put(&format!("{cart}/a%20b"), json!({ "quantity": 1 })).await,
+        400,
+        "invalid_parameter",
+    );
     problem(&customer.put(&format!("{cart}/SHOE"), json!({ "quantity": -1 })).await, 422, "invalid_body");
 
     let order = customer.order("pm_card_visa").await;
@@ -125,7 +141,10 @@ async fn whatever_is_wrong_with_a_request_is_a_problem() {
     problem(&admin.post(&format!("/v1/orders/{order}:ship"), None, tracking).await, 422, "invalid_body");
 
     // Nobody, and somebody whose token is not of our issuer.
-    let (none, forged) = (shop.send("GET", "/v1/orders", None, &[], "").await, shop.send("GET", "/v1/orders", Some("a.b.c"), &[], "").await);
+    let (none, forged) = (
+        shop.send("GET", "/v1/orders", None, &[], "").await,
+        shop.send("GET", "/v1/orders", Some("a.b.c"), &[], "").await,
+    );
     problem(&none, 401, "token_missing");
     problem(&forged, 401, "token_invalid");
     let identity = shop.send("GET", "/v1/orders", None, &[("x-internal-identity", "a.b.c")], "").await;
@@ -134,7 +153,9 @@ async fn whatever_is_wrong_with_a_request_is_a_problem() {
     let token = Some(customer.token.as_str());
     let cut = shop.send("POST", "/v1/orders", token, &headers, "{\"lines\":[").await;
     problem(&cut, 400, "malformed_body");
-    let plain = shop.send("POST", "/v1/orders", token, &[("content-type", "text/plain"), ("idempotency-key", "x")], "{}").await;
+    let plain = shop
+        .send("POST", "/v1/orders", token, &[("content-type", "text/plain"), ("idempotency-key", "x")], "{}")
+        .await;
     problem(&plain, 415, "unsupported_media_type");
     let large = shop.send("POST", "/v1/orders", token, &headers, vec![b' '; 10 * 1024 * 1024]).await;
     problem(&large, 413, "body_too_large");
@@ -177,12 +198,17 @@ async fn a_webhook_that_is_not_signed_for_its_bytes_now_has_no_effect() {
     }
     problem(&shop.send("POST", path, None, &[], body.clone()).await, 400, "webhook_signature");
     let good = sign(&secret, body.as_bytes(), now);
-    let answer = shop.send("POST", "/v1/webhooks/psp/other", None, &[("stripe-signature", &good)], body.clone()).await;
+    let answer =
+        shop.send("POST", "/v1/webhooks/psp/other", None, &[("stripe-signature", &good)], body.clone()).await;
     problem(&answer, 404, "not_found");
     // Of nothing of ours: taken, so that it does not come again.
     let answer = shop.send("POST", path, None, &[("stripe-signature", &good)], body).await;
     assert_eq!(answer.status, 204, "{}", answer.text);
     // Signed, and no event.
     let signature = sign(&secret, b"[]", now);
-    problem(&shop.send("POST", path, None, &[("stripe-signature", &signature)], "[]").await, 400, "webhook_signature");
+    problem(
+        &shop.send("POST", path, None, &[("stripe-signature", &signature)], "[]").await,
+        400,
+        "webhook_signature",
+    );
 }

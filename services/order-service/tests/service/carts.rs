@@ -33,7 +33,10 @@ async fn a_cart_is_filled_and_ordered_once() {
     let changed = customer.post("/v1/orders", Some("1"), changed).await;
     assert_eq!((changed.status, &changed.json()["code"]), (409, &json!("price_changed")));
     // What was refused has left nothing, so that its key is free; twice at once is one order.
-    let orders = futures::future::join_all(["1", "2"].map(|key| customer.post("/v1/orders", Some(key), empty.clone()))).await;
+    let orders = futures::future::join_all(
+        ["1", "2"].map(|key| customer.post("/v1/orders", Some(key), empty.clone())),
+    )
+    .await;
     let mut statuses: Vec<_> = orders.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [202, 409]);

@@ -32,23 +32,31 @@ async fn every_event_is_as_its_schema_says() {
     let (customer, admin) = (shop.customer(), shop.admin());
     let paid = customer.order("pm_card_visa").await;
     let declined = customer.order("pm_card_chargeDeclined").await;
-    let body = json!({ "currency": "EUR", "lines": [{ "sku": "RARE", "quantity": 2 }], "payment_method": "pm" });
+    let body =
+        json!({ "currency": "EUR", "lines": [{ "sku": "RARE", "quantity": 2 }], "payment_method": "pm" });
     let rejected = customer.post("/v1/orders", Some("r"), body).await.json();
     shop.until(rejected["id"].as_str().unwrap(), "rejected").await;
     shop.until(&declined, "payment_failed").await;
     customer.post(&format!("/v1/orders/{declined}:cancel"), None, Value::Null).await;
     shop.until(&declined, "cancelled").await;
     shop.until(&paid, "paid").await;
-    admin.post(&format!("/v1/orders/{paid}/refunds"), Some("1"), json!({ "amount_minor": 1, "reason": "a cent" })).await;
+    admin
+        .post(
+            &format!("/v1/orders/{paid}/refunds"),
+            Some("1"),
+            json!({ "amount_minor": 1, "reason": "a cent" }),
+        )
+        .await;
     shop.settled().await;
     admin.post(&format!("/v1/orders/{paid}:ship"), None, json!({ "tracking": "T-1" })).await;
     admin.post(&format!("/v1/orders/{paid}:complete"), None, Value::Null).await;
 
     let mut seen = Vec::new();
-    let events: Vec<(String, Value)> = sqlx::query_as("select kind, event from messaging.outbox order by seq")
-        .fetch_all(&shop.pool)
-        .await
-        .unwrap();
+    let events: Vec<(String, Value)> =
+        sqlx::query_as("select kind, event from messaging.outbox order by seq")
+            .fetch_all(&shop.pool)
+            .await
+            .unwrap();
     for (kind, event) in events {
         let name = kind.strip_prefix("shop.").unwrap();
         let text = fs::read_to_string(root().join(format!("events/{name}.json")))

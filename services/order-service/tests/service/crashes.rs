@@ -38,7 +38,9 @@ async fn an_order_is_paid_once_wherever_its_worker_stops() {
         shop.failpoints.arm(point);
         let first = customer.place(point, "pm_card_visa").await;
         assert_eq!(first.status, 202, "{}", first.text);
-        timeout(PATIENCE, shop.failpoints.reached()).await.unwrap_or_else(|_| panic!("{point} is never reached"));
+        timeout(PATIENCE, shop.failpoints.reached())
+            .await
+            .unwrap_or_else(|_| panic!("{point} is never reached"));
         let id = first.json()["id"].as_str().unwrap().to_owned();
         shop.until(&id, "paid").await;
         // One order for its key, and the same answer.
@@ -60,7 +62,9 @@ async fn an_order_is_undone_wherever_its_worker_stops() {
         customer.payment(&id).await;
         shop.failpoints.arm(point);
         customer.post(&format!("/v1/orders/{id}:cancel"), None, Value::Null).await;
-        timeout(PATIENCE, shop.failpoints.reached()).await.unwrap_or_else(|_| panic!("{point} is never reached"));
+        timeout(PATIENCE, shop.failpoints.reached())
+            .await
+            .unwrap_or_else(|_| panic!("{point} is never reached"));
         shop.until(&id, "cancelled").await;
     }
     for point in ["undo.begun", "refund.begun", "refund.called", "undo.called", "undo.written"] {
@@ -68,7 +72,9 @@ async fn an_order_is_undone_wherever_its_worker_stops() {
         shop.until(&id, "paid").await;
         shop.failpoints.arm(point);
         customer.post(&format!("/v1/orders/{id}:cancel"), None, Value::Null).await;
-        timeout(PATIENCE, shop.failpoints.reached()).await.unwrap_or_else(|_| panic!("{point} is never reached"));
+        timeout(PATIENCE, shop.failpoints.reached())
+            .await
+            .unwrap_or_else(|_| panic!("{point} is never reached"));
         shop.until(&id, "cancelled").await;
     }
     shop.audit().await;

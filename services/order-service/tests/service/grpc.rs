@@ -54,10 +54,12 @@ async fn other_services_read_orders_when_they_say_who_they_are() {
     assert_eq!(bad.unwrap_err().code(), Code::InvalidArgument);
 
     customer.order("pm_card_visa").await;
-    let list = |page_token: String| ListOrdersByUserRequest { user_id: user.clone(), page_size: 1, page_token };
+    let list =
+        |page_token: String| ListOrdersByUserRequest { user_id: user.clone(), page_size: 1, page_token };
     let first = client.list_orders_by_user(request(&shop, &itself, list(String::new()))).await.unwrap();
     let first = first.into_inner();
-    let second = client.list_orders_by_user(request(&shop, &itself, list(first.next_page_token))).await.unwrap();
+    let second =
+        client.list_orders_by_user(request(&shop, &itself, list(first.next_page_token))).await.unwrap();
     let second = second.into_inner();
     assert_eq!((second.orders[0].id.as_str(), second.next_page_token.as_str()), (id.as_str(), ""));
     let forged = client.list_orders_by_user(request(&shop, &itself, list("forged".to_owned()))).await;

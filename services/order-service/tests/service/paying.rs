@@ -36,7 +36,9 @@ async fn an_order_is_paid_shipped_and_completed() {
     // A customer ships nothing, and nobody else sees it.
     assert_eq!(customer.post(&format!("{path}:ship"), None, Value::Null).await.status, 403);
     for stranger in [shop.customer()] {
-        for hidden in [path.clone(), format!("{path}/events"), format!("{path}/payments"), format!("{path}/stream")] {
+        for hidden in
+            [path.clone(), format!("{path}/events"), format!("{path}/payments"), format!("{path}/stream")]
+        {
             assert_eq!(stranger.get(&hidden).await.status, 404, "{hidden}");
         }
         assert_eq!(stranger.post(&format!("{path}:cancel"), None, Value::Null).await.status, 404);
@@ -78,7 +80,8 @@ async fn a_request_that_is_repeated_has_one_order_and_one_answer() {
     assert_eq!((other.status, &other.json()["code"]), (422, &json!("idempotency_key_reused")));
     // Somebody else's key is another.
     assert_ne!(shop.customer().place("same", "pm_card_visa").await.text, good[0].text);
-    let count: i64 = sqlx::query_scalar("select count(*) from orders.orders").fetch_one(&shop.pool).await.unwrap();
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from orders.orders").fetch_one(&shop.pool).await.unwrap();
     assert_eq!(count, 2);
     shop.audit().await;
     assert_eq!(shop.moved(Movement::Capture), [TOTAL, TOTAL]);
@@ -89,9 +92,7 @@ async fn too_little_stock_rejects_and_nobody_is_asked_for_money() {
     let shop = Shop::start().await;
     shop.stock("RARE", 100, 1).await;
     let customer = shop.customer();
-    let body = |quantity: i32| {
-        json!({ "currency": "EUR", "lines": [{ "sku": "RARE", "quantity": quantity }], "payment_method": "pm_card_visa" })
-    };
+    let body = |quantity: i32| json!({ "currency": "EUR", "lines": [{ "sku": "RARE", "quantity": quantity }], "payment_method": "pm_card_visa" });
     let first = customer.post("/v1/orders", Some("1"), body(2)).await;
     assert_eq!(first.status, 202, "{}", first.text);
     let id = first.json()["id"].as_str().unwrap().to_owned();
@@ -200,7 +201,12 @@ async fn what_happens_to_an_order_is_streamed_until_it_ends() {
     assert_eq!(whole.headers["content-type"], "text/event-stream");
     let events = customer.get(&format!("/v1/orders/{id}/events")).await.json();
     let events = events["items"].as_array().unwrap();
-    assert_eq!(whole.text.matches("\nid: ").count() + usize::from(whole.text.starts_with("id: ")), events.len(), "{}", whole.text);
+    assert_eq!(
+        whole.text.matches("\nid: ").count() + usize::from(whole.text.starts_with("id: ")),
+        events.len(),
+        "{}",
+        whole.text
+    );
     assert!(whole.text.contains("event: paid") && whole.text.contains("event: cancelled"), "{}", whole.text);
     // Whoever was cut off goes on.
     let last = (events.len() - 1).to_string();
@@ -222,7 +228,9 @@ async fn orders_are_listed_page_by_page() {
     loop {
         let page = customer.get(&path).await;
         let json = page.json();
-        seen.extend(json["items"].as_array().unwrap().iter().map(|order| order["id"].as_str().unwrap().to_owned()));
+        seen.extend(
+            json["items"].as_array().unwrap().iter().map(|order| order["id"].as_str().unwrap().to_owned()),
+        );
         let Some(link) = page.headers.get("link") else { break };
         path = link.to_str().unwrap().trim_start_matches('<').split('>').next().unwrap().to_owned();
     }

@@ -104,7 +104,7 @@ async fn a_customer_who_calls_off_while_the_bank_says_yes_pays_nothing_in_the_en
         wait_for_action(&shop, &id).await;
         authenticate(&shop, &reference).await;
         let path = format!("/v1/orders/{id}:cancel");
-        let (_, answer) =
+        let ((), answer) =
             tokio::join!(complete(&customer, &id, &payment), customer.post(&path, None, json!(null)));
         assert_eq!(answer.status, 202, "{}", answer.text);
         shop.until(&id, "cancelled").await;
@@ -114,7 +114,8 @@ async fn a_customer_who_calls_off_while_the_bank_says_yes_pays_nothing_in_the_en
 
 /// The bank has asked.
 async fn wait_for_action(shop: &Shop, id: &str) {
-    let sql = "select count(*) from orders.payments where order_id = $1::text::uuid and status = 'requires_action'";
+    let sql =
+        "select count(*) from orders.payments where order_id = $1::text::uuid and status = 'requires_action'";
     loop {
         let count: i64 = sqlx::query_scalar(sql).bind(id).fetch_one(&shop.pool).await.unwrap();
         if count == 1 {

@@ -11,12 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use clap::Parser;
-use flotilla_kit::{
-    Secret, database,
-    drain::Announcement,
-    metrics::Metrics,
-    serve::serve,
-};
+use flotilla_kit::{Secret, database, drain::Announcement, metrics::Metrics, serve::serve};
 use flotilla_order_service as order;
 use flotilla_paysim::{
     fault::{Effect, Fault, Operation},
@@ -241,7 +236,8 @@ impl Shop {
         body: impl Into<Bytes>,
     ) -> Answer {
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-        let mut request = axum::http::Request::builder().method(method).uri(format!("http://{}{path}", self.http));
+        let mut request =
+            axum::http::Request::builder().method(method).uri(format!("http://{}{path}", self.http));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -333,8 +329,8 @@ impl Shop {
                 let amounts: Vec<_> = ledger.entries.iter().filter(of).map(|entry| entry.amount).collect();
                 (amounts.len(), amounts.iter().sum())
             };
-            let ((captures, captured), (_, given_back)) = (sum(Movement::Capture), sum(Movement::Refund));
-            assert!(captures <= 1, "{id} was charged {captures} times");
+            let ((times, captured), (_, given_back)) = (sum(Movement::Capture), sum(Movement::Refund));
+            assert!(times <= 1, "{id} was charged {times} times");
             assert_eq!(given_back, *refunded, "{id}: refunds");
             match status.as_str() {
                 "paid" | "shipped" | "completed" => assert_eq!(captured, *total, "{id}: captured"),
