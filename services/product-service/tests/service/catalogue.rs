@@ -33,14 +33,14 @@ async fn a_product_is_made_read_changed_and_taken_away() {
 
     // A part of it.
     let tag = [("if-match", "\"v1\"")];
-    let patch = json!({ "name": "Big mug", "attributes": { "material": null, "size": "l" } });
-    shop.keep("PATCH", &path, &[], patch.clone()).await.problem(428, "precondition_required");
-    let patched = shop.keep("PATCH", &path, &tag, patch.clone()).await.is(200);
+    let part = json!({ "name": "Big mug", "attributes": { "material": null, "size": "l" } });
+    shop.keep("PATCH", &path, &[], part.clone()).await.problem(428, "precondition_required");
+    let patched = shop.keep("PATCH", &path, &tag, part.clone()).await.is(200);
     assert_eq!(
         (patched.header("etag").as_str(), &patched.body["attributes"]),
         ("\"v2\"", &json!({ "size": "l" }))
     );
-    let stale = shop.keep("PATCH", &path, &tag, patch).await;
+    let stale = shop.keep("PATCH", &path, &tag, part).await;
     stale.problem(412, "stale");
     assert_eq!(stale.header("etag"), "\"v2\"");
     let nothing = shop.keep("PATCH", &path, &[("if-match", "\"v2\"")], json!({})).await.is(200);
@@ -100,8 +100,8 @@ async fn of_many_changes_to_one_version_one_is_made() {
     let change = |number: usize| {
         let (shop, path) = (&shop, &path);
         async move {
-            let patch = json!({ "name": format!("Mug {number}") });
-            shop.keep("PATCH", path, &[("if-match", "\"v1\"")], patch).await.status
+            let part = json!({ "name": format!("Mug {number}") });
+            shop.keep("PATCH", path, &[("if-match", "\"v1\"")], part).await.status
         }
     };
     let mut statuses = futures::future::join_all((0..12).map(change)).await;
