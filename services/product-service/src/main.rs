@@ -21,6 +21,8 @@ const FLUSH: Duration = Duration::from_secs(3);
 #[tokio::main]
 async fn main() -> Result<()> {
     let Arguments { command, serve } = Arguments::parse();
+    // It fails only where there is one.
+    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
     let metrics = Arc::new(Metrics::new(NAME, env!("CARGO_PKG_VERSION")));
     let traces = telemetry::start(&serve.telemetry, NAME, env!("CARGO_PKG_VERSION"), &metrics)?;
     let result = match command.unwrap_or(Command::Serve) {

@@ -86,7 +86,7 @@ impl Run {
 }
 
 /// Crates whose tests start servers.
-const SHOP: [&str; 3] = ["flotilla-bus", "flotilla-kit", "flotilla-testbed"];
+const SHOP: [&str; 4] = ["flotilla-bus", "flotilla-kit", "flotilla-product-service", "flotilla-testbed"];
 
 fn unit() -> Result<()> {
     let mut arguments = vec!["--workspace", "--features", "flotilla-operator/bin"];

@@ -62,7 +62,7 @@ pub struct Image {
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// ISO 4217.
-    #[schema(example = "EUR")]
+    #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
     pub currency: String,
     /// In minor units, such as cents.
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]

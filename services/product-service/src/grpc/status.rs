@@ -34,6 +34,9 @@ pub(super) fn invalid(field: &str, detail: impl ToString) -> Status {
 
 /// The store did not do it. What is of the moment is told from what is a mistake as for HTTP.
 pub(super) fn store(error: Error) -> Status {
+    if is_of_others(&error) {
+        return Status::aborted("others were in the way; try again");
+    }
     let problem = Problem::from(error);
     let code = match problem.status() {
         StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
@@ -43,6 +46,12 @@ pub(super) fn store(error: Error) -> Status {
         _ => Code::Internal,
     };
     Status::new(code, problem.code())
+}
+
+/// Whether the database has taken it back because of others, such as in a deadlock.
+fn is_of_others(error: &Error) -> bool {
+    let Error::Database(sqlx::Error::Database(error)) = error else { return false };
+    error.code().is_some_and(|code| code.starts_with("40"))
 }
 
 /// Lines have no price.

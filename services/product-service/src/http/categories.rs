@@ -31,13 +31,20 @@ pub(super) struct CategoryView {
     id: Uuid,
     /// How often it has changed.
     version: i32,
-    #[serde(flatten)]
-    input: CategoryInput,
+    /// Its name in addresses.
+    slug: String,
+    /// Its name.
+    name: String,
+    /// The category that it is in. Nothing: it is at the top.
+    parent: Option<Uuid>,
+    /// Where it is among others of its parent.
+    position: i32,
 }
 
 impl From<Stored> for CategoryView {
     fn from(stored: Stored) -> Self {
-        Self { id: stored.id, version: stored.version, input: stored.input }
+        let CategoryInput { slug, name, parent, position } = stored.input;
+        Self { id: stored.id, version: stored.version, slug, name, parent, position }
     }
 }
 

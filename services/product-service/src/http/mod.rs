@@ -1,6 +1,7 @@
 //! The REST API. Its description is made of the same routes, so that it has all of them: see `openapi.json`.
 
 mod categories;
+mod description;
 mod failure;
 mod imports;
 mod merge;
@@ -12,38 +13,13 @@ mod variants;
 mod visitor;
 
 use axum::Router;
-use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
-};
+use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::App;
 
-/// What every description says first.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Flotilla shop: product-service",
-        description = "What the shop sells: catalogue, categories, search and stock. Errors are problem+json (RFC 9457).",
-        license(name = "Apache-2.0", identifier = "Apache-2.0"),
-    ),
-    components(schemas(failure::ProblemBody)),
-    modifiers(&Bearer),
-)]
-struct Description;
-
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        openapi.components.get_or_insert_default().add_security_scheme("token", scheme);
-    }
-}
-
 fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::with_openapi(description::Description::openapi())
         .routes(routes!(products::list, products::create))
         .routes(routes!(products::read, products::replace, products::patch, products::delete))
         .routes(routes!(variants::list, variants::add))
@@ -67,5 +43,5 @@ pub fn router(app: App) -> Router {
 
 /// Their description.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().split_for_parts().1
+    description::complete(routes().split_for_parts().1)
 }

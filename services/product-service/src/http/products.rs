@@ -1,5 +1,7 @@
 //! `/v1/products`.
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, Uri, header},
@@ -23,7 +25,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{Faults, Filter, Image, Position, Price, Product, ProductInput, Status},
+    domain::{Faults, Filter, Image, Position, Price, Product, ProductInput, Status, VariantInput},
     store::{listing, products},
 };
 
@@ -38,18 +40,40 @@ pub(super) struct ProductView {
     created_at: Timestamp,
     /// When it was changed last.
     updated_at: Timestamp,
-    #[serde(flatten)]
-    input: ProductInput,
+    /// Its name in addresses.
+    slug: String,
+    /// Its name.
+    name: String,
+    /// What it is.
+    description: String,
+    /// Whether it is sold.
+    status: Status,
+    /// What it is like.
+    attributes: BTreeMap<String, String>,
+    /// Pictures of it.
+    images: Vec<Image>,
+    /// The categories that it is in.
+    categories: Vec<Uuid>,
+    /// What is bought of it. How much there is of each is told by its stock.
+    variants: Vec<VariantInput>,
 }
 
 impl From<products::Stored> for ProductView {
     fn from(stored: products::Stored) -> Self {
+        let input = stored.input;
         Self {
             id: stored.id,
             version: stored.version,
             created_at: stored.created_at,
             updated_at: stored.updated_at,
-            input: stored.input,
+            slug: input.slug,
+            name: input.name,
+            description: input.description,
+            status: input.status,
+            attributes: input.attributes,
+            images: input.images,
+            categories: input.categories,
+            variants: input.variants,
         }
     }
 }

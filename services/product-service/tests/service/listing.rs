@@ -1,0 +1,109 @@
+//! Lists and search.
+
+use serde_json::{Value, json};
+
+use super::shop::{Shop, start};
+
+async fn slugs(shop: &Shop, query: &str) -> Vec<String> {
+    let list = shop.get(&format!("/v1/products?{query}")).await.is(200).body;
+    slugs_of(&list)
+}
+
+fn slugs_of(list: &Value) -> Vec<String> {
+    list["items"].as_array().unwrap().iter().map(|item| item["slug"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn make(shop: &Shop, slug: &str, name: &str, description: &str, minor: i64, stock: i64, color: &str) {
+    let variant = json!({
+        "sku": slug.to_uppercase(), "name": "One", "stock": stock, "attributes": { "color": color },
+        "prices": [{ "currency": "EUR", "minor": minor }],
+    });
+    let product = json!({
+        "slug": slug, "name": name, "description": description, "status": "active", "variants": [variant],
+        "attributes": { "brand": "acme" },
+    });
+    shop.keep("POST", "/v1/products", &[], product).await.is(201);
+}
+
+async fn filled() -> Shop {
+    let shop = start().await;
+    make(&shop, "kettle", "Kettle", "Boils water for running teas.", 4_000, 0, "steel").await;
+    make(&shop, "mug", "Blue mug", "Holds tea.", 900, 5, "blue").await;
+    make(&shop, "cup", "Teacup", "Holds less tea than a mug.", 700, 5, "white").await;
+    make(&shop, "shoe", "Running shoe", "Light.", 9_000, 1, "blue").await;
+    make(&shop, "percent", "100% wool_sock", "Warm.", 700, 1, "grey").await;
+    shop
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn products_are_found_by_words_prices_stock_and_attributes() {
+    let shop = filled().await;
+    assert_eq!(slugs(&shop, "").await, ["percent", "shoe", "cup", "mug", "kettle"]);
+    assert_eq!(slugs(&shop, "sort=name").await, ["percent", "mug", "kettle", "shoe", "cup"]);
+    assert_eq!(slugs(&shop, "sort=price").await, ["cup", "percent", "mug", "kettle", "shoe"]);
+    assert_eq!(slugs(&shop, "sort=-price").await, ["shoe", "kettle", "mug", "percent", "cup"]);
+    assert_eq!(slugs(&shop, "sort=price&currency=USD").await, Vec::<String>::new());
+    assert_eq!(slugs(&shop, "price_min=800&price_max=4000").await, ["mug", "kettle"]);
+    assert_eq!(slugs(&shop, "in_stock=false").await, ["kettle"]);
+    assert_eq!(slugs(&shop, "attr.color=blue").await, ["shoe", "mug"]);
+    assert_eq!(slugs(&shop, "attr.color=blue&attr.brand=acme&price_max=1000").await, ["mug"]);
+    // Words of the name count for more than those of the description, and other forms of them are found as well.
+    assert_eq!(slugs(&shop, "q=mugs").await, ["mug", "cup"]);
+    assert_eq!(slugs(&shop, "q=runs").await, ["shoe", "kettle"]);
+    assert_eq!(slugs(&shop, "q=tea+-less&sort=price").await, ["mug", "kettle"]);
+    // Not quite right.
+    assert_eq!(slugs(&shop, "q=ketle").await, ["kettle"]);
+    assert_eq!(slugs(&shop, "q=%22%27%3B%20%26%7C%21%28").await, Vec::<String>::new());
+    let list = shop.get("/v1/products?q=blue+mug&limit=1").await.is(200).body;
+    assert_eq!(list["items"][0]["price"], json!({ "currency": "EUR", "minor": 900 }));
+    assert_eq!(list["items"][0]["in_stock"], true);
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_are_suggested_while_somebody_types() {
+    let shop = filled().await;
+    let suggest =
+        async |typed: &str| slugs_of(&shop.get(&format!("/v1/search/suggest?q={typed}")).await.is(200).body);
+    assert_eq!(suggest("mu").await, ["mug"]);
+    assert_eq!(suggest("runing").await, ["shoe"]);
+    assert_eq!(suggest("%25").await, ["percent"]);
+    assert_eq!(suggest("l_s").await, ["percent"]);
+    shop.get("/v1/search/suggest?q=").await.problem(400, "invalid_parameter");
+    shop.get("/v1/search/suggest").await.problem(400, "invalid_parameter");
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_show_everything_once_also_while_products_come() {
+    let shop = filled().await;
+    for number in 0..13 {
+        // Alike in everything that they may be in the order of.
+        make(&shop, &format!("same-{number}"), "Mug alike", "", 900, 1, "blue").await;
+    }
+    for query in ["sort=newest", "sort=name", "sort=price", "sort=-price", "q=mug&sort=relevance", "q=mug"] {
+        let all = slugs(&shop, &format!("{query}&limit=100")).await;
+        assert!(all.len() >= 14, "{query}: {all:?}");
+        let (mut seen, mut path, mut number) = (Vec::new(), format!("/v1/products?{query}&limit=3"), 0);
+        loop {
+            let page = shop.get(&path).await.is(200);
+            seen.extend(slugs_of(&page.body));
+            number += 1;
+            let Some(cursor) = page.body["next_cursor"].as_str() else { break };
+            let next = format!("/v1/products?{query}&limit=3&cursor={cursor}");
+            assert!(page.header("link").contains(cursor) && page.header("link").contains("rel=\"next\""));
+            path = next;
+        }
+        assert_eq!(seen, all, "{query}");
+        assert_eq!(number, all.len().div_ceil(3), "{query}");
+    }
+    let page = shop.get("/v1/products?limit=2").await.is(200).body;
+    let (cursor, first) = (page["next_cursor"].as_str().unwrap().to_owned(), slugs_of(&page));
+    make(&shop, "late", "Late", "", 1, 1, "blue").await;
+    let next = slugs(&shop, &format!("limit=2&cursor={cursor}")).await;
+    assert!(next.iter().all(|slug| !first.contains(slug) && slug != "late"), "{first:?} {next:?}");
+    // It is good for the list that it came from.
+    shop.get(&format!("/v1/products?sort=name&cursor={cursor}")).await.problem(400, "invalid_cursor");
+    shop.get(&format!("/v1/products?cursor={cursor}x")).await.problem(400, "invalid_cursor");
+    shop.stop().await;
+}
