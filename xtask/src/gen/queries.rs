@@ -17,6 +17,7 @@ use crate::{cache, host, process, progress, workspace_root};
 const CRATES: [(&str, &str); 4] = [
     ("flotilla-bus", "services/bus"),
     ("flotilla-kit", "services/kit"),
+    ("flotilla-order-service", "services/order-service"),
     ("flotilla-product-service", "services/product-service"),
     ("flotilla-user-service", "services/user-service"),
 ];

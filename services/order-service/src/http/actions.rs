@@ -1,0 +1,158 @@
+//! What is done with an order: `POST /v1/orders/ID:cancel`, `:ship` and `:complete`. Doing it again changes nothing.
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use flotilla_kit::http::{Json, Path, Problem, RawBody, Violations};
+use serde_json::json;
+use sqlx::PgTransaction;
+use uuid::Uuid;
+
+use super::{
+    Answer, action, no_order,
+    openapi::Problems,
+    orders::show,
+    principal::Principal,
+    shape::{self, Shipment},
+};
+use crate::{
+    app::App,
+    domain::order::Status,
+    store::{orders, sagas},
+};
+
+/// Whatever is after the colon.
+pub(super) async fn act(
+    State(app): State<App>,
+    principal: Principal,
+    Path(path): Path<String>,
+    request: Request,
+) -> Answer {
+    match action(&path) {
+        Some((id, "cancel")) => cancel(app, principal, id).await,
+        Some((id, "ship")) => ship(app, principal, id, request).await,
+        Some((id, "complete")) => complete(app, principal, id).await,
+        _ => Err(Problem::not_found("write /v1/orders/ID:cancel, :ship or :complete")),
+    }
+}
+
+/// Calls an order off. What was paid is given back, and then it is cancelled.
+#[utoipa::path(post, path = "/v1/orders/{id}:cancel", tag = "orders", security(("bearer" = [])), params(
+    ("id" = Uuid, Path, description = "The order"),
+), responses(
+    (status = 200, description = "It is cancelled", body = shape::Order),
+    (status = 202, description = "It will be", body = shape::Order),
+    Problems,
+))]
+async fn cancel(app: App, principal: Principal, id: Uuid) -> Answer {
+    let mut transaction = app.pool.begin().await?;
+    let mut order = visible(&mut transaction, &principal, id).await?;
+    if order.status == Status::Cancelled {
+        return show(&app, order).await;
+    }
+    if !order.status.is_cancellable() {
+        return Err(refused(order.status, "cancelled"));
+    }
+    if !order.is_cancel_wanted {
+        order.is_cancel_wanted = true;
+        let actor = principal.actor();
+        orders::change(&mut transaction, &mut order, "cancel_requested", None, &json!({}), &actor).await?;
+    }
+    // One that goes forth sees it before its next step; one that is done goes back.
+    sagas::turn_back(&mut transaction, id, Status::Cancelled, "cancelled").await?;
+    sagas::wake(&mut transaction, id).await?;
+    transaction.commit().await?;
+    app.runner.wake();
+    Ok((StatusCode::ACCEPTED, show(&app, order).await?).into_response())
+}
+
+/// An order is under way.
+#[utoipa::path(post, path = "/v1/orders/{id}:ship", tag = "orders", request_body = Option<Shipment>, security(("bearer" = [])), params(
+    ("id" = Uuid, Path, description = "The order"),
+), responses(
+    (status = 200, description = "It is under way", body = shape::Order),
+    Problems,
+))]
+async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Answer {
+    principal.require_admin()?;
+    let shipment = optional(request).await?;
+    let mut violations = Violations::new();
+    if let Some(tracking) = &shipment.tracking {
+        shape::check_text(&mut violations, "/tracking", tracking, 200);
+    }
+    violations.into_result()?;
+    let mut transaction = app.pool.begin().await?;
+    let mut order = visible(&mut transaction, &principal, id).await?;
+    if matches!(order.status, Status::Shipped | Status::Completed) {
+        return show(&app, order).await;
+    }
+    if order.status != Status::Paid || order.is_cancel_wanted {
+        return Err(refused(order.status, "shipped"));
+    }
+    order.tracking = shipment.tracking;
+    step(&app, transaction, order, Status::Shipped, &principal).await
+}
+
+/// An order has arrived.
+#[utoipa::path(post, path = "/v1/orders/{id}:complete", tag = "orders", security(("bearer" = [])), params(
+    ("id" = Uuid, Path, description = "The order"),
+), responses(
+    (status = 200, description = "It has arrived", body = shape::Order),
+    Problems,
+))]
+async fn complete(app: App, principal: Principal, id: Uuid) -> Answer {
+    principal.require_admin()?;
+    let mut transaction = app.pool.begin().await?;
+    let order = visible(&mut transaction, &principal, id).await?;
+    match order.status {
+        Status::Completed => show(&app, order).await,
+        Status::Shipped => step(&app, transaction, order, Status::Completed, &principal).await,
+        status => Err(refused(status, "completed")),
+    }
+}
+
+async fn step(
+    app: &App,
+    mut transaction: PgTransaction<'_>,
+    mut order: orders::Order,
+    next: Status,
+    principal: &Principal,
+) -> Result<Response, Problem> {
+    orders::become_(&mut transaction, &mut order, next, None, &principal.actor()).await?;
+    transaction.commit().await?;
+    app.runner.wake();
+    show(app, order).await
+}
+
+async fn visible(
+    transaction: &mut PgTransaction<'_>,
+    principal: &Principal,
+    id: Uuid,
+) -> Result<orders::Order, Problem> {
+    let order = orders::lock(transaction, id).await?.ok_or_else(no_order)?;
+    if principal.may_see(order.user_id) { Ok(order) } else { Err(no_order()) }
+}
+
+fn refused(status: Status, what: &str) -> Problem {
+    let detail = format!("an order that is {status} cannot be {what}");
+    Problem::new(StatusCode::CONFLICT, "order_state", detail)
+}
+
+/// A body that may be left out.
+async fn optional(request: Request) -> Result<Shipment, Problem> {
+    let (parts, body) = request.into_parts();
+    let RawBody(bytes) = RawBody::from_request(Request::new(body), &()).await?;
+    if bytes.is_empty() {
+        return Ok(Shipment::default());
+    }
+    let Json(shipment) = Json::from_request(Request::from_parts(parts, Body::from(bytes)), &()).await?;
+    Ok(shipment)
+}
+
+/// What is described.
+pub(super) mod described {
+    pub(in crate::http) use super::{__path_cancel, __path_complete, __path_ship};
+}

@@ -1,0 +1,134 @@
+//! Orders, as they are and as they came to be so.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use flotilla_kit::http::{
+    Json, Path, Problem, Query,
+    conditional::{ETag, IfNoneMatch},
+    page::{Page, PageParameters},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    Answer, no_order,
+    openapi::Problems,
+    principal::Principal,
+    private,
+    shape::{self, OrderEvent, OrderSummary},
+};
+use crate::{
+    app::App,
+    store::{orders, payments},
+};
+
+/// What the list's cursors belong to.
+const LIST: &str = "/v1/orders";
+
+/// Events of an order that are given at once. None has nearly as many.
+const EVENTS: i64 = 1_000;
+
+/// A page of orders.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OrderPage {
+    items: Vec<OrderSummary>,
+    next_cursor: Option<String>,
+}
+
+/// What happened to an order.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OrderEvents {
+    items: Vec<OrderEvent>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Position {
+    after: Uuid,
+}
+
+/// One's own orders, the newest first.
+#[utoipa::path(get, path = "/v1/orders", tag = "orders", security(("bearer" = [])), params(
+    ("limit" = Option<u32>, Query, description = "How many, from 1 to 100"),
+    ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before"),
+), responses(
+    (status = 200, description = "A page of orders", body = OrderPage),
+    Problems,
+))]
+pub(super) async fn list(
+    State(app): State<App>,
+    principal: Principal,
+    uri: Uri,
+    Query(page): Query<PageParameters>,
+) -> Answer {
+    let limit = page.limit()?;
+    let scope = format!("{LIST}/{}", principal.user);
+    let after: Option<Position> =
+        page.cursor.as_deref().map(|cursor| app.cursors.open(&scope, cursor)).transpose()?;
+    let after = after.map(|position| position.after);
+    let mut found = orders::list(&app.pool, principal.user, after, i64::from(limit) + 1).await?;
+    let has_more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let last = found.last().filter(|_| has_more).map(|order| Position { after: order.id });
+    let next_cursor = last
+        .map(|position| app.cursors.seal(&scope, &position))
+        .transpose()
+        .map_err(|error| Problem::internal(&error))?;
+    let items = found.into_iter().map(OrderSummary::from).collect();
+    Ok(private(Page { items, next_cursor }.into_response(&uri)))
+}
+
+/// An order.
+#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", security(("bearer" = [])), params(
+    ("id" = Uuid, Path, description = "The order"),
+), responses(
+    (status = 200, description = "The order", body = shape::Order),
+    (status = 304, description = "It is as If-None-Match says"),
+    Problems,
+))]
+pub(super) async fn get(
+    State(app): State<App>,
+    principal: Principal,
+    Path(id): Path<Uuid>,
+    known: IfNoneMatch,
+) -> Answer {
+    let order = visible(&app, &principal, id).await?;
+    let tag = ETag(order.version.unsigned_abs());
+    let response = show(&app, order).await?;
+    Ok(known.answer(tag, || response))
+}
+
+/// What happened to an order, the oldest first.
+#[utoipa::path(get, path = "/v1/orders/{id}/events", tag = "orders", security(("bearer" = [])), params(
+    ("id" = Uuid, Path, description = "The order"),
+), responses(
+    (status = 200, description = "What happened", body = OrderEvents),
+    Problems,
+))]
+pub(super) async fn events(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
+    visible(&app, &principal, id).await?;
+    let happened = orders::happened(&app.pool, id, 0, EVENTS).await?;
+    let items = happened.into_iter().map(OrderEvent::from).collect();
+    Ok(private(Json(OrderEvents { items }).into_response()))
+}
+
+/// An order that somebody may see.
+pub(super) async fn visible(app: &App, principal: &Principal, id: Uuid) -> Result<orders::Order, Problem> {
+    let order = orders::get(&app.pool, id).await?.ok_or_else(no_order)?;
+    if principal.may_see(order.user_id) { Ok(order) } else { Err(no_order()) }
+}
+
+/// An order as an answer.
+pub(super) async fn show(app: &App, order: orders::Order) -> Result<Response, Problem> {
+    let mut connection = app.pool.acquire().await?;
+    let lines = orders::lines(&mut connection, order.id).await?;
+    drop(connection);
+    let payment = payments::get(&app.pool, order.payment_id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let tag: HeaderValue = ETag(order.version.unsigned_abs()).header();
+    let mut response = private(Json(shape::Order::new(order, payment.known.status, lines)).into_response());
+    response.headers_mut().insert(header::ETAG, tag);
+    Ok(response)
+}

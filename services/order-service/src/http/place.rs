@@ -1,0 +1,146 @@
+//! Placing an order. All that there is of it is written in one transaction with the answer for its key: it is there as a whole,
+//! once, or not at all. Nobody is asked for money here; that is the saga's.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, Method, StatusCode, Uri, header},
+};
+use bytes::Bytes;
+use flotilla_kit::http::{
+    Problem,
+    idempotency::{self, Begun, IdempotencyKey, Request},
+};
+use flotilla_proto::product;
+use sqlx::PgTransaction;
+use uuid::Uuid;
+
+use super::{
+    Answer,
+    body::Repeatable,
+    openapi::Problems,
+    principal::Principal,
+    shape::{self, NewOrder},
+};
+use crate::{
+    app::App,
+    domain::{money, payment},
+    store::{carts, orders, payments, sagas},
+};
+
+/// Places an order. What becomes of it is to be seen at its Location.
+#[utoipa::path(post, path = "/v1/orders", tag = "orders", request_body = NewOrder, security(("bearer" = [])), params(
+    ("Idempotency-Key" = String, Header, description = "A new one for each order; the same one to repeat a request"),
+), responses(
+    (status = 202, description = "The order, as it is now", body = shape::Order),
+    Problems,
+))]
+pub(super) async fn place(
+    State(app): State<App>,
+    principal: Principal,
+    key: IdempotencyKey,
+    uri: Uri,
+    Repeatable { value: new, bytes }: Repeatable<NewOrder>,
+) -> Answer {
+    let user = principal.user.to_string();
+    let request =
+        Request { principal: &user, key: &key, method: &Method::POST, path: uri.path(), body: &bytes };
+    let mut transaction = app.pool.begin().await?;
+    let pending = match idempotency::begin(&mut transaction, &request).await? {
+        Begun::Repeated(response) => return Ok(response),
+        Begun::First(pending) => pending,
+    };
+    new.check().into_result()?;
+    let (currency, lines) = wanted(&mut transaction, &principal, new.clone()).await?;
+    let quote = app.stock.quote(&currency, lines).await?;
+    let total_minor = total(&quote)?;
+    if let Some(expected) = new.expected_total_minor.filter(|expected| *expected != total_minor) {
+        let detail = format!("it costs {total_minor}, and not {expected}; ask the customer");
+        let problem = Problem::new(StatusCode::CONFLICT, "price_changed", detail);
+        return Err(problem.at("/expected_total_minor", format!("is {total_minor} now")));
+    }
+    let lines: Vec<_> = quote
+        .lines
+        .into_iter()
+        .map(|line| orders::Line {
+            sku: line.sku,
+            product_id: line.product_id,
+            name: line.name,
+            quantity: line.quantity,
+            unit_minor: line.unit_minor,
+            total_minor: line.total_minor,
+        })
+        .collect();
+    let (id, payment_id) = (Uuid::now_v7(), Uuid::now_v7());
+    let stored = orders::NewOrder {
+        id,
+        user_id: principal.user,
+        currency: &currency,
+        total_minor,
+        payment_id,
+        ship_to: new.ship_to.as_ref(),
+        lines: &lines,
+    };
+    let order = orders::create(&mut transaction, &stored).await?;
+    let amount = (total_minor, currency.as_str());
+    let provider = app.provider.name();
+    payments::create(&mut transaction, payment_id, id, provider, &new.payment_method, amount).await?;
+    sagas::begin(&mut transaction, id, app.deadline.as_secs_f64()).await?;
+    if let Some(cart) = new.cart_id {
+        carts::ordered(&mut transaction, cart, id).await?;
+    }
+    let shown = shape::Order::new(order, payment::Status::Created, lines);
+    let text = Bytes::from(serde_json::to_vec(&shown).map_err(|error| Problem::internal(&error))?);
+    let location =
+        HeaderValue::from_str(&format!("/v1/orders/{id}")).map_err(|error| Problem::internal(&error))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::LOCATION, location),
+        (header::ETAG, HeaderValue::from_static("\"v1\"")),
+    ];
+    let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &headers, &text).await?;
+    transaction.commit().await?;
+    app.runner.wake();
+    Ok(response)
+}
+
+/// What is ordered, in which currency.
+async fn wanted(
+    transaction: &mut PgTransaction<'_>,
+    principal: &Principal,
+    new: NewOrder,
+) -> Result<(String, Vec<product::Line>), Problem> {
+    let Some(id) = new.cart_id else {
+        let lines =
+            new.lines.into_iter().map(|line| product::Line { sku: line.sku, quantity: line.quantity });
+        return Ok((new.currency.unwrap_or_default(), lines.collect()));
+    };
+    let invalid = |detail: &'static str| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail).at("/cart_id", detail)
+    };
+    let cart = carts::lock(transaction, id, principal.user).await?;
+    let cart = cart.ok_or_else(|| invalid("there is no such cart"))?;
+    if cart.order_id.is_some() {
+        return Err(Problem::new(StatusCode::CONFLICT, "cart_ordered", "this cart has been ordered"));
+    }
+    if cart.items.is_empty() {
+        return Err(invalid("there is nothing in this cart"));
+    }
+    let lines = cart.items.into_iter().map(|item| product::Line { sku: item.sku, quantity: item.quantity });
+    Ok((cart.currency, lines.collect()))
+}
+
+/// What all of it costs, checked: these are the numbers that somebody pays.
+fn total(quote: &product::QuoteResponse) -> Result<i64, Problem> {
+    let sum = quote.lines.iter().try_fold(0_i64, |sum, line| {
+        let total = line.unit_minor.checked_mul(i64::from(line.quantity))?;
+        if total == line.total_minor { sum.checked_add(total) } else { None }
+    });
+    let wrong = || std::io::Error::other("the product-service does not add up");
+    let sum = sum.filter(|sum| *sum == quote.total_minor).ok_or_else(|| Problem::internal(&wrong()))?;
+    if (1..=money::MAX_MINOR).contains(&sum) {
+        return Ok(sum);
+    }
+    let detail = format!("an order costs from 1 to {} minor units, and this one {sum}", money::MAX_MINOR);
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_total", detail)
+        .at("/lines", "cost too much, or nothing"))
+}

@@ -1,0 +1,132 @@
+//! Gives money back: what somebody has asked for, and what is left of an order that is undone. Not even a lost answer makes a
+//! second refund: its key is that of the refund, always.
+
+use std::time::Duration;
+
+use flotilla_kit::drain::{Drain, Phase};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::{Error, Runner, backoff};
+use crate::{
+    psp,
+    store::{
+        orders::{self, Order},
+        payments::{self, Payment},
+        refunds::{self, Refund},
+    },
+};
+
+/// How long to go without a look.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Refunds that are taken at a time.
+const BATCH: i64 = 16;
+
+/// Who writes.
+const ACTOR: &str = "refunds";
+
+impl Runner {
+    /// Gives back what is asked for, until the end of the service.
+    pub async fn run_refunds(self, drain: Drain) {
+        let mut ending = std::pin::pin!(drain.at_least(Phase::Ending));
+        loop {
+            match refunds::claim(&self.pool, self.times.lease.as_secs_f64(), BATCH).await {
+                Ok(due) => {
+                    for refund in due {
+                        if let Err(error) = self.give_back(&refund).await {
+                            tracing::warn!(refund = %refund.id, %error, "a refund is to be tried again");
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "refunds cannot be taken now"),
+            }
+            tokio::select! {
+                () = &mut ending => return,
+                () = sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// Asks the provider to give it back, and writes that it has.
+    async fn give_back(&self, refund: &Refund) -> Result<(), Error> {
+        let payment = payments::get(&self.pool, refund.payment_id).await?.ok_or(Error::Incomplete)?;
+        let Some(reference) = payment.reference.as_deref() else { return Err(Error::Incomplete) };
+        self.failpoints.reach("refund", "begun").await;
+        let key = format!("ref:{}", refund.id);
+        // The provider forgets keys after a day.
+        let found = if refund.attempt > 1 { self.look_for(reference, refund).await } else { Ok(None) };
+        let answer = match found {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => self.provider.refund(reference, refund.id, refund.amount_minor, &key).await,
+            Err(_) => return self.later(refund).await,
+        };
+        self.failpoints.reach("refund", "called").await;
+        match answer {
+            Ok(done) if done.is_done => self.write(refund, Ok(&done.reference)).await,
+            // Under way at the bank.
+            Ok(_) => self.later(refund).await,
+            Err(error) => match (self.look_for(reference, refund).await, error) {
+                (Ok(Some(found)), _) if found.is_done => self.write(refund, Ok(&found.reference)).await,
+                (Ok(None), psp::Error::Refused { code, .. }) => self.write(refund, Err(&code)).await,
+                // The key will only ever give this answer, and there is none: a person has to decide.
+                (Ok(None), psp::Error::Lost { is_replay: true, .. }) => {
+                    self.write(refund, Err("provider_failed")).await
+                }
+                _ => self.later(refund).await,
+            },
+        }
+    }
+
+    async fn look_for(&self, reference: &str, refund: &Refund) -> Result<Option<psp::Refund>, psp::Error> {
+        let all = self.provider.refunds(reference).await?;
+        Ok(all.into_iter().find(|one| one.refund_id == Some(refund.id)))
+    }
+
+    async fn write(&self, refund: &Refund, outcome: Result<&str, &str>) -> Result<(), Error> {
+        let mut transaction = self.pool.begin().await?;
+        refunds::apply(&mut transaction, refund.order_id, refund.id, outcome, ACTOR).await?;
+        transaction.commit().await?;
+        self.wake();
+        Ok(())
+    }
+
+    async fn later(&self, refund: &Refund) -> Result<(), Error> {
+        let pause = backoff(refund.attempt, &self.times);
+        Ok(refunds::later(&self.pool, refund.id, pause.as_secs_f64()).await?)
+    }
+
+    /// Gives back what is left of a payment whose order is undone. Whether all of it is back.
+    pub(super) async fn refund_rest(&self, order: &Order, payment: &Payment) -> Result<bool, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let mut order = orders::lock(&mut transaction, order.id).await?.ok_or(Error::Incomplete)?;
+        let known = payments::of_locked(&mut transaction, payment.id).await?.ok_or(Error::Incomplete)?.known;
+        let left = known.captured_minor - known.refunded_minor;
+        if left == 0 {
+            return Ok(true);
+        }
+        let id = Uuid::new_v5(&payment.id, b"undo");
+        let pending = refunds::pending_minor(&mut transaction, payment.id).await?;
+        if left > pending {
+            let refund = Refund {
+                id,
+                order_id: order.id,
+                payment_id: payment.id,
+                amount_minor: left - pending,
+                reason: "cancelled".to_owned(),
+                status: String::new(),
+                reference: None,
+                attempt: 0,
+            };
+            refunds::request(&mut transaction, &mut order, &refund, ACTOR).await?;
+        }
+        transaction.commit().await?;
+        if let Some(refund) =
+            refunds::get(&self.pool, id).await?.filter(|refund| refund.status == "requested")
+        {
+            self.give_back(&refund).await?;
+        }
+        let payment = payments::get(&self.pool, payment.id).await?.ok_or(Error::Incomplete)?;
+        Ok(payment.known.captured_minor == payment.known.refunded_minor)
+    }
+}

@@ -1,0 +1,35 @@
+//! Webhooks that have had their effect.
+
+use sqlx::{PgPool, PgTransaction};
+
+use super::Error;
+
+/// Whether one has.
+pub async fn is_handled(pool: &PgPool, provider: &str, event: &str) -> Result<bool, Error> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from orders.psp_webhooks where provider = $1 and event_id = $2) as "is!""#,
+        provider,
+        event
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(found)
+}
+
+/// Notes that one has, in the transaction of its effect. False: it had before.
+pub async fn note(
+    transaction: &mut PgTransaction<'_>,
+    provider: &str,
+    event: &str,
+    kind: &str,
+) -> Result<bool, Error> {
+    let noted = sqlx::query!(
+        "insert into orders.psp_webhooks (provider, event_id, kind) values ($1, $2, $3) on conflict do nothing",
+        provider,
+        event,
+        kind
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(noted.rows_affected() == 1)
+}

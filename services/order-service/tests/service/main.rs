@@ -1,0 +1,17 @@
+//! The service over real connections: with Postgres, with the product-service, and with a payment provider that fails when it is
+//! told to.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod bad_input;
+mod carts;
+mod contract;
+mod crashes;
+mod grpc;
+mod identity;
+mod paying;
+mod process;
+mod races;
+mod refunds;
+mod shop;
+mod wrongs;
