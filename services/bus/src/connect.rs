@@ -31,7 +31,7 @@ pub enum NoBus {
 /// The kinds that there are.
 enum Kind {
     Postgres(PgConnectOptions),
-    RabbitMq(String),
+    RabbitMq(Box<AMQPUri>),
     Redis(redis::Client),
 }
 
@@ -44,7 +44,7 @@ impl FromStr for Kind {
                 .map(Self::Postgres)
                 .map_err(|error| NoBus::Address("postgres://USER:PASSWORD@HOST/DATABASE", error.into())),
             "amqp" => match AMQPUri::from_str(url) {
-                Ok(_good) => Ok(Self::RabbitMq(url.to_owned())),
+                Ok(address) => Ok(Self::RabbitMq(Box::new(address))),
                 Err(error) => Err(NoBus::Address("amqp://USER:PASSWORD@HOST/VHOST", error.into())),
             },
             "redis" | "rediss" => redis::Client::open(url)
@@ -59,7 +59,7 @@ impl FromStr for Kind {
 pub fn connect(url: &str) -> Result<Arc<dyn Bus>, NoBus> {
     Ok(match url.parse()? {
         Kind::Postgres(options) => Arc::new(PostgresBus::new(options)),
-        Kind::RabbitMq(url) => Arc::new(RabbitMqBus::new(&url)),
+        Kind::RabbitMq(address) => Arc::new(RabbitMqBus::new(*address)),
         Kind::Redis(client) => Arc::new(RedisBus::new(client)),
     })
 }
@@ -86,8 +86,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_names_a_bus_or_says_what_is_wrong_without_its_password() {
-        for good in ["postgres://a:b@host/bus", "amqp://a:b@host/%2f", "redis://host/0"] {
-            connect(good).unwrap();
+        for good in ["postgres://a:s3cret@host/bus", "amqp://a:s3cret@host/%2f", "redis://a:s3cret@host/0"] {
+            let shown = format!("{:?}", connect(good).unwrap());
+            assert!(!shown.contains("s3cret"), "{shown}");
         }
         for (bad, message) in [
             // TLS to RabbitMQ is for a mesh: lapin's brings a store of keys with twenty crates.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use prometheus_client::{
+    collector::Collector,
     encoding::EncodeLabelSet,
     metrics::{
         counter::Counter,
@@ -87,6 +88,11 @@ impl Metrics {
     /// Adds what only this service measures.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).register(name, help, metric);
+    }
+
+    /// Adds what is only known when it is asked for.
+    pub fn collect(&self, collector: impl Collector) {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).register_collector(Box::new(collector));
     }
 
     /// All of it in the OpenMetrics text format.

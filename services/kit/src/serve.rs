@@ -23,8 +23,8 @@ use crate::{
     metrics::Metrics,
 };
 
-/// Time for the head of a request.
-const HEAD: Duration = Duration::from_secs(10);
+/// Time for the head of a request, and until the next one on a connection: longer than those who keep connections keep them.
+const HEAD: Duration = Duration::from_secs(100);
 
 /// Connections that a server has at most.
 const CONNECTIONS: usize = 4_096;

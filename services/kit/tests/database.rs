@@ -13,7 +13,12 @@ use clap::Parser;
 use flotilla_kit::{
     Secret, config,
     database::{self, Error},
-    http::idempotency::{self, Begun, IdempotencyKey, Request},
+    drain::{Announcement, Phase},
+    http::{
+        Problem,
+        idempotency::{self, Begun, IdempotencyKey, Request},
+    },
+    metrics::Metrics,
 };
 use flotilla_testbed::Postgres;
 use http_body_util::BodyExt;
@@ -66,12 +71,45 @@ async fn many_who_migrate_at_once_do_it_once() {
     let url = database().await;
     let pool = pool(&url);
     assert_eq!(database::pending(&pool, migrations()).await.unwrap(), [1]);
+    assert!(database::ping(&pool).await && !database::is_ready(&pool, migrations()).await);
     let all = (0..6).map(|_| database::migrate(&url, migrations(), Duration::from_secs(30)));
     for result in futures::future::join_all(all).await {
         result.unwrap();
     }
     assert_eq!(database::pending(&pool, migrations()).await.unwrap(), Vec::<i64>::new());
-    assert!(database::ping(&pool).await);
+    assert!(database::is_ready(&pool, migrations()).await);
+}
+
+#[tokio::test]
+async fn connections_are_measured_as_they_are() {
+    let pool = migrated().await;
+    let metrics = Metrics::new("test-service", "0");
+    metrics.collect(database::PoolMetrics(pool.clone()));
+    let _first = pool.acquire().await.unwrap();
+    let text = metrics.encode().unwrap();
+    assert!(text.contains(r#"flotilla_shop_database_connections{service="test-service"} 1"#), "{text}");
+    assert!(text.contains(r#"flotilla_shop_database_idle_connections{service="test-service"} 0"#), "{text}");
+}
+
+#[tokio::test]
+async fn old_answers_are_forgotten_until_the_end() {
+    let pool = migrated().await;
+    call(&pool, &CALL).await;
+    pool.execute("update kit.idempotency_keys set created_at = now() - interval '25 hours'").await.unwrap();
+    let announcement = Announcement::default();
+    let sweep = tokio::spawn(database::sweep(pool.clone(), announcement.hear()));
+    let count = async || {
+        sqlx::query("select count(*) from kit.idempotency_keys")
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+            .get::<i64, _>(0)
+    };
+    while count().await > 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    announcement.enter(Phase::Ending);
+    sweep.await.unwrap();
 }
 
 #[tokio::test]
@@ -94,6 +132,15 @@ async fn statements_and_waits_for_locks_have_an_end() {
         (row.get::<&str, _>(0), row.get::<&str, _>(1), row.get::<&str, _>(2)),
         ("10s", "5s", "test-service")
     );
+}
+
+#[tokio::test]
+async fn who_waits_for_too_long_may_try_again_and_a_mistake_may_not() {
+    let pool = migrated().await;
+    let problem = async |sql: &'static str| Problem::from(pool.execute(sql).await.unwrap_err()).status();
+    let slow = "set statement_timeout = '50ms'; select pg_sleep(1)";
+    assert_eq!(problem(slow).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(problem("select no_such_column").await, StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 async fn key(text: &str) -> IdempotencyKey {
@@ -134,7 +181,7 @@ async fn call(pool: &PgPool, call: &Call<'_>) -> (u16, String, Option<String>) {
         sqlx::query("insert into effects values ('one')").execute(&mut *transaction).await?;
         sleep(call.time).await;
         if call.fails {
-            return Err(flotilla_kit::http::Problem::not_found("on purpose"));
+            return Err(Problem::not_found("on purpose"));
         }
         let headers = [(header::LOCATION, "/v1/orders/o-12".parse().unwrap())];
         let body = Bytes::from(format!("order {}", Uuid::now_v7()));

@@ -233,7 +233,9 @@ impl<'a, S: Session> Worker<'a, S> {
         let result = if tags.is_empty() { Ok(()) } else { self.session.finish(tags).await };
         if result.is_ok() {
             // Not before: what the broker did not hear of comes again, and its consumer was told so.
-            finished.iter().for_each(|held| self.recent.add(&held.event));
+            for held in &finished {
+                self.recent.add(&held.event);
+            }
         }
         for done in waiting {
             let _heard = done.send(if result.is_ok() { Ok(()) } else { Err(Lost) }).is_ok();

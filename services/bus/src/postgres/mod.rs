@@ -49,7 +49,8 @@ impl PostgresBus {
     /// A bus in a database. Nothing is asked of it yet.
     pub fn new(options: PgConnectOptions) -> Self {
         let pool = PgPoolOptions::new()
-            .max_connections(8)
+            // Each subscription listens with one of its own.
+            .max_connections(16)
             .acquire_timeout(Duration::from_secs(5))
             // A ping for each use costs a third of the throughput; a broken connection shows itself, and is replaced.
             .test_before_acquire(false)

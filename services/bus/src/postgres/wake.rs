@@ -83,47 +83,49 @@ async fn send(pool: PgPool, pending: Arc<Pending>) {
 
 /// Waits for wake-ups of one consumer.
 pub(super) struct Sleeper {
-    pool: PgPool,
-    consumer: String,
-    listener: Option<PgListener>,
+    woken: Arc<Notify>,
+    task: JoinHandle<()>,
 }
 
 impl Sleeper {
-    pub(super) fn new(pool: PgPool, consumer: String) -> Self {
-        Self { pool, consumer, listener: None }
+    /// Listens beside whoever waits, who may stop waiting at any time.
+    pub(super) fn start(pool: PgPool, consumer: String) -> Self {
+        let woken = Arc::<Notify>::default();
+        let task = tokio::spawn(hear(pool, consumer, Arc::clone(&woken)));
+        Self { woken, task }
     }
 
     /// Waits for a wake-up, but not for longer than this.
-    pub(super) async fn wait(&mut self, longest: Duration) {
-        let _woken = timeout(longest, self.heard()).await.is_ok();
+    pub(super) async fn wait(&self, longest: Duration) {
+        let _woken = timeout(longest, self.woken.notified()).await.is_ok();
     }
+}
 
-    async fn heard(&mut self) {
-        loop {
-            if let Some(listener) = &mut self.listener {
-                match listener.recv().await {
-                    Ok(message) if message.payload() != self.consumer => continue,
-                    Ok(_) => return,
-                    Err(error) => {
-                        tracing::debug!(%error, "wake-ups cannot be heard");
-                        self.listener = None;
-                    }
-                }
-            }
-            match listen(&self.pool).await {
-                // What came before was not heard.
-                Ok(listener) => {
-                    self.listener = Some(listener);
-                    return;
-                }
-                Err(_error) => sleep(POLL).await,
-            }
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn hear(pool: PgPool, consumer: String, woken: Arc<Notify>) {
+    loop {
+        if let Err(error) = hear_until_broken(&pool, &consumer, &woken).await {
+            tracing::debug!(consumer, %error, "wake-ups cannot be heard");
+            sleep(POLL).await;
         }
     }
 }
 
-async fn listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
+async fn hear_until_broken(pool: &PgPool, consumer: &str, woken: &Notify) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
-    Ok(listener)
+    // What came before was not heard.
+    woken.notify_one();
+    loop {
+        // Nothing: it was broken, and is connected again.
+        match listener.try_recv().await? {
+            Some(message) if message.payload() != consumer => {}
+            Some(_) | None => woken.notify_one(),
+        }
+    }
 }

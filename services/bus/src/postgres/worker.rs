@@ -43,7 +43,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(pool: PgPool, subscription: Subscription, deliveries: mpsc::Sender<Delivery>) -> Self {
         let (answer, answers) = mpsc::unbounded_channel();
-        let sleeper = Sleeper::new(pool.clone(), subscription.consumer.to_string());
+        let sleeper = Sleeper::start(pool.clone(), subscription.consumer.to_string());
         Self { pool, subscription, deliveries, answers, answer, held: HashMap::new(), sleeper, due: None }
     }
 

@@ -6,6 +6,7 @@ use lapin::{
         BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable},
+    uri::AMQPUri,
 };
 
 use super::{
@@ -33,8 +34,8 @@ async fn goodbye(connection: &Connection) {
 }
 
 /// A channel of its own: when it is closed, what was looked at goes back to where it was.
-async fn open(url: &str) -> Result<(Connection, Channel), Error> {
-    let connection = connect(url, "dead letters".to_owned()).await?;
+async fn open(address: &AMQPUri) -> Result<(Connection, Channel), Error> {
+    let connection = connect(address, "dead letters".to_owned()).await?;
     let channel = connection.create_channel().await?;
     Ok((connection, channel))
 }
@@ -51,8 +52,12 @@ async fn count(connection: &Connection, consumer: &Consumer) -> Result<Option<u3
     }
 }
 
-pub(super) async fn list(url: &str, consumer: &Consumer, limit: u32) -> Result<Vec<DeadLetter>, Error> {
-    let (connection, channel) = open(url).await?;
+pub(super) async fn list(
+    address: &AMQPUri,
+    consumer: &Consumer,
+    limit: u32,
+) -> Result<Vec<DeadLetter>, Error> {
+    let (connection, channel) = open(address).await?;
     let mut letters = Vec::new();
     if count(&connection, consumer).await?.is_some() {
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -67,8 +72,8 @@ pub(super) async fn list(url: &str, consumer: &Consumer, limit: u32) -> Result<V
     Ok(letters)
 }
 
-pub(super) async fn replay(url: &str, consumer: &Consumer, which: &Which) -> Result<u64, Error> {
-    let (connection, channel) = open(url).await?;
+pub(super) async fn replay(address: &AMQPUri, consumer: &Consumer, which: &Which) -> Result<u64, Error> {
+    let (connection, channel) = open(address).await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let mut replayed = 0;
     for _ in 0..count(&connection, consumer).await?.unwrap_or_default() {

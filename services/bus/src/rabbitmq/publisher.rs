@@ -6,6 +6,7 @@ use futures::future::try_join_all;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
+    uri::AMQPUri,
 };
 use tokio::{sync::Mutex, time::timeout};
 
@@ -18,13 +19,11 @@ use crate::{Error, Event};
 /// How long the broker may take. One without memory or disk left takes for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
 pub(super) struct Publisher {
-    url: Arc<str>,
+    address: Arc<AMQPUri>,
     open: Mutex<Option<Open>>,
 }
 
-#[derive(Debug)]
 struct Open {
     // Closed with its last channel otherwise.
     _connection: Connection,
@@ -32,8 +31,8 @@ struct Open {
 }
 
 impl Publisher {
-    pub(super) fn new(url: Arc<str>) -> Self {
-        Self { url, open: Mutex::default() }
+    pub(super) fn new(address: Arc<AMQPUri>) -> Self {
+        Self { address, open: Mutex::default() }
     }
 
     pub(super) async fn publish(&self, events: &[Event]) -> Result<(), Error> {
@@ -85,7 +84,7 @@ impl Publisher {
         if let Some(open) = open.as_ref().filter(|open| open.channel.status().connected()) {
             return Ok(open.channel.clone());
         }
-        let connection = connect(&self.url, "publisher".to_owned()).await?;
+        let connection = connect(&self.address, "publisher".to_owned()).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         declare_exchange(&channel).await?;

@@ -9,6 +9,7 @@ use lapin::{
         BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
     },
     types::{AMQPValue, FieldTable},
+    uri::AMQPUri,
 };
 use tokio::time::timeout;
 
@@ -34,10 +35,11 @@ pub(super) struct Consuming {
 }
 
 impl Consuming {
-    pub(super) async fn start(url: Arc<str>, subscription: Subscription) -> Result<Self, Error> {
+    pub(super) async fn start(address: Arc<AMQPUri>, subscription: Subscription) -> Result<Self, Error> {
         let consumer = &subscription.consumer;
-        let connection =
-            timeout(PATIENCE, connect(&url, consumer.to_string())).await.map_err(Error::unavailable)??;
+        let connection = timeout(PATIENCE, connect(&address, consumer.to_string()))
+            .await
+            .map_err(Error::unavailable)??;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         declare(&channel, &subscription).await?;

@@ -37,13 +37,8 @@ async fn after(
     let mut connection = link.connection().await?;
     let mut range = cmd("XRANGE");
     range.arg(key(consumer)).arg(id).arg("+").arg("COUNT").arg(limit);
-    let reply: StreamRangeReply = match range.query_async(&mut connection).await {
-        Ok(reply) => reply,
-        Err(error) => {
-            link.broke().await;
-            return Err(error.into());
-        }
-    };
+    let answer = range.query_async::<StreamRangeReply>(&mut connection).await;
+    let reply = link.heard(answer).await?;
     let read = |entry: redis::streams::StreamId| {
         let text: String = entry.get("letter").unwrap_or_default();
         Ok((entry.id, serde_json::from_str(&text).map_err(Error::unavailable)?))
@@ -64,14 +59,15 @@ pub(super) async fn replay(link: &Link, consumer: &Consumer, which: &Which) -> R
         from = format!("({last}");
         let mut connection = link.connection().await?;
         for (id, letter) in letters.iter().filter(|(_, letter)| which.has(&letter.event)) {
-            replayed += Script::new(REPLAY)
+            let answer = Script::new(REPLAY)
                 .key(key(consumer))
                 .key(stream(partition(&letter.event.key, PARTITIONS)))
                 .arg(id)
                 .arg(letter.event.to_json()?)
                 .arg(consumer.as_str())
                 .invoke_async::<u64>(&mut connection)
-                .await?;
+                .await;
+            replayed += link.heard(answer).await?;
         }
     }
 }

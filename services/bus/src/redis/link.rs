@@ -5,10 +5,11 @@ use std::time::Duration;
 use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
 use tokio::sync::Mutex;
 
+use crate::Error;
+
 /// How long the server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
 pub(super) struct Link {
     client: Client,
     open: Mutex<Option<MultiplexedConnection>>,
@@ -19,7 +20,7 @@ impl Link {
         Self { client, open: Mutex::default() }
     }
 
-    /// The connection. Whoever finds that it is broken says so by [`Link::broke`].
+    /// The connection. What was heard over it goes through [`Link::heard`].
     pub(super) async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
         let mut open = self.open.lock().await;
         if let Some(connection) = &*open {
@@ -30,9 +31,12 @@ impl Link {
         Ok(connection)
     }
 
-    /// The connection is of no use any more.
-    pub(super) async fn broke(&self) {
-        *self.open.lock().await = None;
+    /// What was heard over the connection. When that is a failure, the next one is another.
+    pub(super) async fn heard<T>(&self, answer: Result<T, RedisError>) -> Result<T, Error> {
+        if answer.is_err() {
+            *self.open.lock().await = None;
+        }
+        answer.map_err(Error::from)
     }
 }
 

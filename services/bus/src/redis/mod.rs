@@ -29,10 +29,16 @@ fn stream(partition: u16) -> String {
 }
 
 /// A bus on Redis.
-#[derive(Debug)]
 pub struct RedisBus {
     client: Client,
     link: Link,
+}
+
+impl std::fmt::Debug for RedisBus {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address has a password.
+        formatter.debug_struct("RedisBus").finish_non_exhaustive()
+    }
 }
 
 impl RedisBus {
@@ -77,8 +83,8 @@ impl Bus for RedisBus {
     fn ping(&self) -> BoxFuture<'_, Result<(), Error>> {
         async {
             let mut connection = self.link.connection().await?;
-            cmd("PING").query_async::<()>(&mut connection).await?;
-            Ok(())
+            let answer = cmd("PING").query_async(&mut connection).await;
+            self.link.heard(answer).await
         }
         .boxed()
     }

@@ -42,12 +42,10 @@ pub(super) async fn publish(link: &Link, events: &[Event]) -> Result<(), Error> 
         call.arg(body);
     }
     let mut connection = link.connection().await?;
-    match call.invoke_async::<bool>(&mut connection).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::unavailable("consumers have fallen too far behind")),
-        Err(error) => {
-            link.broke().await;
-            Err(error.into())
-        }
+    let answer = call.invoke_async::<bool>(&mut connection).await;
+    if link.heard(answer).await? {
+        Ok(())
+    } else {
+        Err(Error::unavailable("consumers have fallen too far behind"))
     }
 }

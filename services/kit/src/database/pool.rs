@@ -4,9 +4,11 @@ use std::{str::FromStr, time::Duration};
 
 use sqlx::{
     PgPool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+use super::pending;
 use crate::config;
 
 /// How long somebody waits for a connection.
@@ -50,4 +52,16 @@ pub fn pool(config: &config::Database, service: &str) -> Result<PgPool, NoDataba
 /// Whether the database answers.
 pub async fn ping(pool: &PgPool) -> bool {
     sqlx::query_scalar!("select 1 as one").fetch_one(pool).await.is_ok()
+}
+
+/// Whether the database answers, and lacks none of these migrations. A service without is not ready, and does not make them.
+pub async fn is_ready(pool: &PgPool, migrators: impl IntoIterator<Item = Migrator>) -> bool {
+    match pending(pool, migrators).await {
+        Ok(pending) if pending.is_empty() => true,
+        Ok(pending) => {
+            tracing::info!(?pending, "the database lacks migrations; run migrate");
+            false
+        }
+        Err(_error) => false,
+    }
 }

@@ -174,15 +174,26 @@ impl IntoResponse for Problem {
 }
 
 impl From<sqlx::Error> for Problem {
-    /// A database that is not there for now is no fault of the service.
+    /// What may do better the next time is no fault of the service.
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
-                tracing::warn!(%error, "the database is not available");
-                Self::unavailable(Duration::from_secs(1), "the service cannot do this now; try again")
-            }
-            _ => Self::internal(&error),
+        if is_of_the_moment(&error) {
+            tracing::warn!(%error, "the database cannot do it now");
+            return Self::unavailable(Duration::from_secs(1), "the service cannot do this now; try again");
         }
+        Self::internal(&error)
+    }
+}
+
+/// Whether the database is away, or others were in the way.
+fn is_of_the_moment(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            // Rolled back (deadlocks), resources, a lock not had in time, cancelled, and the server's end.
+            ["40", "53", "55P03", "57"].iter().any(|begin| code.starts_with(begin))
+        }
+        _ => false,
     }
 }
 
