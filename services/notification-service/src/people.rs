@@ -1,13 +1,16 @@
 //! Where people are reached, and the secrets of their mails: of user-service, by gRPC.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
-use flotilla_kit::auth::{HEADER, NoIdentity, Signer, Subject};
+use flotilla_kit::{
+    auth::{HEADER, NoIdentity, Signer, Subject},
+    correlation::{self, CorrelationId},
+};
 use flotilla_proto::user::{GetContactRequest, RedeemReferenceRequest, users_client::UsersClient};
-use http::Uri;
+use http::{HeaderName, Uri};
 use tonic::{
     Code, Request, Status,
-    metadata::MetadataValue,
+    metadata::{AsciiMetadataKey, MetadataValue},
     transport::{Channel, Endpoint},
 };
 use uuid::Uuid;
@@ -96,16 +99,22 @@ impl People {
     fn request<T>(&self, message: T) -> Result<Request<T>, Error> {
         let identity = self.signer.sign(AUDIENCE, &Subject::default())?;
         let mut request = Request::new(message);
-        let value = MetadataValue::try_from(identity.expose().as_str());
-        let value = value.map_err(|_| Error::Unavailable(Status::internal("the identity is no header")))?;
-        request.metadata_mut().insert(HEADER.as_str(), value);
-        if let Some(id) = flotilla_kit::correlation::CorrelationId::current()
-            && let Ok(value) = MetadataValue::try_from(id.as_str())
-        {
-            request.metadata_mut().insert(flotilla_kit::correlation::HEADER.as_str(), value);
+        let mut set = |name: &HeaderName, value: &str| {
+            let name = AsciiMetadataKey::from_str(name.as_str()).map_err(|error| internal(&error))?;
+            let value = MetadataValue::try_from(value).map_err(|error| internal(&error))?;
+            request.metadata_mut().insert(name, value);
+            Ok::<_, Error>(())
+        };
+        set(&HEADER, identity.expose())?;
+        if let Some(id) = CorrelationId::current() {
+            set(&correlation::HEADER, id.as_str())?;
         }
         Ok(request)
     }
+}
+
+fn internal(error: &dyn std::error::Error) -> Error {
+    Error::Unavailable(Status::internal(error.to_string()))
 }
 
 fn refused(status: Status) -> Error {

@@ -14,7 +14,11 @@ use super::shown;
 use crate::{cache, host, process, progress, workspace_root};
 
 /// Crates with queries. In `migrations` each has a folder for each of its schemas, whose names no other crate has.
-const CRATES: [(&str, &str); 2] = [("flotilla-bus", "services/bus"), ("flotilla-kit", "services/kit")];
+const CRATES: [(&str, &str); 3] = [
+    ("flotilla-bus", "services/bus"),
+    ("flotilla-kit", "services/kit"),
+    ("flotilla-notification-service", "services/notification-service"),
+];
 
 /// Files by their paths.
 type Files = BTreeMap<PathBuf, String>;

@@ -9,12 +9,11 @@ const MAX: usize = 35;
 /// Whether a text is the tag of a language (RFC 5646, as far as it is used here), such as `de` or `de-AT`.
 pub fn is_tag(text: &str) -> bool {
     let mut parts = text.split('-');
-    let is_language = parts
-        .next()
-        .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
-    let is_part = |part: &str| {
-        (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    };
+    let is_language = parts.next().is_some_and(|part| {
+        (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    let is_part =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     text.len() <= MAX && is_language && parts.all(is_part)
 }
 

@@ -27,7 +27,8 @@ impl Preferences {
 
     /// To be stored.
     pub fn to_stored(&self) -> Vec<String> {
-        let text = |(category, channel): &(Category, Channel)| format!("{}/{}", category.as_str(), channel.as_str());
+        let text =
+            |(category, channel): &(Category, Channel)| format!("{}/{}", category.as_str(), channel.as_str());
         self.off.iter().map(text).collect()
     }
 
@@ -61,9 +62,11 @@ mod tests {
         preferences.set(Category::Orders, Channel::Push, false).unwrap();
         assert!(!preferences.wants(Category::Updates, Channel::Email));
         assert!(!preferences.wants(Category::Orders, Channel::Push));
-        for (category, channel) in
-            [(Category::Security, Channel::Email), (Category::Security, Channel::Push), (Category::Orders, Channel::Email)]
-        {
+        for (category, channel) in [
+            (Category::Security, Channel::Email),
+            (Category::Security, Channel::Push),
+            (Category::Orders, Channel::Email),
+        ] {
             assert_eq!(preferences.set(category, channel, false), Err(Mandatory(category, channel)));
             assert!(preferences.wants(category, channel));
         }

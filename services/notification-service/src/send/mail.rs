@@ -88,7 +88,11 @@ pub struct Mailer {
 
 impl std::fmt::Debug for Mailer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Mailer").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+        formatter
+            .debug_struct("Mailer")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 
@@ -173,7 +177,8 @@ impl Mailer {
     }
 
     fn message(&self, mail: &Mail<'_>) -> Result<(Envelope, Vec<u8>), String> {
-        let address: Address = mail.address.parse().map_err(|error| format!("the address is none: {error}"))?;
+        let address: Address =
+            mail.address.parse().map_err(|error| format!("the address is none: {error}"))?;
         let name = Some(mail.name.to_owned()).filter(|name| !name.is_empty());
         let rendered = mail.rendered.clone();
         let mut message = Message::builder()

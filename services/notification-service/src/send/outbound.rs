@@ -98,7 +98,8 @@ impl Outbound {
         if !target.is_https {
             return exchange(stream, target, headers, body).await;
         }
-        let name = ServerName::try_from(target.host.clone()).map_err(|error| Error::Tls(io::Error::other(error)))?;
+        let name =
+            ServerName::try_from(target.host.clone()).map_err(|error| Error::Tls(io::Error::other(error)))?;
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream = connector.connect(name, stream).await.map_err(Error::Tls)?;
         exchange(stream, target, headers, body).await

@@ -84,10 +84,8 @@ impl Vapid {
         let claims =
             encode(json!({ "aud": origin, "exp": now.saturating_add(LIFETIME), "sub": self.contact }));
         let signed = format!("{header}.{claims}");
-        let signature = self
-            .pair
-            .sign(&aws_lc_rs::rand::SystemRandom::new(), signed.as_bytes())
-            .map_err(Error::Sign)?;
+        let signature =
+            self.pair.sign(&aws_lc_rs::rand::SystemRandom::new(), signed.as_bytes()).map_err(Error::Sign)?;
         let signature = BASE64_URL_SAFE_NO_PAD.encode(signature);
         Ok(format!("vapid t={signed}.{signature}, k={}", self.public_key()))
     }
@@ -141,7 +139,9 @@ fn report(answer: Result<super::outbound::Answer, OutboundError>) -> Report {
     let (outcome, detail) = match answer.status {
         status if status.is_success() => (Outcome::Sent, "the push service took it"),
         StatusCode::NOT_FOUND | StatusCode::GONE => (Outcome::Bounced, "the subscription is gone"),
-        StatusCode::TOO_MANY_REQUESTS => (Outcome::Later(answer.retry_after), "the push service has too much to do"),
+        StatusCode::TOO_MANY_REQUESTS => {
+            (Outcome::Later(answer.retry_after), "the push service has too much to do")
+        }
         status if status.is_server_error() => (Outcome::Later(answer.retry_after), "the push service failed"),
         _ => (Outcome::Refused, "the push service refused it"),
     };

@@ -63,7 +63,9 @@ fn report(answer: Result<Answer, Error>) -> Report {
     let (outcome, detail) = match answer.status {
         status if status.is_success() => (Outcome::Sent, "the endpoint took it"),
         StatusCode::GONE => (Outcome::Bounced, "the endpoint is gone"),
-        status if status.is_redirection() => (Outcome::Later(None), "the endpoint is elsewhere; change its address"),
+        status if status.is_redirection() => {
+            (Outcome::Later(None), "the endpoint is elsewhere; change its address")
+        }
         _ => (Outcome::Later(answer.retry_after), "the endpoint did not take it"),
     };
     Report::new(outcome, detail).with_status(answer.status.as_u16())

@@ -268,11 +268,7 @@ pub async fn dead(pool: &PgPool, before: Option<Uuid>, limit: i64) -> Result<Vec
 }
 
 /// Queues dead letters again: these, or all, or those of a notification. Says how many.
-pub async fn replay(
-    pool: &PgPool,
-    these: Option<&[Uuid]>,
-    notification: Option<Uuid>,
-) -> Result<u64, Error> {
+pub async fn replay(pool: &PgPool, these: Option<&[Uuid]>, notification: Option<Uuid>) -> Result<u64, Error> {
     let replayed = sqlx::query!(
         "update notification.deliveries
          set state = 'queued', tries = 0, due_at = now(), finished_at = null

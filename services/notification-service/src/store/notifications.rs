@@ -80,8 +80,11 @@ pub async fn queue(
     .fetch_optional(&mut **transaction)
     .await?;
     let Some(id) = inserted else {
-        let known = "select id from notification.notifications where dedupe_key = $1";
-        let id = sqlx::query_scalar(known).bind(new.dedupe_key).fetch_one(&mut **transaction).await?;
+        let known = sqlx::query_scalar!(
+            "select id from notification.notifications where dedupe_key = $1",
+            new.dedupe_key
+        );
+        let id = known.fetch_one(&mut **transaction).await?;
         return Ok((id, false));
     };
     for (channel, recipient) in recipients {

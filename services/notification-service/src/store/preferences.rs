@@ -22,7 +22,7 @@ pub async fn put(
     version: i64,
 ) -> Result<Option<i64>, Error> {
     let written = sqlx::query_scalar!(
-        "insert into notification.preferences as known (user_id, off, version) values ($1, $2, $3 + 1)
+        "insert into notification.preferences as known (user_id, off, version) values ($1, $2, $3::bigint + 1)
          on conflict (user_id) do update set off = excluded.off, version = known.version + 1, updated_at = now()
              where known.version = $3
          returning version",

@@ -3,7 +3,10 @@
 use sqlx::PgPool;
 
 use super::Error;
-use crate::{domain::locale, template::{self, Source}};
+use crate::{
+    domain::locale,
+    template::{self, Source},
+};
 
 /// The template to use for a reader: of the locales that fit, the first that there is; of that, the newest version.
 pub async fn best(pool: &PgPool, template: &str, wanted: &str) -> Result<Option<Source>, Error> {

@@ -1,7 +1,7 @@
 //! Makes a mail of a template. What people have in their names cannot become HTML, and a template that asks for what is not
 //! there fails, so that nobody gets half a mail.
 
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -134,7 +134,8 @@ pub fn render(source: &Source, context: &Context) -> Result<Rendered, Error> {
         if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
     });
     let locale = context.locale.clone();
-    environment.add_filter("money", move |minor: i64, currency: &str| money::format(minor, currency, &locale));
+    environment
+        .add_filter("money", move |minor: i64, currency: &str| money::format(minor, currency, &locale));
     let fail = |part| move |error| Error::Part(part, error);
     let add = |environment: &mut Environment<'static>, part: Part, text: &str| {
         environment.add_template_owned(part.file(), text.to_owned()).map_err(fail(part))
@@ -145,8 +146,8 @@ pub fn render(source: &Source, context: &Context) -> Result<Rendered, Error> {
     environment.add_template("layout.html", LAYOUT).map_err(fail(Part::Html))?;
     add(&mut environment, Part::Html, &html)?;
     let part = |part: Part| {
-        let rendered =
-            environment.get_template(part.file()).and_then(|template| template.render(context)).map_err(fail(part))?;
+        let template = environment.get_template(part.file()).map_err(fail(part))?;
+        let rendered = template.render(Serde(context)).map_err(fail(part))?;
         if rendered.len() > MAX { Err(Error::Size(part)) } else { Ok(rendered) }
     };
     let subject = part(Part::Subject)?.trim().to_owned();
@@ -196,15 +197,25 @@ mod tests {
 
     fn source(subject: &str, text: &str, html: &str) -> Source {
         let text_of = str::to_owned;
-        Source { version: 1, locale: "en".into(), subject: text_of(subject), text: text_of(text), html: text_of(html) }
+        Source {
+            version: 1,
+            locale: "en".into(),
+            subject: text_of(subject),
+            text: text_of(text),
+            html: text_of(html),
+        }
     }
 
     #[test]
     fn a_name_is_text_in_html_and_as_it_is_in_text() {
         let mut context = sample("order_confirmation", "en");
         context.name = "<b>Ann & Ben</b>".to_owned();
-        let rendered = render(&source("Hi {{ name }}", "Hi {{ name }}", "<p>{{ name }}</p>"), &context).unwrap();
-        assert_eq!((rendered.subject.as_str(), rendered.text.as_str()), ("Hi <b>Ann & Ben</b>", "Hi <b>Ann & Ben</b>"));
+        let rendered =
+            render(&source("Hi {{ name }}", "Hi {{ name }}", "<p>{{ name }}</p>"), &context).unwrap();
+        assert_eq!(
+            (rendered.subject.as_str(), rendered.text.as_str()),
+            ("Hi <b>Ann & Ben</b>", "Hi <b>Ann & Ben</b>")
+        );
         assert!(rendered.html.contains("<p>&lt;b&gt;Ann &amp; Ben&lt;&#x2f;b&gt;</p>"), "{}", rendered.html);
         assert!(rendered.html.starts_with("<!doctype html>"));
     }
@@ -226,7 +237,12 @@ mod tests {
             ("{{ name", "", "", "subject: "),
             ("  ", "", "", "subject: write one line"),
             ("a\n\nBcc: b@c", "", "", "subject: write one line"),
-            ("a", "{% for a in range(9999) %}{% for b in range(9999) %}{{ b }}{% endfor %}{% endfor %}", "", "come to an end"),
+            (
+                "a",
+                "{% for a in range(9999) %}{% for b in range(9999) %}{{ b }}{% endfor %}{% endfor %}",
+                "",
+                "come to an end",
+            ),
             ("a", "{% include 'secret' %}", "", "text: "),
         ] {
             let error = render(&source(subject, text, html), &context).unwrap_err().to_string();

@@ -97,7 +97,7 @@ pub(super) async fn one(State(sink): State<Arc<Sink>>, Path(id): Path<Uuid>) -> 
     body.push_str("</table>");
     if mail.html.is_some() {
         body.push_str("<h2>HTML</h2><iframe src=\"");
-        body.push_str(&format!("/mail/{id}/html"));
+        body.extend(["/mail/", &id.to_string(), "/html"]);
         body.push_str("\" title=HTML></iframe>");
     }
     if let Some(text) = &mail.text {

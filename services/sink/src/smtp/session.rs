@@ -160,13 +160,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
 
     /// RFC 4616. Everybody is believed, and kept with what they send.
     async fn know(&mut self, initial: Option<String>) -> io::Result<Next> {
-        let response = match initial {
-            Some(initial) => initial,
-            None => {
-                self.lines.answer("334 ").await?;
-                let Line::Whole(line) = self.lines.next().await? else { return Ok(Next::Over) };
-                String::from_utf8_lossy(&line).trim().to_owned()
-            }
+        let response = if let Some(initial) = initial {
+            initial
+        } else {
+            self.lines.answer("334 ").await?;
+            let Line::Whole(line) = self.lines.next().await? else { return Ok(Next::Over) };
+            String::from_utf8_lossy(&line).trim().to_owned()
         };
         let decoded = BASE64_STANDARD.decode(response).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let user =
