@@ -1,11 +1,9 @@
 //! What makes a notification this one, however often its cause comes: its key, and the Message-ID of its mail (RFC 5322).
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::rules::Once;
-
-/// Hexadecimal digits of a hash that stand for a text that may be anything.
-const DIGITS: usize = 32;
 
 /// The key of a notification that comes from an event about a subject.
 pub fn dedupe_key(template: &str, once: Once, subject: &str, event: &str) -> String {
@@ -29,8 +27,8 @@ pub fn message_id(dedupe_key: &str, domain: &str) -> String {
     if is_known && is_plain(last) {
         return format!("<{last}.{template}@{domain}>");
     }
-    let mut hash: String = Sha256::digest(dedupe_key).iter().map(|byte| format!("{byte:02x}")).collect();
-    hash.truncate(DIGITS);
+    let digest = Sha256::digest(dedupe_key);
+    let hash = Uuid::from_slice(digest.get(..16).unwrap_or_default()).unwrap_or_default().simple();
     format!("<{hash}.{template}@{domain}>")
 }
 

@@ -76,15 +76,12 @@ impl Service {
 }
 
 fn failed(error: Error) -> Status {
-    match &error {
-        Error::Database(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) => {
-            Status::unavailable("the service cannot do this now; try again")
-        }
-        _ => {
-            tracing::error!(%error, source = ?std::error::Error::source(&error), "a call failed");
-            Status::internal("the service failed")
-        }
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut};
+    if matches!(error, Error::Database(PoolTimedOut | PoolClosed | Io(_))) {
+        return Status::unavailable("the service cannot do this now; try again");
     }
+    tracing::error!(%error, source = ?std::error::Error::source(&error), "a call failed");
+    Status::internal("the service failed")
 }
 
 fn database(error: sqlx::Error) -> Status {

@@ -43,7 +43,7 @@ pub(super) struct Templates {
 
 /// A version, with a language.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Version {
+pub(super) struct Edition {
     /// 0: of the program. The newest of a locale is used.
     version: i32,
     locale: String,
@@ -52,16 +52,16 @@ pub(super) struct Version {
     html: String,
 }
 
-/// Versions.
+/// Editions.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Versions {
-    items: Vec<Version>,
+pub(super) struct Editions {
+    items: Vec<Edition>,
 }
 
 /// A version to be: parts are templates of minijinja.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewVersion {
+pub(super) struct NewEdition {
     /// Such as `de` or `de-AT`.
     locale: String,
     subject: String,
@@ -78,7 +78,7 @@ pub(super) struct Preview {
     html: String,
 }
 
-impl From<Source> for Version {
+impl From<Source> for Edition {
     fn from(source: Source) -> Self {
         let Source { version, locale, subject, text, html } = source;
         Self { version, locale, subject, text, html }
@@ -94,7 +94,7 @@ fn known(name: &str) -> Result<(), Problem> {
 }
 
 /// What is wrong with a version, or what becomes of it.
-fn check(name: &str, new: NewVersion) -> Result<(Source, Preview), Problem> {
+fn check(name: &str, new: NewEdition) -> Result<(Source, Preview), Problem> {
     let mut violations = Violations::new();
     if !is_tag(&new.locale) {
         violations.add("/locale", "write the tag of a language, such as de or de-AT");
@@ -134,47 +134,47 @@ pub(super) async fn list(Bearer(claims): Bearer) -> Result<Json<Templates>, Prob
 
 /// The versions of a template: those that were written, and those of the program.
 #[utoipa::path(get, path = "/v1/templates/{name}/versions", tag = "templates", params(("name" = String, Path)),
-    responses((status = 200, body = Versions), (status = 401), (status = 403), (status = 404)))]
+    responses((status = 200, body = Editions), (status = 401), (status = 403), (status = 404)))]
 pub(super) async fn versions(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Path(name): Path<String>,
-) -> Result<Json<Versions>, Problem> {
+) -> Result<Json<Editions>, Problem> {
     claims.require(ADMIN)?;
     known(&name)?;
-    let mut items: Vec<Version> =
-        templates::versions(&app.pool, &name).await?.into_iter().map(Version::from).collect();
+    let mut items: Vec<Edition> =
+        templates::versions(&app.pool, &name).await?.into_iter().map(Edition::from).collect();
     items.extend(
-        template::LOCALES.iter().filter_map(|locale| template::source(&name, locale)).map(Version::from),
+        template::LOCALES.iter().filter_map(|locale| template::source(&name, locale)).map(Edition::from),
     );
-    Ok(Json(Versions { items }))
+    Ok(Json(Editions { items }))
 }
 
 /// Writes a version, which is used from now on.
 #[utoipa::path(post, path = "/v1/templates/{name}/versions", tag = "templates", params(("name" = String, Path)),
-    request_body = NewVersion,
-    responses((status = 201, body = Version), (status = 401), (status = 403), (status = 404), (status = 422)))]
+    request_body = NewEdition,
+    responses((status = 201, body = Edition), (status = 401), (status = 403), (status = 404), (status = 422)))]
 pub(super) async fn write(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Path(name): Path<String>,
-    Json(new): Json<NewVersion>,
+    Json(new): Json<NewEdition>,
 ) -> Result<Response, Problem> {
     claims.require(ADMIN)?;
     known(&name)?;
     let (mut source, _preview) = check(&name, new)?;
     source.version = templates::write(&app.pool, &name, &source, &claims.sub).await?;
-    Ok((StatusCode::CREATED, Json(Version::from(source))).into_response())
+    Ok((StatusCode::CREATED, Json(Edition::from(source))).into_response())
 }
 
 /// Shows what would become of a version.
 #[utoipa::path(post, path = "/v1/templates/{name}/preview", tag = "templates", params(("name" = String, Path)),
-    request_body = NewVersion,
+    request_body = NewEdition,
     responses((status = 200, body = Preview), (status = 401), (status = 403), (status = 404), (status = 422)))]
 pub(super) async fn preview(
     Bearer(claims): Bearer,
     Path(name): Path<String>,
-    Json(new): Json<NewVersion>,
+    Json(new): Json<NewEdition>,
 ) -> Result<Json<Preview>, Problem> {
     claims.require(ADMIN)?;
     known(&name)?;

@@ -125,7 +125,7 @@ impl Vapid {
         headers.insert("ttl", HeaderValue::from_static(TTL));
         headers.insert("urgency", HeaderValue::from_static("normal"));
         headers.insert("topic", value(topic)?);
-        Ok(report(outbound.post(&subscription.endpoint, headers, body.into()).await))
+        Ok(report(outbound.post(&subscription.endpoint, headers, body).await))
     }
 }
 

@@ -13,6 +13,9 @@ const FUEL: u64 = 100_000;
 /// Bytes that each part may have when it is rendered.
 const MAX: usize = 256 * 1024;
 
+/// What that is called within.
+const LAYOUT_FILE: &str = "layout.html";
+
 /// What is around the HTML of all.
 const LAYOUT: &str = include_str!("../../templates/layout.html");
 
@@ -131,7 +134,7 @@ pub fn render(source: &Source, context: &Context) -> Result<Rendered, Error> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        if name == Part::Html.file() || name == LAYOUT_FILE { AutoEscape::Html } else { AutoEscape::None }
     });
     let locale = context.locale.clone();
     environment
@@ -143,7 +146,7 @@ pub fn render(source: &Source, context: &Context) -> Result<Rendered, Error> {
     add(&mut environment, Part::Subject, &source.subject)?;
     add(&mut environment, Part::Text, &source.text)?;
     let html = format!("{{% extends \"layout.html\" %}}{{% block content %}}{}{{% endblock %}}", source.html);
-    environment.add_template("layout.html", LAYOUT).map_err(fail(Part::Html))?;
+    environment.add_template(LAYOUT_FILE, LAYOUT).map_err(fail(Part::Html))?;
     add(&mut environment, Part::Html, &html)?;
     let part = |part: Part| {
         let template = environment.get_template(part.file()).map_err(fail(part))?;
