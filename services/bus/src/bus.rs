@@ -29,6 +29,10 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
     /// Publishes events in this order. Once it has returned, they are kept; when it fails, some of them may be.
     fn publish<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>>;
 
+    /// The same, of what was published before and may have been lost since: it is delivered even if it is known, to consumers
+    /// that have handled it as well. RabbitMQ's consumers still leave out what they remember to have just handled.
+    fn publish_again<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>>;
+
     /// Takes part in a consumer's work. From the first call with its name on it gets what is published, also while nobody
     /// takes it. The consumer's types are those of the last call.
     fn subscribe(&self, subscription: Subscription) -> BoxFuture<'_, Result<Deliveries, Error>>;

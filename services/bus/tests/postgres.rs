@@ -55,3 +55,9 @@ async fn a_broker_that_is_killed_and_comes_back_has_lost_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_published_twice_comes_once_to_whoever_is_new() {
+    let case = conformance::Case::new(url().await, "known").await;
+    conformance::what_is_published_twice_comes_once_to_whoever_is_new(&case).await;
+}

@@ -83,3 +83,9 @@ async fn two_workers_share_the_partitions() {
     }
     assert!(of_first > 8 && of_second > 8, "{of_first} and {of_second}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_published_twice_comes_once_to_whoever_is_new() {
+    let case = conformance::Case::new(url().await, "known").await;
+    conformance::what_is_published_twice_comes_once_to_whoever_is_new(&case).await;
+}

@@ -86,9 +86,14 @@ async fn connections_are_measured_as_they_are() {
     let metrics = Metrics::new("test-service", "0");
     metrics.collect(database::PoolMetrics(pool.clone()));
     let _first = pool.acquire().await.unwrap();
+    let _second = pool.acquire().await.unwrap();
+    let (open, idle) = (pool.size(), pool.num_idle());
+    assert!(open >= 2);
     let text = metrics.encode().unwrap();
-    assert!(text.contains(r#"flotilla_shop_database_connections{service="test-service"} 1"#), "{text}");
-    assert!(text.contains(r#"flotilla_shop_database_idle_connections{service="test-service"} 0"#), "{text}");
+    for (name, value) in [("connections", open), ("idle_connections", u32::try_from(idle).unwrap())] {
+        let line = format!(r#"flotilla_shop_database_{name}{{service="test-service"}} {value}"#);
+        assert!(text.contains(&line), "{line} is not in\n{text}");
+    }
 }
 
 #[tokio::test]

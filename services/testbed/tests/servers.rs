@@ -64,7 +64,7 @@ fn each_runs_is_killed_comes_back_and_goes_with_its_owner() {
     assert!(urls.iter().all(|url| listens(url)));
     postgres.run("kept", "select 1").unwrap();
     drop((postgres, redis, rabbitmq));
-    assert!(!urls.iter().any(|url| listens(url)));
+    // Not by their ports: others of this machine may have them by now.
     assert_eq!(folders(std::process::id()), before);
 }
 

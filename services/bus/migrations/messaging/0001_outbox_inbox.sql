@@ -10,6 +10,8 @@ create table messaging.outbox (
     event jsonb not null,
     created_at timestamptz not null default now(),
     published_at timestamptz,
+    -- Published before, and to be published even where it is known.
+    is_replayed boolean not null default false,
     -- Why the bus will not have it. Set, it is not tried again.
     refusal text
 );

@@ -42,7 +42,7 @@ pub async fn append(transaction: &mut PgTransaction<'_>, event: &Event) -> Resul
 pub async fn replay(pool: &PgPool, since: jiff::Timestamp, kinds: &[Pattern]) -> Result<u64, Error> {
     let patterns: Vec<_> = kinds.iter().map(|pattern| pattern.as_str().to_owned()).collect();
     let replayed = sqlx::query!(
-        "update messaging.outbox set published_at = null
+        "update messaging.outbox set published_at = null, is_replayed = true
          where published_at is not null and created_at >= $1 and exists (
              select from unnest($2::text[]) pattern
              where kind = pattern or (right(pattern, 1) = '*' and starts_with(kind, left(pattern, -1)))

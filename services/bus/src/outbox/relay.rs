@@ -136,7 +136,7 @@ impl Relay {
             return Ok(false);
         }
         let rows = sqlx::query!(
-            r#"select seq, event as "event: Json<Event>" from messaging.outbox
+            r#"select seq, is_replayed, event as "event: Json<Event>" from messaging.outbox
                where partition = $1 and published_at is null and refusal is null
                order by seq limit $2"#,
             partition,
@@ -144,15 +144,19 @@ impl Relay {
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let (seqs, events): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.seq, row.event.0)).unzip();
-        if events.is_empty() {
-            return Ok(false);
-        }
-        match self.publish(&events).await {
+        // In their order, as long as they are alike.
+        let Some(is_again) = rows.first().map(|row| row.is_replayed) else { return Ok(false) };
+        let count = rows.len();
+        let alike = rows.into_iter().take_while(|row| row.is_replayed == is_again);
+        let (seqs, events): (Vec<_>, Vec<_>) = alike.map(|row| (row.seq, row.event.0)).unzip();
+        let may_be_more = seqs.len() < count || i64::try_from(count).is_ok_and(|count| count == BATCH);
+        match self.publish(&events, is_again).await {
             Ok(()) => {}
             Err(Error::Refused(_)) => {
                 for (seq, event) in seqs.iter().zip(&events) {
-                    let Err(error) = self.publish(std::slice::from_ref(event)).await else { continue };
+                    let Err(error) = self.publish(std::slice::from_ref(event), is_again).await else {
+                        continue;
+                    };
                     let Error::Refused(refusal) = &error else { return Err(error) };
                     tracing::error!(event = %event.id, kind = %event.kind, refusal, "the bus refuses an event");
                     sqlx::query!("update messaging.outbox set refusal = $2 where seq = $1", seq, refusal)
@@ -169,10 +173,11 @@ impl Relay {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(i64::try_from(seqs.len()).is_ok_and(|count| count == BATCH))
+        Ok(may_be_more)
     }
 
-    async fn publish(&self, events: &[Event]) -> Result<(), Error> {
-        timeout(PATIENCE, self.bus.publish(events)).await.map_err(Error::unavailable)?
+    async fn publish(&self, events: &[Event], is_again: bool) -> Result<(), Error> {
+        let published = if is_again { self.bus.publish_again(events) } else { self.bus.publish(events) };
+        timeout(PATIENCE, published).await.map_err(Error::unavailable)?
     }
 }

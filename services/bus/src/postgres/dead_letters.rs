@@ -57,7 +57,8 @@ pub(super) async fn replay(pool: &PgPool, consumer: &Consumer, which: &Which) ->
              and not exists (
                  select from bus.deliveries waiting where waiting.consumer = $1 and waiting.key = event.key
              )
-         from bus.events event where event.seq = any ($2)",
+         from bus.events event where event.seq = any ($2)
+         on conflict (consumer, seq) do nothing",
         consumer.as_str(),
         &seqs,
     )

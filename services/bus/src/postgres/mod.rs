@@ -59,6 +59,13 @@ impl PostgresBus {
         let sweeper = tokio::spawn(sweep::sweep(pool.clone(), RETENTION));
         Self { pool, waker, sweeper }
     }
+
+    async fn publish_and_wake(&self, events: &[Event], is_again: bool) -> Result<(), Error> {
+        let consumers = publish::publish(&self.pool, events, is_again).await?;
+        // After the commit: within, it would hold up every other one.
+        self.waker.wake(consumers);
+        Ok(())
+    }
 }
 
 impl Drop for PostgresBus {
@@ -69,13 +76,11 @@ impl Drop for PostgresBus {
 
 impl Bus for PostgresBus {
     fn publish<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>> {
-        async {
-            let consumers = publish::publish(&self.pool, events).await?;
-            // After the commit: within, it would hold up every other one.
-            self.waker.wake(consumers);
-            Ok(())
-        }
-        .boxed()
+        self.publish_and_wake(events, false).boxed()
+    }
+
+    fn publish_again<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>> {
+        self.publish_and_wake(events, true).boxed()
     }
 
     fn subscribe(&self, subscription: Subscription) -> BoxFuture<'_, Result<Deliveries, Error>> {

@@ -20,15 +20,16 @@ pub(super) async fn register(pool: &PgPool, subscription: &Subscription) -> Resu
     Ok(())
 }
 
-/// Publishes events, and tells which consumers have something new.
-pub(super) async fn publish(pool: &PgPool, events: &[Event]) -> Result<Vec<String>, Error> {
+/// Publishes events, and tells which consumers have something new. What is known already is left out, unless it is published
+/// again on purpose.
+pub(super) async fn publish(pool: &PgPool, events: &[Event], is_again: bool) -> Result<Vec<String>, Error> {
     for event in events {
         event.to_json()?;
     }
     let bodies: Vec<_> = events.iter().map(Json).collect();
     let mut transaction = pool.begin().await?;
     lock(&mut transaction, events.iter().map(|event| event.key.as_str())).await?;
-    // What is known already is left out. Numbers are given in the order of the array.
+    // Numbers are given in the order of the array.
     let new = sqlx::query_scalar!(
         "insert into bus.events (source, id, kind, key, event)
          select event ->> 'source', (event ->> 'id')::uuid, event ->> 'type', event ->> 'partitionkey', event
@@ -40,6 +41,18 @@ pub(super) async fn publish(pool: &PgPool, events: &[Event]) -> Result<Vec<Strin
     )
     .fetch_all(&mut *transaction)
     .await?;
+    let published = if is_again {
+        sqlx::query_scalar!(
+            "update bus.events set published_at = now() where (source, id) in (
+                 select event ->> 'source', (event ->> 'id')::uuid from unnest($1::jsonb[]) as event
+             ) returning seq",
+            &bodies as _,
+        )
+        .fetch_all(&mut *transaction)
+        .await?
+    } else {
+        new
+    };
     let mut consumers = sqlx::query_scalar!(
         r#"insert into bus.deliveries (consumer, seq, key, is_head)
            select consumer.name, event.seq, event.key,
@@ -55,8 +68,9 @@ pub(super) async fn publish(pool: &PgPool, events: &[Event]) -> Result<Vec<Strin
                    or (right(pattern, 1) = '*' and starts_with(event.kind, left(pattern, -1)))
            )
            where event.seq = any ($1)
+           on conflict (consumer, seq) do nothing
            returning consumer"#,
-        &new,
+        &published,
     )
     .fetch_all(&mut *transaction)
     .await?;

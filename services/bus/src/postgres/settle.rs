@@ -92,6 +92,8 @@ pub(super) async fn settle(
                ), buried as (
                    insert into bus.dead_letters (consumer, seq, attempts, reason)
                    select $1, seq, attempt, reason from ended where reason is not null
+                   on conflict (consumer, seq) do update
+                       set attempts = excluded.attempts, reason = excluded.reason, died_at = now()
                )
                select seq as "seq!", attempt as "attempt!", key as "key!" from ended"#,
             consumer,

@@ -57,6 +57,11 @@ impl Bus for RabbitMqBus {
         self.publisher.publish(events).boxed()
     }
 
+    fn publish_again<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>> {
+        // The broker knows nothing of what it had.
+        self.publish(events)
+    }
+
     fn subscribe(&self, subscription: Subscription) -> BoxFuture<'_, Result<Deliveries, Error>> {
         async {
             let in_flight = usize::try_from(subscription.in_flight.get()).unwrap_or(usize::MAX);

@@ -50,7 +50,11 @@ impl RedisBus {
 
 impl Bus for RedisBus {
     fn publish<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>> {
-        publish::publish(&self.link, events).boxed()
+        publish::publish(&self.link, events, false).boxed()
+    }
+
+    fn publish_again<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>> {
+        publish::publish(&self.link, events, true).boxed()
     }
 
     fn subscribe(&self, subscription: Subscription) -> BoxFuture<'_, Result<Deliveries, Error>> {

@@ -175,6 +175,41 @@ pub(crate) async fn what_is_published_twice_comes_once(case: &Case) {
     nothing(&mut deliveries).await;
 }
 
+/// Of those brokers that know by themselves what they have had.
+#[allow(dead_code, reason = "RabbitMQ does not")]
+pub(crate) async fn what_is_published_twice_comes_once_to_whoever_is_new(case: &Case) {
+    let consumer = case.consumer();
+    let mut deliveries = case.subscribe(&consumer).await;
+    let event = case.event("a", 1);
+    case.publish(std::slice::from_ref(&event)).await;
+    next(&mut deliveries).await.ack().await.unwrap();
+    deliveries.ended().await;
+    let mut deliveries = case.subscribe(&consumer).await;
+    case.publish(&[event]).await;
+    nothing(&mut deliveries).await;
+}
+
+pub(crate) async fn what_is_published_again_on_purpose_comes_again(case: &Case) {
+    let early = case.consumer();
+    let mut deliveries = case.subscribe(&early).await;
+    let event = case.event("a", 1);
+    case.publish(std::slice::from_ref(&event)).await;
+    next(&mut deliveries).await.bury("poison").await.unwrap();
+    // Somebody who was not known then, as after a broker has lost all that it had.
+    let mut late = case.subscribe(&case.consumer()).await;
+    nothing(&mut late).await;
+    case.bus.publish_again(std::slice::from_ref(&event)).await.unwrap();
+    let delivery = next(&mut late).await;
+    assert_eq!(delivery.event, event);
+    delivery.bury("poison").await.unwrap();
+    nothing(&mut late).await;
+    // It does not matter whether it comes to who had it as well, but both still can have their dead letters.
+    if let Ok(Some(again)) = timeout(Duration::from_secs(1), deliveries.next()).await {
+        again.bury("poison").await.unwrap();
+    }
+    assert!(!case.bus.dead_letters(&early, 10).await.unwrap().is_empty());
+}
+
 pub(crate) async fn a_consumer_has_no_more_than_it_asked_for(case: &Case) {
     let mut deliveries = case.subscribe_with(&case.consumer(), 4).await;
     let events: Vec<_> = (0..50).map(|number| case.event(&format!("key-{number}"), number)).collect();

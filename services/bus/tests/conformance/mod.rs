@@ -24,6 +24,7 @@ macro_rules! suite {
             what_is_buried_is_not_tried_again,
             dead_letters_can_be_chosen,
             what_is_published_twice_comes_once,
+            what_is_published_again_on_purpose_comes_again,
             a_consumer_has_no_more_than_it_asked_for,
             what_nobody_began_with_goes_back,
             a_handler_runs_until_it_is_stopped,
