@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
+        category::Category,
         channel::Channel,
         identity::message_id,
         outcome::{Outcome, Report},
@@ -24,7 +25,7 @@ use crate::{
         push::{self, Vapid},
         webhook,
     },
-    store::{deliveries::Claimed, endpoints, push_subscriptions, suppressions, templates},
+    store::{deliveries::Claimed, endpoints, preferences, push_subscriptions, suppressions, templates},
     template::{self, Context, Rendered},
     unsubscribe,
 };
@@ -113,6 +114,11 @@ impl Deliverer {
     /// Who is written to, and what.
     async fn letter(&self, claimed: &Claimed, channel: Channel) -> Result<Letter, Report> {
         let user = claimed.user.ok_or_else(|| Report::new(Outcome::Refused, "it is for nobody"))?;
+        let category = claimed.category.parse::<Category>();
+        let category = category.map_err(|error| Report::new(Outcome::Refused, format!("{error}")))?;
+        if !self.is_wanted(user, category, channel).await? {
+            return Err(Report::new(Outcome::Suppressed, "it is not wanted any more"));
+        }
         let has_secret = rules::of_template(&claimed.template).is_some_and(|rule| rule.has_secret);
         let (contact, token) = if has_secret {
             let reference = claimed.data.get("reference").and_then(|reference| reference.as_str());
@@ -126,8 +132,6 @@ impl Deliverer {
         let source = templates::best(&self.pool, &claimed.template, &contact.locale).await;
         let source = source.map_err(|error| later(error.to_string()))?;
         let source = source.ok_or_else(|| Report::new(Outcome::Refused, "there is no such template"))?;
-        let category =
-            claimed.category.parse().map_err(|error| Report::new(Outcome::Refused, format!("{error}")))?;
         let unsubscribe_url = unsubscribe::url(&self.keys, &self.url, user, category, channel);
         let context = Context {
             shop: self.shop.clone(),
@@ -143,6 +147,16 @@ impl Deliverer {
             Report { template_version: Some(source.version), ..Report::new(Outcome::Refused, detail) }
         })?;
         Ok(Letter { contact, rendered, version: source.version, unsubscribe_url })
+    }
+
+    /// Whether somebody still wants it: they may have unsubscribed since it was queued.
+    async fn is_wanted(&self, user: Uuid, category: Category, channel: Channel) -> Result<bool, Report> {
+        let known = async {
+            let mut connection = self.pool.acquire().await?;
+            preferences::get(&mut connection, user).await
+        };
+        let (preferences, _version) = known.await.map_err(|error| later(error.to_string()))?;
+        Ok(preferences.wants(category, channel))
     }
 
     async fn push(&self, claimed: &Claimed) -> Report {

@@ -2,13 +2,14 @@
 //! counts only while it has it. Between an answer and the writing of it a crash makes a second attempt: the same Message-ID,
 //! `webhook-id` or topic tells whoever gets it that it is the same.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     correlation::CorrelationId,
     drain::{Drain, Phase},
 };
+use futures::FutureExt;
 use jiff::Timestamp;
 use sqlx::PgPool;
 use tokio::{
@@ -111,7 +112,10 @@ impl Worker {
         let span = tracing::info_span!("delivery", correlation_id = %id, delivery = %claimed.id);
         let attempt = async {
             let (began, clock) = (Timestamp::now(), Instant::now());
-            let report = self.deliverer.deliver(&claimed).await;
+            // One that panics would come again with the end of each lease, for ever.
+            let report = AssertUnwindSafe(self.deliverer.deliver(&claimed)).catch_unwind().await;
+            let report =
+                report.unwrap_or_else(|_panic| Report::new(Outcome::Refused, "the service panicked"));
             let took = clock.elapsed();
             let (outcome, detail) = (report.outcome.as_str(), report.detail.as_str());
             let (template, channel) = (&claimed.template, &claimed.channel);

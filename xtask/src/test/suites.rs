@@ -86,7 +86,8 @@ impl Run {
 }
 
 /// Crates whose tests start servers.
-const SHOP: [&str; 3] = ["flotilla-bus", "flotilla-kit", "flotilla-testbed"];
+const SHOP: [&str; 5] =
+    ["flotilla-bus", "flotilla-kit", "flotilla-notification-service", "flotilla-sink", "flotilla-testbed"];
 
 fn unit() -> Result<()> {
     let mut arguments = vec!["--workspace", "--features", "flotilla-operator/bin"];

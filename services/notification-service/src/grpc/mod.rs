@@ -42,6 +42,9 @@ const MAX_KEY: usize = 255;
 /// Bytes that the data of a notification may have.
 const MAX_DATA: usize = 64 * 1024;
 
+/// Who may ask for everything that is known of somebody.
+const EXPORTER: &str = "user-service";
+
 struct Service {
     pool: PgPool,
     bell: Bell,
@@ -167,7 +170,9 @@ impl Notifications for Service {
         &self,
         request: Request<ExportUserDataRequest>,
     ) -> Result<Response<Self::ExportUserDataStream>, Status> {
-        self.caller(&request)?;
+        if self.caller(&request)?.service != EXPORTER {
+            return Err(Status::permission_denied("only user-service exports what is known of somebody"));
+        }
         let user = id("user_id", &request.get_ref().user_id)?;
         let known = notifications::export(&self.pool, user).await.map_err(failed)?;
         let records = known.into_iter().map(|(table, json)| {

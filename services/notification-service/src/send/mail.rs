@@ -34,6 +34,9 @@ use crate::{
 /// Connections that are kept.
 const IDLE: usize = 4;
 
+/// Characters of a name that are written.
+const MAX_NAME: usize = 100;
+
 /// Statuses that say that there is no such recipient (RFC 5321, section 4.2.3).
 const NO_RECIPIENT: [u16; 3] = [550, 551, 553];
 
@@ -179,7 +182,10 @@ impl Mailer {
     fn message(&self, mail: &Mail<'_>) -> Result<(Envelope, Vec<u8>), String> {
         let address: Address =
             mail.address.parse().map_err(|error| format!("the address is none: {error}"))?;
-        let name = Some(mail.name.to_owned()).filter(|name| !name.is_empty());
+        // What is no text in a name could be taken for the next header.
+        let name: String =
+            mail.name.chars().filter(|character| !character.is_control()).take(MAX_NAME).collect();
+        let name = Some(name.trim().to_owned()).filter(|name| !name.is_empty());
         let rendered = mail.rendered.clone();
         let mut message = Message::builder()
             .from(self.from.clone())

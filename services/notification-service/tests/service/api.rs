@@ -1,6 +1,6 @@
 //! What is asked of the service itself, by people and by services.
 
-use flotilla_kit::auth::{HEADER, Subject};
+use flotilla_kit::auth::{HEADER, Signer, Subject};
 use flotilla_proto::notification::{
     ExportUserDataRequest, GetStatusRequest, SendRequest, notifications_client::NotificationsClient,
 };
@@ -19,7 +19,11 @@ async fn channel(world: &World) -> Channel {
 }
 
 fn signed<T>(world: &World, message: T) -> Request<T> {
-    let identity = world.orders.sign("notification-service", &Subject::default()).unwrap();
+    sign(&world.orders, message)
+}
+
+fn sign<T>(signer: &Signer, message: T) -> Request<T> {
+    let identity = signer.sign("notification-service", &Subject::default()).unwrap();
     let mut request = Request::new(message);
     let name: AsciiMetadataKey = HEADER.as_str().parse().unwrap();
     request.metadata_mut().insert(name, identity.expose().parse().unwrap());
@@ -52,7 +56,10 @@ async fn a_service_tells_somebody_something_once() {
     let known = client.get_status(signed(&world, GetStatusRequest { id: first.id.clone() })).await.unwrap();
     assert_eq!(known.into_inner().status, "sent");
     let export = ExportUserDataRequest { user_id: ann.to_string() };
-    let records = client.export_user_data(signed(&world, export)).await.unwrap().into_inner();
+    let refused = client.export_user_data(signed(&world, export.clone())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let export = sign(&world.users, export);
+    let records = client.export_user_data(export).await.unwrap().into_inner();
     let records: Vec<_> = records.try_collect().await.unwrap();
     let sources: Vec<_> = records.iter().map(|record| record.source.as_str()).collect();
     assert_eq!(sources, ["notification-service/notifications", "notification-service/deliveries"]);

@@ -1,5 +1,8 @@
 //! What people get by mail.
 
+use std::collections::BTreeSet;
+
+use flotilla_sink::{Channel, Effect, Failure};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -122,6 +125,12 @@ async fn who_does_not_want_it_gets_none_and_says_so_by_one_click() {
         .collect();
     assert_eq!(off, ["\"updates\"/\"email\""]);
 
+    // Also what was queued before is not sent any more.
+    let again = "update notification.deliveries set state = 'queued', due_at = now()";
+    sqlx::query(again).execute(&world.pool).await.unwrap();
+    world
+        .until("it is sent again", "select bool_and(state = 'suppressed') from notification.deliveries")
+        .await;
     world.publish("shop.order.shipped.v1", &ids[1].to_string(), order(ann, ids[1])).await;
     world.publish("shop.order.paid.v1", &ids[1].to_string(), order(ann, ids[1])).await;
     let mails = world.mails(ann, 2).await;
@@ -142,4 +151,29 @@ async fn of_whoever_was_erased_nothing_is_left() {
     let gone = "select not exists (select from notification.notifications) and not exists (select from \
                 notification.delivery_attempts)";
     world.until("something is left", gone).await;
+}
+
+/// Three replicas, a server that fails now and then, and events that come twice: each order is confirmed by one mail, and what
+/// is sent twice for want of an answer is the same mail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_orders_are_confirmed_each_once_by_all_replicas_together() {
+    let world = World::replicas(3, &["127.0.0.0/8"]).await;
+    let ann = world.people.add("Ann", "en");
+    for (times, effect) in [(7, Effect::Status { status: 451, retry_after: None }), (3, Effect::Cut)] {
+        let failure = Failure { id: Uuid::now_v7(), channel: Channel::Mail, target: None, times, effect };
+        world.sink.sink.failures.add(failure).unwrap();
+    }
+    let orders: Vec<_> = (0..60).map(|_| Uuid::now_v7()).collect();
+    for id in &orders {
+        for _twice in 0..2 {
+            world.publish("shop.order.paid.v1", &id.to_string(), order(ann, *id)).await;
+        }
+    }
+    let all = "select count(*) = 60 from notification.deliveries where state = 'sent'";
+    world.until("not all are sent", all).await;
+    let mails = world.mails(ann, 63).await;
+    let ids: BTreeSet<_> = mails.iter().filter_map(|mail| mail.header("Message-ID")).collect();
+    let wanted: Vec<_> = orders.iter().map(|id| format!("<{id}.order_confirmation@shop.test>")).collect();
+    assert_eq!(ids, wanted.iter().map(String::as_str).collect());
+    assert_eq!(mails.len(), 63);
 }

@@ -136,7 +136,7 @@ async fn an_endpoint_within_the_cluster_is_refused() {
 /// A name says nothing of where it leads: the address that is connected to is what counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_leads_into_the_cluster_is_refused_when_it_is_sent_to() {
-    let world = World::outside(&["192.0.2.0/24"]).await;
+    let world = World::replicas(1, &["192.0.2.0/24"]).await;
     let url = format!("http://localhost:{}/webhooks/inner", world.sink.http.port());
     let body = json!({ "url": url, "types": ["shop.order.*"] });
     let added = world.ask("POST", "/v1/webhook-endpoints", Some(&world.admin()), &[], Some(body)).await;

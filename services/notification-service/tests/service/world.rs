@@ -69,6 +69,7 @@ pub(crate) struct World {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) pool: PgPool,
     pub(crate) orders: Signer,
+    pub(crate) users: Signer,
     tokens: Key,
     announcement: Announcement,
 }
@@ -92,11 +93,11 @@ impl Answer {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        Self::outside(&["127.0.0.0/8"]).await
+        Self::replicas(1, &["127.0.0.0/8"]).await
     }
 
-    /// With these networks that may be sent to.
-    pub(crate) async fn outside(networks: &[&str]) -> Self {
+    /// So many services that share all of it, with these networks that may be sent to.
+    pub(crate) async fn replicas(count: usize, networks: &[&str]) -> Self {
         let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
         let name = format!("d{}", Uuid::now_v7().simple());
         tokio::task::block_in_place(|| postgres().run("postgres", &format!("create database {name}")))
@@ -104,9 +105,10 @@ impl World {
         let database = postgres().url(&name);
         let announcement = Announcement::default();
         let (me, orders, tokens) = (key("notification-service/1"), key("order-service/1"), key("tokens"));
-        let services = json!({ "keys": [me.jwk, orders.jwk] }).to_string();
+        let users = key("user-service/1");
+        let services = json!({ "keys": [me.jwk, orders.jwk, users.jwk] }).to_string();
         let trust = Trust::new("user-service", &services).unwrap();
-        let (people, users) = People::start(trust, announcement.hear()).await;
+        let (people, user_service) = People::start(trust, announcement.hear()).await;
         let issuer = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let jwks = format!("http://{}/jwks", issuer.local_addr().unwrap());
         let keys = json!({ "keys": [tokens.jwk] });
@@ -119,9 +121,6 @@ impl World {
         let (http, grpc, admin) = (free().await, free().await, free().await);
         let flags = [
             "service".to_owned(),
-            format!("--http={http}"),
-            format!("--grpc={grpc}"),
-            format!("--admin={admin}"),
             "--leaving-seconds=0".to_owned(),
             format!("--database-url={database}"),
             "--database-connections=6".to_owned(),
@@ -130,7 +129,7 @@ impl World {
             "--issuer=shop".to_owned(),
             format!("--service-keys={services}"),
             format!("--service-key={}", me.pem),
-            format!("--user-grpc=http://{users}"),
+            format!("--user-grpc=http://{user_service}"),
             format!("--secret={}", "s".repeat(32)),
             format!("--smtp={}", sink.smtp),
             "--smtp-tls=off".to_owned(),
@@ -143,13 +142,24 @@ impl World {
             "--plain-http=true".to_owned(),
             "--outbound-seconds=2".to_owned(),
         ];
-        let config = Arguments::try_parse_from(flags).unwrap_or_else(|error| panic!("{error}")).serve;
+        let parse = |http: SocketAddr, grpc: SocketAddr, admin: SocketAddr| {
+            let addresses = [format!("--http={http}"), format!("--grpc={grpc}"), format!("--admin={admin}")];
+            let flags = flags.iter().cloned().chain(addresses);
+            Arguments::try_parse_from(flags).unwrap_or_else(|error| panic!("{error}")).serve
+        };
+        let config = parse(http, grpc, admin);
         migrate(&config.database).await.unwrap();
         prepare(&database).await.unwrap();
-        let metrics = Arc::new(Metrics::new("notification-service", "0"));
-        let running = service(&config, metrics, announcement.clone()).unwrap();
-        let drain = announcement.hear();
-        tokio::spawn(async move { running.run(&config.listen, drain.at_least(Phase::Leaving)).await });
+        let mut replicas = vec![config];
+        for _replica in 1..count {
+            replicas.push(parse(free().await, free().await, free().await));
+        }
+        for config in replicas {
+            let metrics = Arc::new(Metrics::new("notification-service", "0"));
+            let running = service(&config, metrics, announcement.clone()).unwrap();
+            let drain = announcement.hear();
+            tokio::spawn(async move { running.run(&config.listen, drain.at_least(Phase::Leaving)).await });
+        }
         let listens = async {
             while TcpStream::connect(http).await.is_err() || TcpStream::connect(grpc).await.is_err() {
                 sleep(Duration::from_millis(20)).await;
@@ -166,7 +176,8 @@ impl World {
         };
         timeout(PATIENCE, subscribed).await.unwrap();
         let orders = Signer::new("order-service", "1", &Secret::new(orders.pem)).unwrap();
-        Self { http, grpc, sink, people, bus, pool, orders, tokens, announcement }
+        let users = Signer::new("user-service", "1", &Secret::new(users.pem)).unwrap();
+        Self { http, grpc, sink, people, bus, pool, orders, users, tokens, announcement }
     }
 
     /// A token of a user.
