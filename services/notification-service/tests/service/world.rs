@@ -16,7 +16,7 @@ use flotilla_kit::{
     auth::{Claims, Signer, Trust},
     drain::{Announcement, Phase},
     metrics::Metrics,
-    serve::serve,
+    serve::{Error, serve},
 };
 use flotilla_notification_service::{config::Arguments, migrate, service};
 use flotilla_sink::{Channel, Delivery, Detail, Journal, Mail, Running, Sink};
@@ -58,6 +58,36 @@ fn key(id: &str) -> Key {
 
 async fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// Runs a service, and says where it takes REST and gRPC. Others of this machine take ports as well: when one of those that were
+/// free is not any more, it is begun anew.
+async fn run(flags: &[String], announcement: &Announcement) -> (SocketAddr, SocketAddr) {
+    loop {
+        let (http, grpc, admin) = (free().await, free().await, free().await);
+        let addresses = [format!("--http={http}"), format!("--grpc={grpc}"), format!("--admin={admin}")];
+        let flags = flags.iter().cloned().chain(addresses);
+        let config = Arguments::try_parse_from(flags).unwrap_or_else(|error| panic!("{error}")).serve;
+        let metrics = Arc::new(Metrics::new("notification-service", "0"));
+        let running = service(&config, metrics, announcement.clone()).unwrap();
+        let drain = announcement.hear();
+        let running =
+            tokio::spawn(async move { running.run(&config.listen, drain.at_least(Phase::Leaving)).await });
+        let listens = async {
+            while !running.is_finished() {
+                if TcpStream::connect(http).await.is_ok() && TcpStream::connect(grpc).await.is_ok() {
+                    return;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, listens).await.unwrap();
+        if !running.is_finished() {
+            return (http, grpc);
+        }
+        let ended = running.await.unwrap();
+        assert!(matches!(ended, Err(Error::Listen { .. })), "{ended:?}");
+    }
 }
 
 /// A service, and everything around it.
@@ -118,7 +148,6 @@ impl World {
         let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let sink = Running::start(sink, loopback, loopback).await.unwrap();
         let vapid = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem();
-        let (http, grpc, admin) = (free().await, free().await, free().await);
         let flags = [
             "service".to_owned(),
             "--leaving-seconds=0".to_owned(),
@@ -142,30 +171,14 @@ impl World {
             "--plain-http=true".to_owned(),
             "--outbound-seconds=2".to_owned(),
         ];
-        let parse = |http: SocketAddr, grpc: SocketAddr, admin: SocketAddr| {
-            let addresses = [format!("--http={http}"), format!("--grpc={grpc}"), format!("--admin={admin}")];
-            let flags = flags.iter().cloned().chain(addresses);
-            Arguments::try_parse_from(flags).unwrap_or_else(|error| panic!("{error}")).serve
-        };
-        let config = parse(http, grpc, admin);
-        migrate(&config.database).await.unwrap();
+        let database_config = Arguments::try_parse_from(&flags).unwrap_or_else(|error| panic!("{error}"));
+        migrate(&database_config.serve.database).await.unwrap();
         prepare(&database).await.unwrap();
-        let mut replicas = vec![config];
-        for _replica in 1..count {
-            replicas.push(parse(free().await, free().await, free().await));
+        let mut addresses = Vec::new();
+        for _replica in 0..count {
+            addresses.push(run(&flags, &announcement).await);
         }
-        for config in replicas {
-            let metrics = Arc::new(Metrics::new("notification-service", "0"));
-            let running = service(&config, metrics, announcement.clone()).unwrap();
-            let drain = announcement.hear();
-            tokio::spawn(async move { running.run(&config.listen, drain.at_least(Phase::Leaving)).await });
-        }
-        let listens = async {
-            while TcpStream::connect(http).await.is_err() || TcpStream::connect(grpc).await.is_err() {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, listens).await.unwrap();
+        let (http, grpc) = addresses[0];
         let pool = PgPool::connect(&database).await.unwrap();
         let bus = connect(&database).unwrap();
         let subscribed = async {
