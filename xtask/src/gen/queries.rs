@@ -14,9 +14,10 @@ use super::shown;
 use crate::{cache, host, process, progress, workspace_root};
 
 /// Crates with queries. In `migrations` each has a folder for each of its schemas, whose names no other crate has.
-const CRATES: [(&str, &str); 4] = [
+const CRATES: [(&str, &str); 6] = [
     ("flotilla-bus", "services/bus"),
     ("flotilla-kit", "services/kit"),
+    ("flotilla-notification-service", "services/notification-service"),
     ("flotilla-order-service", "services/order-service"),
     ("flotilla-product-service", "services/product-service"),
     ("flotilla-user-service", "services/user-service"),

@@ -86,7 +86,17 @@ impl Run {
 }
 
 /// Crates whose tests start servers.
-const SHOP: [&str; 4] = ["flotilla-bus", "flotilla-kit", "flotilla-product-service", "flotilla-testbed"];
+const SHOP: [&str; 9] = [
+    "flotilla-bus",
+    "flotilla-kit",
+    "flotilla-notification-service",
+    "flotilla-order-service",
+    "flotilla-paysim",
+    "flotilla-product-service",
+    "flotilla-sink",
+    "flotilla-testbed",
+    "flotilla-user-service",
+];
 
 fn unit() -> Result<()> {
     let mut arguments = vec!["--workspace", "--features", "flotilla-operator/bin"];

@@ -1,0 +1,339 @@
+//! What people were told, and what became of it.
+
+use axum::{
+    extract::{FromRequest, State},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use flotilla_kit::{
+    auth::Bearer,
+    correlation::CorrelationId,
+    http::{
+        Json, Path, Problem, Query, RawBody, Violations,
+        idempotency::{self, Begun, IdempotencyKey},
+        page::{Page, PageParameters},
+    },
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{ADMIN, App, user};
+use crate::{
+    consumers::recipients,
+    domain::{
+        outcome::{State as Where, Status},
+        rules,
+    },
+    store::{
+        self, deliveries,
+        notifications::{self, New, Notification},
+    },
+    template,
+};
+
+/// Bytes that the data of a notification may have.
+const MAX_DATA: usize = 64 * 1024;
+
+/// What somebody is told.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewNotification {
+    /// Whom.
+    user_id: Uuid,
+    /// With which template.
+    template: String,
+    /// What it fills in.
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+/// A notification.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NotificationView {
+    id: Uuid,
+    user_id: Option<Uuid>,
+    template: String,
+    category: String,
+    /// What it is about.
+    subject: String,
+    /// The type of the event that it comes from, or `request`.
+    kind: String,
+    status: Status,
+    created_at: Timestamp,
+}
+
+/// A notification with its log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Detailed {
+    #[serde(flatten)]
+    notification: NotificationView,
+    deliveries: Vec<DeliveryView>,
+}
+
+/// A delivery.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeliveryView {
+    id: Uuid,
+    channel: String,
+    state: String,
+    /// What was said of the last attempt.
+    reason: Option<String>,
+    attempts: Vec<AttemptView>,
+}
+
+/// An attempt.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AttemptView {
+    number: i32,
+    started_at: Timestamp,
+    duration_ms: i32,
+    /// sent, later, refused, bounced or suppressed.
+    outcome: String,
+    /// The status of SMTP or HTTP.
+    status: Option<i16>,
+    detail: String,
+    /// 0: the template of the program.
+    template_version: Option<i32>,
+}
+
+/// A page of notifications.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Notifications {
+    items: Vec<NotificationView>,
+    next_cursor: Option<String>,
+}
+
+/// Whose.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Whose {
+    /// The user, for admins alone. Left out: whoever asks; for admins: all.
+    user: Option<Uuid>,
+}
+
+impl From<Notification> for NotificationView {
+    fn from(of: Notification) -> Self {
+        let states: Vec<Where> = of.states.iter().filter_map(|state| state.parse().ok()).collect();
+        Self {
+            id: of.id,
+            user_id: of.user,
+            template: of.template,
+            category: of.category,
+            subject: of.subject,
+            kind: of.kind,
+            status: Status::of(&states),
+            created_at: of.created_at,
+        }
+    }
+}
+
+/// What was told, the newest first.
+#[utoipa::path(get, path = "/v1/notifications", tag = "notifications",
+    params(Whose, ("limit" = Option<u32>, Query, description = "From 1 to 100"), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = Notifications), (status = 400), (status = 401), (status = 403)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    uri: Uri,
+    Query(whose): Query<Whose>,
+    Query(page): Query<PageParameters>,
+) -> Result<Response, Problem> {
+    let is_admin = claims.require(ADMIN).is_ok();
+    let of = match whose.user {
+        Some(user) if is_admin => Some(user),
+        Some(other) if other != user(&claims)? => claims.require(ADMIN).map(|()| None)?,
+        None if is_admin => None,
+        _ => Some(user(&claims)?),
+    };
+    let limit = page.limit()?;
+    let scope = format!("notifications/{}", of.unwrap_or_default());
+    let before = page.cursor.as_deref().map(|cursor| app.cursors.open(&scope, cursor)).transpose()?;
+    let mut found = notifications::list(&app.pool, of, before, i64::from(limit) + 1).await?;
+    let next_cursor = next(&app, &scope, limit, &mut found, |one| one.id)?;
+    let items = found.into_iter().map(NotificationView::from).collect();
+    Ok(Page { items, next_cursor }.into_response(&uri))
+}
+
+/// The cursor of the next page, when one more was found than the page has.
+pub(super) fn next<T>(
+    app: &App,
+    scope: &str,
+    limit: u32,
+    found: &mut Vec<T>,
+    id: impl Fn(&T) -> Uuid,
+) -> Result<Option<String>, Problem> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if found.len() <= limit {
+        return Ok(None);
+    }
+    found.truncate(limit);
+    let seal = |last: &T| app.cursors.seal(scope, &id(last)).map_err(|error| Problem::internal(&error));
+    found.last().map(seal).transpose()
+}
+
+async fn found(app: &App, id: Uuid) -> Result<Notification, Problem> {
+    let found = notifications::get(&app.pool, id).await?;
+    found.ok_or_else(|| Problem::not_found("there is no such notification"))
+}
+
+/// A notification, with each attempt to send it.
+#[utoipa::path(get, path = "/v1/notifications/{id}", tag = "notifications", params(("id" = Uuid, Path)),
+    responses((status = 200, body = Detailed), (status = 401), (status = 404)))]
+pub(super) async fn get(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Detailed>, Problem> {
+    let notification = found(&app, id).await?;
+    let is_theirs = notification.user.is_some_and(|of| of.to_string() == claims.sub);
+    if !is_theirs && claims.require(ADMIN).is_err() {
+        return Err(Problem::not_found("there is no such notification"));
+    }
+    let deliveries = deliveries::of(&app.pool, id).await?.into_iter().map(|delivery| DeliveryView {
+        id: delivery.id,
+        channel: delivery.channel,
+        state: delivery.state,
+        reason: delivery.reason,
+        attempts: delivery
+            .attempts
+            .into_iter()
+            .map(|attempt| AttemptView {
+                number: attempt.number,
+                started_at: attempt.started_at,
+                duration_ms: attempt.duration_ms,
+                outcome: attempt.outcome,
+                status: attempt.status,
+                detail: attempt.detail,
+                template_version: attempt.template_version,
+            })
+            .collect(),
+    });
+    Ok(Json(Detailed { deliveries: deliveries.collect(), notification: notification.into() }))
+}
+
+/// Tells somebody something.
+#[utoipa::path(post, path = "/v1/notifications", tag = "notifications", request_body = NewNotification,
+    params(("Idempotency-Key" = String, Header)),
+    responses((status = 202, body = NotificationView), (status = 400), (status = 401), (status = 403), (status = 409),
+        (status = 422)))]
+pub(super) async fn create(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    key: IdempotencyKey,
+    uri: Uri,
+    headers: axum::http::HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Response, Problem> {
+    claims.require(ADMIN)?;
+    let Json(new) = parse(&headers, body.clone()).await?;
+    let known = check(&new)?;
+    let mut transaction = app.pool.begin().await?;
+    let request = idempotency::Request {
+        principal: &claims.sub,
+        key: &key,
+        method: &Method::POST,
+        path: uri.path(),
+        body: &body,
+    };
+    let pending = match idempotency::begin(&mut transaction, &request).await? {
+        Begun::Repeated(response) => return Ok(response),
+        Begun::First(pending) => pending,
+    };
+    let dedupe = format!("{}/request/{}/{}", new.template, claims.sub, key.as_str());
+    let (id, _is_new) = queue(&mut transaction, &new, known, &dedupe).await?;
+    let notification = NotificationView {
+        id,
+        user_id: Some(new.user_id),
+        template: new.template,
+        category: known.as_str().to_owned(),
+        subject: new.user_id.to_string(),
+        kind: REQUEST.to_owned(),
+        status: Status::Queued,
+        created_at: Timestamp::now(),
+    };
+    let text = serde_json::to_vec(&notification).map_err(|error| Problem::internal(&error))?;
+    let mut kept = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/notifications/{id}")) {
+        kept.push((header::LOCATION, location));
+    }
+    let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &kept, &Bytes::from(text)).await?;
+    transaction.commit().await?;
+    app.bell.ring();
+    Ok(response)
+}
+
+/// What a notification that no event has led to comes from.
+pub(crate) const REQUEST: &str = "request";
+
+async fn parse(headers: &axum::http::HeaderMap, body: Bytes) -> Result<Json<NewNotification>, Problem> {
+    let mut request = axum::extract::Request::new(axum::body::Body::from(body));
+    *request.headers_mut() = headers.clone();
+    <Json<NewNotification> as FromRequest<()>>::from_request(request, &()).await
+}
+
+fn check(new: &NewNotification) -> Result<crate::domain::category::Category, Problem> {
+    let mut violations = Violations::new();
+    let category = rules::category(&new.template);
+    let has_secret = rules::of_template(&new.template).is_some_and(|rule| rule.has_secret);
+    if category.is_none() || has_secret {
+        let names: Vec<_> = template::NAMES
+            .iter()
+            .filter(|name| !rules::of_template(name).is_some_and(|rule| rule.has_secret))
+            .collect();
+        violations.add("/template", format!("write one of {names:?}"));
+    }
+    if !new.data.is_object() {
+        violations.add("/data", "write an object");
+    } else if new.data.to_string().len() > MAX_DATA {
+        violations.add("/data", format!("write at most {MAX_DATA} bytes"));
+    }
+    violations.into_result()?;
+    category.ok_or_else(|| Problem::not_found("there is no such template"))
+}
+
+async fn queue(
+    transaction: &mut sqlx::PgTransaction<'_>,
+    new: &NewNotification,
+    category: crate::domain::category::Category,
+    dedupe_key: &str,
+) -> Result<(Uuid, bool), store::Error> {
+    let is_pushed = rules::of_template(&new.template).is_some_and(|rule| rule.is_pushed);
+    let recipients = recipients(transaction, new.user_id, category, is_pushed).await?;
+    let correlation = CorrelationId::current();
+    let traceparent = flotilla_kit::trace::traceparent();
+    let new = New {
+        dedupe_key,
+        user: Some(new.user_id),
+        template: &new.template,
+        category,
+        subject: &new.user_id.to_string(),
+        kind: REQUEST,
+        data: &new.data,
+        correlation_id: correlation.as_ref().map(CorrelationId::as_str),
+        traceparent: traceparent.as_deref(),
+        time: Timestamp::now(),
+    };
+    notifications::queue(transaction, &new, &recipients).await
+}
+
+/// Sends again what of a notification was given up.
+#[utoipa::path(post, path = "/v1/notifications/{id}/retry", tag = "notifications", params(("id" = Uuid, Path)),
+    responses((status = 202), (status = 401), (status = 403), (status = 404), (status = 409)))]
+pub(super) async fn retry(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    claims.require(ADMIN)?;
+    found(&app, id).await?;
+    if deliveries::replay(&app.pool, None, Some(id)).await? == 0 {
+        let detail = "nothing of this notification was given up";
+        return Err(Problem::new(StatusCode::CONFLICT, "nothing_to_retry", detail));
+    }
+    app.bell.ring();
+    Ok(StatusCode::ACCEPTED.into_response())
+}

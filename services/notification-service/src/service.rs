@@ -1,0 +1,193 @@
+//! The service, of its parts.
+
+use std::{sync::Arc, time::Duration};
+
+use flotilla_bus::{NoBus, Subscription, connect, consume, outbox::Relay};
+use flotilla_kit::{
+    auth::{Jwks, NoIdentity, NoKeys, Signer, Trust, Verifier},
+    config::Error as ConfigError,
+    database::{self, NoDatabase, PoolMetrics, is_ready, pool},
+    drain::{Announcement, Drain, Phase},
+    health::Health,
+    http::{cursor::Cursors, layer::Limits},
+    metrics::Metrics,
+    serve::Service,
+};
+use sqlx::PgPool;
+use tokio::time::sleep;
+
+use crate::{
+    config::Serve,
+    consumers,
+    deliver::Deliverer,
+    grpc,
+    http::{self, App},
+    keys::{self, Keys, Purpose},
+    people::People,
+    send::{
+        mail::{Mailer, Setup},
+        outbound::Outbound,
+        push::{self, Vapid},
+    },
+    store::all_migrations,
+    worker::{Bell, Worker, guard},
+};
+
+/// The name of the service.
+pub const NAME: &str = "notification-service";
+
+/// How long a cursor is good for.
+const CURSOR: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long to wait before the bus is asked again for events.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long somebody who migrates waits for somebody else who does.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Why there is no service.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something is missing in the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no database.
+    #[error(transparent)]
+    Database(#[from] NoDatabase),
+    /// There is no bus.
+    #[error(transparent)]
+    Bus(#[from] NoBus),
+    /// Tokens cannot be checked.
+    #[error(transparent)]
+    Keys(#[from] NoKeys),
+    /// It cannot say who it is, or who others are.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
+    /// Its secret is none.
+    #[error(transparent)]
+    Secret(#[from] keys::Error),
+    /// No mail can be sent.
+    #[error(transparent)]
+    Mail(#[from] Setup),
+    /// Nothing can be pushed.
+    #[error(transparent)]
+    Push(#[from] push::Error),
+    /// It does not know what to want of the bus.
+    #[error("there is no subscription")]
+    Subscription(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Brings the database to where this version needs it.
+pub async fn migrate(config: &flotilla_kit::config::Database) -> Result<(), MigrateError> {
+    database::migrate(&config.url()?, all_migrations(), PATIENCE).await?;
+    Ok(())
+}
+
+/// Why a database was not migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// Something is missing in the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It failed.
+    #[error(transparent)]
+    Migrate(#[from] database::Error),
+}
+
+/// The service as it is configured.
+pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement) -> Result<Service, Error> {
+    let drain = announcement.hear();
+    let pool = pool(&config.database, NAME)?;
+    metrics.collect(PoolMetrics(pool.clone()));
+    let bus = connect(config.bus.url()?.expose())?;
+    let keys = Keys::new(&config.identity.secret()?)?;
+    let jwks = Jwks::new(config.identity.jwks_url.clone())?;
+    let verifier = Verifier::new(jwks, &config.identity.issuer, &config.identity.audience);
+    let trust = Trust::new(NAME, &config.identity.service_keys)?;
+    let signer = Signer::new(NAME, &config.identity.service_key_id, &config.identity.service_key()?)?;
+    let outbound =
+        Outbound::new(guard(&config.outbound), Duration::from_secs(config.outbound.outbound_seconds.into()));
+    let vapid = config.outbound.vapid_key()?;
+    let vapid = vapid.map(|key| Vapid::new(&key, &config.outbound.vapid_contact)).transpose()?;
+    let push_key = vapid.as_ref().map(Vapid::public_key);
+    let deliverer = Arc::new(Deliverer {
+        pool: pool.clone(),
+        people: People::new(config.identity.user_grpc.clone(), signer),
+        keys: keys.clone(),
+        mailer: Mailer::new(&config.mail)?,
+        outbound: outbound.clone(),
+        vapid,
+        shop: config.mail.shop_name.clone(),
+        url: config.mail.public_url.to_string().trim_end_matches('/').to_owned(),
+        bounces: std::sync::Mutex::default(),
+    });
+    let (bell, relay) = (Bell::default(), Relay::new(pool.clone(), Arc::clone(&bus)));
+    let worker = Worker {
+        pool: pool.clone(),
+        deliverer,
+        room: config.outbound.deliveries,
+        bell: bell.clone(),
+        wake: relay.wake(),
+    };
+    let ready = pool.clone();
+    let health = Health::new(drain.clone())
+        .need("database", move || {
+            let pool = ready.clone();
+            async move { is_ready(&pool, all_migrations()).await }
+        })
+        .want("bus", relay.is_up());
+    let app = App {
+        pool: pool.clone(),
+        cursors: Cursors::new(
+            &flotilla_kit::Secret::new(keys.of(Purpose::Cursors).expose().to_vec()),
+            CURSOR,
+        ),
+        verifier,
+        keys,
+        guard: outbound.guard.clone(),
+        push_key,
+        bell: bell.clone(),
+    };
+    let subscription = consumers::subscription().map_err(Error::Subscription)?;
+    let consumer = run_consumer(bus, subscription, pool.clone(), bell.clone(), drain.clone());
+    let grpc = grpc::router(pool.clone(), bell, trust);
+    let relaying = drain.at_least(Phase::Ending);
+    Ok(Service {
+        http: flotilla_kit::http::layer::wrap(http::router(app), Limits::default(), Arc::clone(&metrics)),
+        grpc: Some(grpc),
+        health: Arc::new(health),
+        metrics,
+        announcement,
+        background: vec![
+            ("the consumer", Box::pin(consumer)),
+            ("the worker", Box::pin(worker.run(drain.clone()))),
+            ("the relay", Box::pin(relay.run(relaying))),
+            ("the sweeper", Box::pin(database::sweep(pool, drain))),
+        ],
+    })
+}
+
+/// Takes events until the end, also from a bus that comes and goes.
+async fn run_consumer(
+    bus: Arc<dyn flotilla_bus::Bus>,
+    subscription: Subscription,
+    pool: PgPool,
+    bell: Bell,
+    drain: Drain,
+) {
+    while drain.phase() < Phase::Ending {
+        match bus.subscribe(subscription.clone()).await {
+            Ok(deliveries) => {
+                let handle = |event| consumers::handle(pool.clone(), bell.clone(), event);
+                consume(deliveries, handle, drain.at_least(Phase::Ending)).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, source = ?std::error::Error::source(&error), "there are no events now");
+            }
+        }
+        tokio::select! {
+            () = drain.at_least(Phase::Ending) => {}
+            () = sleep(PAUSE) => {}
+        }
+    }
+}

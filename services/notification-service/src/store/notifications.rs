@@ -1,0 +1,194 @@
+//! Notifications.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use sqlx::{PgPool, PgTransaction, types::Json};
+use uuid::Uuid;
+
+use super::Error;
+use crate::domain::{category::Category, channel::Channel};
+
+/// A notification to be sent.
+#[derive(Clone, Debug)]
+pub struct New<'a> {
+    /// What makes it this one.
+    pub dedupe_key: &'a str,
+    /// Whom it is for. Nothing: for endpoints alone.
+    pub user: Option<Uuid>,
+    /// What it is told with.
+    pub template: &'a str,
+    /// What kind it is.
+    pub category: Category,
+    /// What it is about.
+    pub subject: &'a str,
+    /// The type of the event that it comes from, or what else it comes from.
+    pub kind: &'a str,
+    /// What the template fills in.
+    pub data: &'a Value,
+    /// The request that it comes from.
+    pub correlation_id: Option<&'a str>,
+    /// The trace that it is in.
+    pub traceparent: Option<&'a str>,
+    /// When its cause was.
+    pub time: Timestamp,
+}
+
+/// A notification as it is kept.
+#[derive(Clone, Debug)]
+pub struct Notification {
+    /// Which one it is.
+    pub id: Uuid,
+    /// Whom it is for.
+    pub user: Option<Uuid>,
+    /// What it is told with.
+    pub template: String,
+    /// What kind it is.
+    pub category: String,
+    /// What it is about.
+    pub subject: String,
+    /// What it comes from.
+    pub kind: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Where its deliveries are.
+    pub states: Vec<String>,
+}
+
+/// Queues a notification for these recipients, once. Gives its id, and whether it was queued now.
+pub async fn queue(
+    transaction: &mut PgTransaction<'_>,
+    new: &New<'_>,
+    recipients: &[(Channel, String)],
+) -> Result<(Uuid, bool), Error> {
+    let inserted = sqlx::query_scalar!(
+        "insert into notification.notifications
+             (id, dedupe_key, user_id, template, category, subject, kind, data, correlation_id, traceparent, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (dedupe_key) do nothing returning id",
+        Uuid::now_v7(),
+        new.dedupe_key,
+        new.user,
+        new.template,
+        new.category.as_str(),
+        new.subject,
+        new.kind,
+        Json(new.data) as _,
+        new.correlation_id,
+        new.traceparent,
+        new.time.to_sqlx() as jiff_sqlx::Timestamp,
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    let Some(id) = inserted else {
+        let known = sqlx::query_scalar!(
+            "select id from notification.notifications where dedupe_key = $1",
+            new.dedupe_key
+        );
+        let id = known.fetch_one(&mut **transaction).await?;
+        return Ok((id, false));
+    };
+    for (channel, recipient) in recipients {
+        sqlx::query!(
+            "insert into notification.deliveries (id, notification_id, channel, recipient) values ($1, $2, $3, $4)
+             on conflict (notification_id, channel, recipient) do nothing",
+            Uuid::now_v7(),
+            id,
+            channel.as_str(),
+            recipient,
+        )
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok((id, true))
+}
+
+/// Notifications, the newest first: of a user or of all, before one of them.
+pub async fn list(
+    pool: &PgPool,
+    user: Option<Uuid>,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Notification>, Error> {
+    let rows = sqlx::query!(
+        r#"select id, user_id, template, category, subject, kind, created_at as "created_at: jiff_sqlx::Timestamp",
+               array(select state from notification.deliveries where notification_id = notification.id) as "states!"
+           from notification.notifications notification
+           where ($1::uuid is null or user_id = $1) and ($2::uuid is null or id < $2)
+           order by id desc limit $3"#,
+        user,
+        before,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Notification {
+            id: row.id,
+            user: row.user_id,
+            template: row.template,
+            category: row.category,
+            subject: row.subject,
+            kind: row.kind,
+            created_at: row.created_at.to_jiff(),
+            states: row.states,
+        })
+        .collect())
+}
+
+/// A notification.
+pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Notification>, Error> {
+    let row = sqlx::query!(
+        r#"select id, user_id, template, category, subject, kind, created_at as "created_at: jiff_sqlx::Timestamp",
+               array(select state from notification.deliveries where notification_id = notification.id) as "states!"
+           from notification.notifications notification where id = $1"#,
+        id,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| Notification {
+        id: row.id,
+        user: row.user_id,
+        template: row.template,
+        category: row.category,
+        subject: row.subject,
+        kind: row.kind,
+        created_at: row.created_at.to_jiff(),
+        states: row.states,
+    }))
+}
+
+/// Forgets everything about somebody (GDPR, article 17).
+pub async fn erase(transaction: &mut PgTransaction<'_>, user: Uuid) -> Result<(), Error> {
+    sqlx::query!("delete from notification.notifications where user_id = $1", user)
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query!("delete from notification.preferences where user_id = $1", user)
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query!("delete from notification.push_subscriptions where user_id = $1", user)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Everything that is known of somebody, as objects with the tables that they are from (GDPR, article 15).
+pub async fn export(pool: &PgPool, user: Uuid) -> Result<Vec<(String, Value)>, Error> {
+    let rows = sqlx::query!(
+        r#"select 'notifications' as "source!", to_jsonb(notification) - 'dedupe_key' as "json!"
+               from notification.notifications notification where user_id = $1
+           union all
+           select 'deliveries', to_jsonb(delivery) from notification.deliveries delivery
+               join notification.notifications notification on notification.id = delivery.notification_id
+               where notification.user_id = $1
+           union all
+           select 'preferences', to_jsonb(preference) from notification.preferences preference where user_id = $1
+           union all
+           select 'push_subscriptions', to_jsonb(subscription) - 'auth' - 'p256dh'
+               from notification.push_subscriptions subscription where user_id = $1"#,
+        user,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.source, row.json)).collect())
+}

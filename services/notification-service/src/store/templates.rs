@@ -1,0 +1,67 @@
+//! Templates that people wrote.
+
+use sqlx::PgPool;
+
+use super::Error;
+use crate::{
+    domain::locale,
+    template::{self, Source},
+};
+
+/// The template to use for a reader: of the locales that fit, the first that there is; of that, the newest version.
+pub async fn best(pool: &PgPool, template: &str, wanted: &str) -> Result<Option<Source>, Error> {
+    for locale in locale::fallbacks(wanted) {
+        if let Some(source) = newest(pool, template, &locale).await? {
+            return Ok(Some(source));
+        }
+    }
+    Ok(None)
+}
+
+/// The newest version of a template in a locale: one that somebody wrote, or the one of the program.
+pub async fn newest(pool: &PgPool, template: &str, locale: &str) -> Result<Option<Source>, Error> {
+    let written = sqlx::query_as!(
+        Source,
+        "select version, locale, subject, text, html from notification.template_versions
+         where template = $1 and locale = $2 order by version desc limit 1",
+        template,
+        locale,
+    );
+    let written = written.fetch_optional(pool).await?;
+    Ok(written.or_else(|| template::source(template, locale)))
+}
+
+/// Writes a version, and says which it is. Two at once are two versions.
+pub async fn write(pool: &PgPool, template: &str, source: &Source, author: &str) -> Result<i32, Error> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('template/' || $1, 0))", template)
+        .execute(&mut *transaction)
+        .await?;
+    let version = sqlx::query_scalar!(
+        "insert into notification.template_versions (template, locale, version, subject, text, html, created_by)
+         select $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5, $6
+         from notification.template_versions where template = $1 and locale = $2
+         returning version",
+        template,
+        source.locale,
+        source.subject,
+        source.text,
+        source.html,
+        author,
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(version)
+}
+
+/// The versions that people wrote, the newest first.
+pub async fn versions(pool: &PgPool, template: &str) -> Result<Vec<Source>, Error> {
+    let all = sqlx::query_as!(
+        Source,
+        "select version, locale, subject, text, html from notification.template_versions
+         where template = $1 order by locale, version desc limit 1000",
+        template,
+    );
+    Ok(all.fetch_all(pool).await?)
+}

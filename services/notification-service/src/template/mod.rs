@@ -1,0 +1,10 @@
+//! Texts of notifications. A template has a subject, a text and HTML in some locales; those of the program (`templates/`) are
+//! version 0, and people may write later ones.
+
+mod embedded;
+mod render;
+
+pub use self::{
+    embedded::{LOCALES, NAMES, source},
+    render::{Context, Error, Part, Rendered, Source, check, render, sample},
+};

@@ -1,0 +1,123 @@
+//! Bad input gets a problem that says what to do, and never a failure of the service.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use uuid::Uuid;
+
+use super::world::World;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_input_is_a_problem_with_its_place() {
+    let world = World::start().await;
+    let (admin, ann) = (world.admin(), world.token(Uuid::now_v7(), &[]));
+    let key = [("idempotency-key", "k-1")];
+    let tag = [("if-match", "\"v0\"")];
+    let user = Uuid::now_v7().to_string();
+    let long = "a".repeat(70_000);
+    let notification = |template: &str, data: Value| {
+        json!({ "user_id": user, "template": template, "data": data }).to_string()
+    };
+    let version = |locale: &str, subject: &str, text: &str, html: &str| {
+        json!({ "locale": locale, "subject": subject, "text": text, "html": html }).to_string()
+    };
+    let none: &[(&str, &str)] = &[];
+    let preferences = |category: &str, channel: &str| {
+        json!({ "preferences": [{ "category": category, "channel": channel, "enabled": false }] }).to_string()
+    };
+    for (method, path, headers, body, status, place) in [
+        ("POST", "/v1/notifications", none, notification("newsletter", json!({})), 400, "Idempotency-Key"),
+        ("POST", "/v1/notifications", &key, notification("none", json!({})), 422, "#/template"),
+        ("POST", "/v1/notifications", &key, notification("password_reset", json!({})), 422, "#/template"),
+        ("POST", "/v1/notifications", &key, notification("newsletter", json!([])), 422, "#/data"),
+        (
+            "POST",
+            "/v1/notifications",
+            &key,
+            notification("newsletter", json!({ "text": long })),
+            422,
+            "#/data",
+        ),
+        ("POST", "/v1/notifications", &key, r#"{"user_id":7}"#.to_owned(), 422, "#/user_id"),
+        ("POST", "/v1/notifications", &key, r#"{"user_id":"#.to_owned(), 400, "#/user_id"),
+        ("POST", "/v1/notifications", &key, String::new(), 400, "#"),
+        ("GET", "/v1/notifications?limit=0", none, String::new(), 400, "limit"),
+        ("GET", "/v1/notifications?limit=-1", none, String::new(), 400, "limit"),
+        ("GET", "/v1/notifications?cursor=forged", none, String::new(), 400, "cursor"),
+        ("GET", "/v1/notifications?user=me", none, String::new(), 400, "user"),
+        ("GET", "/v1/notifications/1", none, String::new(), 400, "id"),
+        ("GET", "/v1/dead-letters?cursor=AAAA", none, String::new(), 400, "cursor"),
+        ("POST", "/v1/dead-letters/replay", none, r#"{"ids":["x"]}"#.to_owned(), 422, "#/ids/0"),
+        ("GET", "/v1/suppressions", none, String::new(), 400, ""),
+        ("PUT", "/v1/preferences", none, preferences("updates", "email"), 428, "If-Match"),
+        ("PUT", "/v1/preferences", &tag, preferences("security", "email"), 422, "#/preferences/0/enabled"),
+        ("PUT", "/v1/preferences", &tag, preferences("none", "email"), 422, "#/preferences/0/category"),
+        ("PUT", "/v1/preferences", &tag, preferences("updates", "fax"), 422, "#/preferences/0/channel"),
+        ("POST", "/v1/templates/welcome/versions", none, version("../etc", "a", "b", "c"), 422, "#/locale"),
+        ("POST", "/v1/templates/welcome/versions", none, version("en", "a\nb", "b", "c"), 422, "#/subject"),
+        (
+            "POST",
+            "/v1/templates/welcome/versions",
+            none,
+            version("en", "a", "{{ nothing }}", "c"),
+            422,
+            "#/text",
+        ),
+        ("POST", "/v1/templates/welcome/preview", none, version("en", "a", "b", "{% if %}"), 422, "#/html"),
+        ("POST", "/v1/templates/welcome/preview", none, version("en", "a", &long, "c"), 422, "#/text"),
+        ("POST", "/v1/templates/none/preview", none, version("en", "a", "b", "c"), 404, ""),
+        (
+            "POST",
+            "/v1/webhook-endpoints",
+            none,
+            r#"{"url":"https://example.com","types":[]}"#.to_owned(),
+            422,
+            "#/types",
+        ),
+        ("POST", "/v1/push-subscriptions", none, r#"{"endpoint":1}"#.to_owned(), 422, "#/endpoint"),
+        ("GET", "/v1/unsubscribe/forged", none, String::new(), 404, ""),
+        ("PATCH", "/v1/preferences", none, String::new(), 405, ""),
+        ("GET", "/v1/none", none, String::new(), 404, ""),
+    ] {
+        let answer = world.send(method, path, Some(&admin), headers, body.into()).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{method} {path}");
+        let problem = answer.json();
+        let error = &problem["errors"][0];
+        let found = ["pointer", "parameter", "header"].into_iter().find_map(|kind| error[kind].as_str());
+        assert_eq!(found.unwrap_or_default(), place, "{method} {path}: {problem}");
+    }
+    for path in ["/v1/dead-letters", "/v1/templates", "/v1/suppressions?address=a@b", "/v1/webhook-endpoints"]
+    {
+        assert_eq!(world.ask("GET", path, Some(&ann), &[], None).await.status, 403, "{path}");
+        assert_eq!(world.ask("GET", path, None, &[], None).await.status, 401, "{path}");
+        assert_eq!(world.ask("GET", path, Some("no.jwt.here"), &[], None).await.status, 401, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_too_large_or_half_is_refused() {
+    let world = World::start().await;
+    let admin = world.admin();
+    let head = format!(
+        "POST /v1/dead-letters/replay HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {admin}\r\ncontent-type: \
+         application/json\r\nconnection: close\r\n"
+    );
+    for (rest, status) in [
+        ("content-length: 10485760\r\n\r\n{".to_owned(), "413"),
+        ("content-length: 100\r\n\r\n{\"ids\":".to_owned(), "400"),
+    ] {
+        let mut stream = TcpStream::connect(world.http).await.unwrap();
+        stream.write_all(format!("{head}{rest}").as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+    let large = Bytes::from(vec![b' '; 2 * 1024 * 1024]);
+    let answer = world.send("POST", "/v1/dead-letters/replay", Some(&admin), &[], large).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (413, Some("body_too_large")));
+}
