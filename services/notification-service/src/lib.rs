@@ -13,6 +13,7 @@ mod grpc;
 pub mod http;
 pub mod keys;
 pub mod people;
+pub mod program;
 pub mod send;
 mod service;
 pub mod store;

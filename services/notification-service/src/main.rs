@@ -1,54 +1,9 @@
 //! The service as a program.
 
-use std::{sync::Arc, time::Duration};
-
-use anyhow::{Context, Result};
 use clap::Parser;
-use flotilla_bus::{Pattern, outbox, prepare};
-use flotilla_kit::{
-    database,
-    drain::{self, Announcement},
-    metrics::Metrics,
-    telemetry,
-};
-use flotilla_notification_service::{
-    NAME,
-    config::{Arguments, Command, Outbox},
-    migrate, service,
-};
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use flotilla_notification_service::{config::Arguments, program};
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let config = arguments.serve;
-    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
-    let metrics = Arc::new(Metrics::new(NAME, VERSION));
-    let traces = telemetry::start(&config.telemetry, NAME, VERSION, &metrics)?;
-    match arguments.command.unwrap_or(Command::Serve) {
-        Command::Migrate => {
-            migrate(&config.database).await?;
-            // The bus of Postgres has tables as well.
-            prepare(config.bus.url()?.expose()).await?;
-        }
-        Command::Outbox(Outbox::Replay { since, types }) => {
-            let types = Pattern::try_from(types.as_str()).context("--types")?;
-            let pool = database::pool(&config.database, NAME)?;
-            let replayed = outbox::replay(&pool, since, &[types]).await?;
-            tracing::info!(replayed, "events are published again");
-        }
-        Command::Serve => {
-            let stop = async {
-                if drain::stop().await.is_err() {
-                    tracing::error!("signals cannot be heard");
-                }
-            };
-            service(&config, metrics, Announcement::default())?.run(&config.listen, stop).await?;
-        }
-    }
-    if let Some(traces) = traces {
-        traces.flush(Duration::from_secs(2)).await;
-    }
-    Ok(())
+async fn main() -> anyhow::Result<()> {
+    program::run(Arguments::parse()).await
 }

@@ -11,6 +11,7 @@ pub mod domain;
 pub mod failpoint;
 pub mod grpc;
 pub mod http;
+pub mod program;
 pub mod psp;
 pub mod run;
 pub mod saga;

@@ -11,5 +11,6 @@ pub mod http;
 pub mod idempotency;
 pub mod journal;
 pub mod ledger;
+pub mod program;
 pub mod provider;
 pub mod webhook;

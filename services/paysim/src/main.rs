@@ -1,49 +1,9 @@
 //! The program.
 
-use std::sync::Arc;
-
-use anyhow::Context;
 use clap::Parser;
-use flotilla_kit::{
-    drain::{self, Announcement},
-    health::Health,
-    http::layer::{Limits, wrap},
-    metrics::Metrics,
-    serve::Service,
-    telemetry,
-};
-use flotilla_paysim::{config::Config, http, journal::Journal, provider::Provider, webhook::Webhooks};
+use flotilla_paysim::{config::Config, program};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
-    let metrics = Arc::new(Metrics::new("paysim", env!("CARGO_PKG_VERSION")));
-    let traces = telemetry::start(&config.telemetry, "paysim", env!("CARGO_PKG_VERSION"), &metrics)?;
-    let (secret, webhooks) = (config.secret_key()?, Webhooks::new(config.endpoint()?));
-    let provider = match &config.journal {
-        None => Provider::new(secret, webhooks),
-        Some(path) => {
-            let (journal, ledger, keys) = Journal::open(path)?;
-            Provider::with_journal(secret, webhooks, journal, ledger, keys)
-        }
-    };
-    let announcement = Announcement::default();
-    let service = Service {
-        http: wrap(http::router(provider), Limits::default(), Arc::clone(&metrics)),
-        grpc: None,
-        health: Arc::new(Health::new(announcement.hear())),
-        metrics,
-        announcement,
-        background: Vec::new(),
-    };
-    let stop = async {
-        if let Err(error) = drain::stop().await {
-            tracing::error!(%error, "signals cannot be heard");
-        }
-    };
-    service.run(&config.listen, stop).await.context("serving")?;
-    if let Some(traces) = traces {
-        traces.flush(std::time::Duration::from_secs(2)).await;
-    }
-    Ok(())
+    program::run(Config::parse()).await
 }

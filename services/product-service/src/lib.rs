@@ -5,7 +5,7 @@
 //! - `http`, `grpc`: what others ask
 //! - `events`: what others are told of
 //! - `background`: what runs beside requests
-//! - `service`, `app`, `config`: all of it together
+//! - `service`, `app`, `config`: all of it together; `program`: what its binary does
 
 pub mod app;
 pub mod background;
@@ -14,5 +14,6 @@ pub mod domain;
 pub mod events;
 pub mod grpc;
 pub mod http;
+pub mod program;
 pub mod service;
 pub mod store;

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod http;
 mod journal;
 mod mail;
+pub mod program;
 mod push;
 pub mod smtp;
 

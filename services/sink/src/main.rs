@@ -1,56 +1,9 @@
 //! The sink as a program.
 
-use std::{sync::Arc, time::Duration};
-
-use anyhow::Result;
 use clap::Parser;
-use flotilla_kit::{
-    drain::{self, Announcement},
-    health::Health,
-    http::layer::wrap,
-    metrics::Metrics,
-    serve::Service,
-    telemetry,
-};
-use flotilla_sink::{
-    Journal, Sink,
-    config::{Config, tls},
-    http, limits, smtp,
-};
-use tokio::net::TcpListener;
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use flotilla_sink::{config::Config, program};
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let config = Config::parse();
-    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
-    let metrics = Arc::new(Metrics::new("sink", VERSION));
-    let traces = telemetry::start(&config.telemetry, "sink", VERSION, &metrics)?;
-    let tls = match (&config.tls_certificate, &config.tls_key) {
-        (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
-        _ => None,
-    };
-    let journal = Journal::new(usize::try_from(config.keep)?, config.journal.as_deref())?;
-    let sink = Sink::new(journal, config.public_url.clone(), tls);
-    let announcement = Announcement::default();
-    let mail = TcpListener::bind(config.smtp).await?;
-    let service = Service {
-        http: wrap(http::router(Arc::clone(&sink)), limits(), Arc::clone(&metrics)),
-        grpc: None,
-        health: Arc::new(Health::new(announcement.hear())),
-        metrics,
-        background: vec![("the SMTP server", Box::pin(smtp::serve(mail, sink, announcement.hear())))],
-        announcement,
-    };
-    let stop = async {
-        if drain::stop().await.is_err() {
-            tracing::error!("signals cannot be heard");
-        }
-    };
-    service.run(&config.listen, stop).await?;
-    if let Some(traces) = traces {
-        traces.flush(Duration::from_secs(2)).await;
-    }
-    Ok(())
+async fn main() -> anyhow::Result<()> {
+    program::run(Config::parse()).await
 }

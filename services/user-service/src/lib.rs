@@ -7,7 +7,7 @@
 //! - `guard`, `mailing`: passwords that somebody sends, and mails that somebody asks for
 //! - `events`, `consumers`: what others are told, and what is heard of them
 //! - `keys`, `exporting`: what runs beside requests
-//! - `service`, `app`, `config`: all of it together
+//! - `service`, `app`, `config`: all of it together; `program`: what its binary does
 
 pub mod app;
 pub mod config;
@@ -22,5 +22,6 @@ pub mod guard;
 pub mod http;
 pub mod keys;
 pub mod mailing;
+pub mod program;
 pub mod service;
 pub mod store;

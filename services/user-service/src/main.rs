@@ -1,73 +1,9 @@
 //! The program: see `flotilla-user-service --help`.
 
-use std::{sync::Arc, time::Duration};
-
-use anyhow::{Context, Result};
 use clap::Parser;
-use flotilla_bus::{Pattern, connect, outbox, prepare};
-use flotilla_kit::{database, drain, metrics::Metrics, telemetry};
-use flotilla_user_service::{
-    app::NAME,
-    config::{Arguments, Command, Outbox, Serve},
-    grant::grant,
-    service, store,
-};
-
-/// How long one may wait for others who migrate.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// How long the last traces may take.
-const FLUSH: Duration = Duration::from_secs(3);
+use flotilla_user_service::{config::Arguments, program};
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let Arguments { command, serve } = Arguments::parse();
-    let metrics = Arc::new(Metrics::new(NAME, env!("CARGO_PKG_VERSION")));
-    let traces = telemetry::start(&serve.telemetry, NAME, env!("CARGO_PKG_VERSION"), &metrics)?;
-    let result = match command.unwrap_or(Command::Serve) {
-        Command::Serve => run(serve, metrics).await,
-        Command::Migrate => migrate(&serve).await,
-        Command::Grant { email, role } => {
-            let pool = database::pool(&serve.database, NAME)?;
-            grant(&pool, &email, role).await.map_err(Into::into)
-        }
-        Command::Outbox(Outbox::Replay { since, types }) => replay(&serve, since, &types).await,
-    };
-    if let Some(traces) = traces {
-        traces.flush(FLUSH).await;
-    }
-    result
-}
-
-async fn run(config: Serve, metrics: Arc<Metrics>) -> Result<()> {
-    let pool = database::pool(&config.database, NAME)?;
-    let bus = connect(config.bus.url()?.expose())?;
-    let listen = config.listen.clone();
-    let service = service::assemble(config, pool, bus, metrics)?;
-    service
-        .run(&listen, async {
-            if let Err(error) = drain::stop().await {
-                tracing::error!(%error, "signals cannot be heard");
-            }
-        })
-        .await?;
-    Ok(())
-}
-
-async fn migrate(config: &Serve) -> Result<()> {
-    database::migrate(&config.database.url()?, store::all_migrations(), PATIENCE).await?;
-    if let Ok(bus) = config.bus.url() {
-        prepare(bus.expose()).await?;
-    }
-    tracing::info!("the database is where this version needs it");
-    Ok(())
-}
-
-async fn replay(config: &Serve, since: jiff::Timestamp, types: &[String]) -> Result<()> {
-    let patterns =
-        types.iter().map(|text| Pattern::try_from(text.as_str())).collect::<Result<Vec<_>, _>>()?;
-    let pool = database::pool(&config.database, NAME)?;
-    let replayed = outbox::replay(&pool, since, &patterns).await.context("events cannot be replayed")?;
-    tracing::info!(replayed, "events are published again");
-    Ok(())
+async fn main() -> anyhow::Result<()> {
+    program::run(Arguments::parse()).await
 }

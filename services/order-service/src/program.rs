@@ -1,0 +1,45 @@
+//! The program, as a function: its binary is no more than this, and `shop` has it as well.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use flotilla_kit::{drain, metrics::Metrics, telemetry};
+
+use crate::{
+    config::{Arguments, Command, Outbox, Serve},
+    failpoint::Failpoints,
+    run as parts,
+};
+
+/// How long traces may take to be sent at the end.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Does what it is told on the command line.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let config = arguments.serve;
+    let metrics = Arc::new(Metrics::new(parts::NAME, env!("CARGO_PKG_VERSION")));
+    let traces = telemetry::start(&config.telemetry, parts::NAME, env!("CARGO_PKG_VERSION"), &metrics)?;
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&config, metrics).await?,
+        Command::Migrate => parts::migrate(&config).await?,
+        Command::Outbox(Outbox::Replay { since, types }) => {
+            let count = parts::replay(&config, since, &types).await?;
+            tracing::info!(count, "events are published again");
+        }
+    }
+    if let Some(traces) = traces {
+        traces.flush(FLUSH).await;
+    }
+    Ok(())
+}
+
+async fn serve(config: &Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
+    let failpoints = config.failpoint.clone().map(Failpoints::deadly).unwrap_or_default();
+    let (service, _) = parts::service(config, metrics, failpoints).await?;
+    let stop = async {
+        if let Err(error) = drain::stop().await {
+            tracing::error!(%error, "signals cannot be heard");
+        }
+    };
+    service.run(&config.listen, stop).await.context("serving")
+}
