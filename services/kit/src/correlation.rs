@@ -52,6 +52,11 @@ impl CorrelationId {
         CURRENT.scope(self, future)
     }
 
+    /// Has something run with this one that does not wait.
+    pub fn enter<T>(&self, what: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self.clone(), what)
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -106,6 +111,7 @@ mod tests {
         assert_eq!(CorrelationId::current(), None);
         let id = CorrelationId::new();
         let seen = id.clone().scope(async { CorrelationId::current() }).await;
-        assert_eq!(seen, Some(id));
+        assert_eq!(seen.as_ref(), Some(&id));
+        assert_eq!(id.enter(CorrelationId::current), seen);
     }
 }

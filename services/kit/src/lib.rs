@@ -3,6 +3,7 @@
 //! - `config`: flags with environment variables, and secrets from files; [`Secret`] never shows itself
 //! - `telemetry`, `trace`, `metrics`, `correlation`: JSON logs, OTLP, Prometheus, and what ties them together
 //! - `admin`, `health`, `drain`, `serve`: the servers of a service, from start to a quiet end
+//! - `grpc`: what is around each call, who makes it, health and reflection; calls to other services
 //! - `http`: problem+json, extractors, cursors, ETags, idempotency, deprecation
 //! - `auth`: who asks, from outside (JWT) and from other services (internal identity)
 //! - `database`: the pool, and migrations under a lock
@@ -13,6 +14,7 @@ pub mod config;
 pub mod correlation;
 pub mod database;
 pub mod drain;
+pub mod grpc;
 pub mod health;
 pub mod http;
 pub mod metrics;

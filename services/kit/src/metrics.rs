@@ -1,7 +1,7 @@
 //! Prometheus metrics that every service has. Labels are routes and fixed words, never anything that a client sends.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -37,6 +37,17 @@ struct RouteLabels {
     route: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallLabels {
+    method: String,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct MethodLabels {
+    method: String,
+}
+
 #[derive(Clone, Debug)]
 struct Seconds;
 
@@ -52,8 +63,9 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     requests: Family<RequestLabels, Counter>,
     seconds: Family<RouteLabels, Histogram, Seconds>,
-    /// Requests that run.
-    pub running: Gauge,
+    calls: Family<CallLabels, Counter>,
+    call_seconds: Family<MethodLabels, Histogram, Seconds>,
+    running: Gauge,
     /// Spans that a collector has taken.
     pub sent_spans: Counter,
     /// Spans that could not be sent.
@@ -67,6 +79,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix_and_labels(PREFIX, labels);
         let requests = Family::<RequestLabels, Counter>::default();
         let seconds = Family::new_with_constructor(Seconds);
+        let calls = Family::<CallLabels, Counter>::default();
+        let call_seconds = Family::new_with_constructor(Seconds);
         let (running, sent_spans, lost_spans) = (Gauge::default(), Counter::default(), Counter::default());
         registry.register("requests", "Requests, by route and status", requests.clone());
         registry.register(
@@ -74,7 +88,13 @@ impl Metrics {
             "Time from a request's head to the head of its answer",
             seconds.clone(),
         );
-        registry.register("running_requests", "Requests that run", running.clone());
+        registry.register("calls", "Calls by gRPC, by method and status", calls.clone());
+        registry.register(
+            "call_duration_seconds",
+            "Time from a call's head to the end of its answer",
+            call_seconds.clone(),
+        );
+        registry.register("running_requests", "Requests and calls that run", running.clone());
         registry.register("sent_spans", "Spans of traces that a collector has taken", sent_spans.clone());
         registry.register(
             "lost_spans",
@@ -82,7 +102,8 @@ impl Metrics {
             lost_spans.clone(),
         );
         registry.register("build", "The version", Info::new([("version", version)]));
-        Self { registry: Mutex::new(registry), requests, seconds, running, sent_spans, lost_spans }
+        let registry = Mutex::new(registry);
+        Self { registry, requests, seconds, calls, call_seconds, running, sent_spans, lost_spans }
     }
 
     /// Adds what only this service measures.
@@ -109,6 +130,30 @@ impl Metrics {
         self.requests.get_or_create(&RequestLabels { method, route: route.clone(), code }).inc();
         self.seconds.get_or_create(&RouteLabels { method, route }).observe(time.as_secs_f64());
     }
+
+    /// A call by gRPC has come to its end. `code` is the name of its status.
+    pub(crate) fn called(&self, method: &str, code: &'static str, time: Duration) {
+        let method = method.to_owned();
+        self.calls.get_or_create(&CallLabels { method: method.clone(), code }).inc();
+        self.call_seconds.get_or_create(&MethodLabels { method }).observe(time.as_secs_f64());
+    }
+}
+
+/// A request or a call that runs, until this goes: also when nobody waits for its answer any more.
+#[derive(Debug)]
+pub(crate) struct Running(Arc<Metrics>);
+
+impl Running {
+    pub(crate) fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.running.inc();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.dec();
+    }
 }
 
 #[cfg(test)]
@@ -119,11 +164,18 @@ mod tests {
     fn what_is_measured_is_in_the_text() {
         let metrics = Metrics::new("order-service", "1.2.3");
         metrics.answered("GET", "/v1/orders/{id}", 200, Duration::from_millis(3));
+        metrics.called("/shop.order.v1.Orders/GetOrder", "NOT_FOUND", Duration::from_millis(3));
+        let metrics = Arc::new(metrics);
+        let _running = Running::new(&metrics);
+        drop(Running::new(&metrics));
         metrics.register("refusals", "Things refused", Counter::<u64>::default());
         let text = metrics.encode().unwrap();
         for line in [
             r#"flotilla_shop_requests_total{service="order-service",method="GET",route="/v1/orders/{id}",code="200"} 1"#,
             r#"flotilla_shop_request_duration_seconds_bucket{service="order-service",le="0.005",method="GET",route="/v1/orders/{id}"} 1"#,
+            r#"flotilla_shop_calls_total{service="order-service",method="/shop.order.v1.Orders/GetOrder",code="NOT_FOUND"} 1"#,
+            r#"flotilla_shop_call_duration_seconds_count{service="order-service",method="/shop.order.v1.Orders/GetOrder"} 1"#,
+            r#"flotilla_shop_running_requests{service="order-service"} 1"#,
             r#"flotilla_shop_build_info{service="order-service",version="1.2.3"} 1"#,
             r#"flotilla_shop_refusals_total{service="order-service"} 0"#,
         ] {

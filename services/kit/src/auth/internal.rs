@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{HeaderName, request::Parts},
+    http::{HeaderName, header::InvalidHeaderValue, request::Parts},
 };
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::JwkSet};
@@ -45,6 +45,9 @@ pub enum NoIdentity {
     /// Nothing can be signed.
     #[error("an identity cannot be signed")]
     Sign(#[source] jsonwebtoken::errors::Error),
+    /// What was signed cannot be sent.
+    #[error("an identity is no value of a header")]
+    Header(#[from] InvalidHeaderValue),
 }
 
 /// For whom a service asks.

@@ -26,7 +26,7 @@ use tracing::Instrument;
 use super::Problem;
 use crate::{
     correlation::{self, CorrelationId},
-    metrics::Metrics,
+    metrics::{Metrics, Running},
     trace,
 };
 
@@ -85,8 +85,7 @@ async fn around(State(around): State<Around>, request: Request, next: Next) -> R
         http.response.status_code = tracing::field::Empty,
     );
     trace::continue_from(&span, request.headers());
-    around.metrics.running.inc();
-    let _running = scopeguard(Arc::clone(&around.metrics));
+    let _running = Running::new(&around.metrics);
     let answer = answer(around.limits, request, next);
     let mut response = id.clone().scope(answer.instrument(span.clone())).await;
     let (status, time) = (response.status().as_u16(), began.elapsed());
@@ -99,19 +98,8 @@ async fn around(State(around): State<Around>, request: Request, next: Next) -> R
 }
 
 /// A time for a line. Microseconds are fine enough, and write short numbers.
-fn milliseconds(time: Duration) -> f64 {
+pub(crate) fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1_000_000.0).round() / 1_000.0
-}
-
-/// Counts a request out, also one whose client has gone.
-fn scopeguard(metrics: Arc<Metrics>) -> impl Drop {
-    struct Running(Arc<Metrics>);
-    impl Drop for Running {
-        fn drop(&mut self) {
-            self.0.running.dec();
-        }
-    }
-    Running(metrics)
 }
 
 async fn answer(limits: Limits, request: Request, next: Next) -> Response {
