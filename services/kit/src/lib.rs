@@ -5,6 +5,7 @@
 //! - `admin`, `health`, `drain`, `serve`: the servers of a service, from start to a quiet end
 //! - `grpc`: what is around each call, who makes it, health and reflection; calls to other services
 //! - `http`: problem+json, extractors, cursors, ETags, idempotency, deprecation
+//! - `graphql`: limits, errors and the identity of whoever asks, for a subgraph
 //! - `auth`: who asks, from outside (JWT) and from other services (internal identity)
 //! - `database`: the pool, and migrations under a lock
 
@@ -14,6 +15,7 @@ pub mod config;
 pub mod correlation;
 pub mod database;
 pub mod drain;
+pub mod graphql;
 pub mod grpc;
 pub mod health;
 pub mod http;

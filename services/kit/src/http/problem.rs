@@ -137,6 +137,16 @@ impl Problem {
     pub fn code(&self) -> &'static str {
         self.0.code
     }
+
+    /// What to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The places that are wrong, each with what is.
+    pub(crate) fn errors(&self) -> &[impl Serialize + use<>] {
+        &self.0.errors
+    }
 }
 
 /// RFC 6901, section 6.
