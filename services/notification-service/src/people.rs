@@ -1,18 +1,14 @@
 //! Where people are reached, and the secrets of their mails: of user-service, by gRPC.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, time::Duration};
 
 use flotilla_kit::{
-    auth::{HEADER, NoIdentity, Signer, Subject},
-    correlation::{self, CorrelationId},
+    auth::{NoIdentity, Signer, Subject},
+    grpc,
 };
 use flotilla_proto::user::{GetContactRequest, RedeemReferenceRequest, users_client::UsersClient};
-use http::{HeaderName, Uri};
-use tonic::{
-    Code, Request, Status,
-    metadata::{AsciiMetadataKey, MetadataValue},
-    transport::{Channel, Endpoint},
-};
+use http::Uri;
+use tonic::{Code, Request, Status, transport::Channel};
 use uuid::Uuid;
 
 /// How long an answer may take.
@@ -77,8 +73,7 @@ pub struct People {
 impl People {
     /// At an address. It is connected to when somebody is asked for.
     pub fn new(address: Uri, signer: Signer) -> Self {
-        let channel = Endpoint::from(address).connect_timeout(PATIENCE).timeout(PATIENCE).connect_lazy();
-        Self { users: UsersClient::new(channel), signer }
+        Self { users: UsersClient::new(grpc::channel(address)), signer }
     }
 
     /// Where somebody is reached.
@@ -97,24 +92,8 @@ impl People {
     }
 
     fn request<T>(&self, message: T) -> Result<Request<T>, Error> {
-        let identity = self.signer.sign(AUDIENCE, &Subject::default())?;
-        let mut request = Request::new(message);
-        let mut set = |name: &HeaderName, value: &str| {
-            let name = AsciiMetadataKey::from_str(name.as_str()).map_err(|error| internal(&error))?;
-            let value = MetadataValue::try_from(value).map_err(|error| internal(&error))?;
-            request.metadata_mut().insert(name, value);
-            Ok::<_, Error>(())
-        };
-        set(&HEADER, identity.expose())?;
-        if let Some(id) = CorrelationId::current() {
-            set(&correlation::HEADER, id.as_str())?;
-        }
-        Ok(request)
+        Ok(grpc::request(message, &self.signer, AUDIENCE, &Subject::default(), PATIENCE)?)
     }
-}
-
-fn internal(error: &dyn std::error::Error) -> Error {
-    Error::Unavailable(Status::internal(error.to_string()))
 }
 
 fn refused(status: Status) -> Error {

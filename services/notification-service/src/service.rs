@@ -72,6 +72,9 @@ pub enum Error {
     /// Nothing can be pushed.
     #[error(transparent)]
     Push(#[from] push::Error),
+    /// There is no gRPC API.
+    #[error(transparent)]
+    Grpc(#[from] flotilla_kit::grpc::Unable),
     /// It does not know what to want of the bus.
     #[error("there is no subscription")]
     Subscription(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -150,7 +153,7 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
     };
     let subscription = consumers::subscription().map_err(Error::Subscription)?;
     let consumer = run_consumer(bus, subscription, pool.clone(), bell.clone(), drain.clone());
-    let grpc = grpc::router(pool.clone(), bell, trust);
+    let grpc = grpc::router(pool.clone(), bell, trust, &drain, Arc::clone(&metrics))?;
     let relaying = drain.at_least(Phase::Ending);
     Ok(Service {
         http: flotilla_kit::http::layer::wrap(http::router(app), Limits::default(), Arc::clone(&metrics)),

@@ -60,7 +60,7 @@ pub enum Error {
     Identity(#[from] NoIdentity),
     /// There is no gRPC API.
     #[error(transparent)]
-    Grpc(#[from] grpc::NoReflection),
+    Grpc(#[from] flotilla_kit::grpc::Unable),
     /// It cannot subscribe.
     #[error(transparent)]
     Consumers(#[from] consumers::Error),
@@ -128,7 +128,7 @@ pub async fn service(
     let subscription = consumers::subscription()?;
     let service = Service {
         http: http::router(app.clone(), Arc::clone(&metrics)),
-        grpc: Some(grpc::router(app.clone()).await?),
+        grpc: Some(grpc::router(app.clone(), Arc::clone(&metrics))?),
         health: Arc::new(health),
         metrics,
         announcement,

@@ -4,17 +4,12 @@ use std::time::Duration;
 
 use flotilla_kit::{
     auth::{Signer, Subject},
-    correlation::CorrelationId,
-    trace,
+    grpc,
 };
 use flotilla_proto::product::{
     Line, QuoteRequest, QuoteResponse, ReservationRef, ReserveRequest, products_client::ProductsClient,
 };
-use tonic::{
-    Code, Request, Status,
-    metadata::{AsciiMetadataKey, AsciiMetadataValue},
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Request, Status, transport::Channel};
 use uuid::Uuid;
 
 /// Who is asked.
@@ -62,9 +57,7 @@ pub struct Stock {
 impl Stock {
     /// At an address. It is connected to when it is asked.
     pub fn new(address: &axum::http::Uri, signer: Signer) -> Self {
-        let endpoint =
-            Endpoint::from(address.clone()).connect_timeout(Duration::from_secs(1)).tcp_nodelay(true);
-        Self { client: ProductsClient::new(endpoint.connect_lazy()), signer }
+        Self { client: ProductsClient::new(grpc::channel(address.clone())), signer }
     }
 
     /// What lines cost now.
@@ -98,35 +91,7 @@ impl Stock {
     }
 
     fn request<T>(&self, message: T) -> Result<Request<T>, Error> {
-        let unsigned = |error: &dyn std::fmt::Display| Error::Unavailable(error.to_string());
-        let identity = self.signer.sign(AUDIENCE, &Subject::default()).map_err(|error| unsigned(&error))?;
-        let identity = AsciiMetadataValue::try_from(identity.expose()).map_err(|error| unsigned(&error))?;
-        let mut request = Request::new(message);
-        request.set_timeout(PATIENCE);
-        let metadata = request.metadata_mut();
-        metadata.insert(AsciiMetadataKey::from_static(HEADER_NAME), identity);
-        let id = CorrelationId::current().map(|id| id.to_string());
-        for (name, value) in [(CORRELATION_NAME, id), ("traceparent", trace::traceparent())] {
-            if let Some(value) = value.and_then(|value| AsciiMetadataValue::try_from(value).ok()) {
-                metadata.insert(AsciiMetadataKey::from_static(name), value);
-            }
-        }
-        Ok(request)
-    }
-}
-
-/// The kit's names, as gRPC wants them.
-const HEADER_NAME: &str = "x-internal-identity";
-const CORRELATION_NAME: &str = "x-correlation-id";
-
-#[cfg(test)]
-mod tests {
-    use flotilla_kit::{auth::HEADER, correlation};
-
-    use super::*;
-
-    #[test]
-    fn the_names_are_those_of_the_kit() {
-        assert_eq!((HEADER.as_str(), correlation::HEADER.as_str()), (HEADER_NAME, CORRELATION_NAME));
+        grpc::request(message, &self.signer, AUDIENCE, &Subject::default(), PATIENCE)
+            .map_err(|error| Error::Unavailable(error.to_string()))
     }
 }

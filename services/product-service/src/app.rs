@@ -30,9 +30,9 @@ pub enum Invalid {
     /// Keys of services are none.
     #[error("SHOP_SERVICE_KEYS")]
     Identity(#[from] NoIdentity),
-    /// What the gRPC API is cannot be told.
-    #[error("the gRPC API cannot be described")]
-    Reflection(#[from] tonic_reflection::server::Error),
+    /// There is no gRPC API.
+    #[error(transparent)]
+    Grpc(#[from] flotilla_kit::grpc::Unable),
     /// The address of keys is none.
     #[error("SHOP_JWKS_URL")]
     Keys(#[from] NoKeys),

@@ -49,7 +49,7 @@ pub fn assemble(
     tracing::debug!(service = NAME, "put together");
     Ok(Service {
         http: wrap(http::router(app.clone()), limits, Arc::clone(&metrics)),
-        grpc: Some(grpc::router(app.clone(), announcement.hear())?),
+        grpc: Some(grpc::router(app.clone(), &announcement.hear(), Arc::clone(&metrics))?),
         health: Arc::new(health),
         metrics,
         background: vec![

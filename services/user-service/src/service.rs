@@ -34,7 +34,7 @@ pub enum Unable {
     Config(#[from] Invalid),
     /// There is no gRPC API.
     #[error(transparent)]
-    Grpc(#[from] grpc::NoReflection),
+    Grpc(#[from] flotilla_kit::grpc::Unable),
     /// It cannot hear of others.
     #[error(transparent)]
     Consumer(#[from] consumers::Invalid),
@@ -69,7 +69,7 @@ pub fn assemble(
     let hear = || announcement.hear();
     Ok(Service {
         http: wrap(http::router(app.clone()), limits, Arc::clone(&metrics)),
-        grpc: Some(grpc::router(app.clone(), hear())?),
+        grpc: Some(grpc::router(app.clone(), &hear(), Arc::clone(&metrics))?),
         health: Arc::new(health),
         metrics,
         background: vec![

@@ -40,10 +40,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::service::{Seen, Service};
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The name of the service, for those who call it.
-pub const NAME: &str = "notification-service";
+pub(crate) const NAME: &str = "notification-service";
 
 /// What is written by all tests of this program.
 #[derive(Clone, Default)]
@@ -84,12 +84,12 @@ fn written() -> &'static (Written, Spans) {
 }
 
 /// All lines of the log.
-pub fn log() -> String {
+pub(crate) fn log() -> String {
     String::from_utf8(written().0.0.lock().unwrap().clone()).unwrap()
 }
 
 /// All that has been recorded and was not looked at.
-pub fn spans() -> String {
+pub(crate) fn spans() -> String {
     let mut spans = written().1.lock().unwrap();
     let mut text = String::new();
     while let Ok(message) = spans.try_recv() {
@@ -98,25 +98,25 @@ pub fn spans() -> String {
     text
 }
 
-pub struct Server {
-    pub address: SocketAddr,
-    pub metrics: Arc<Metrics>,
-    pub announcement: Announcement,
-    pub seen: Arc<Seen>,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) announcement: Announcement,
+    pub(crate) seen: Arc<Seen>,
     /// Somebody that it trusts.
-    pub signer: Signer,
-    pub channel: Channel,
+    pub(crate) signer: Signer,
+    pub(crate) channel: Channel,
 }
 
 /// A service's key, and what others know of it.
-pub fn signer(service: &str) -> (Signer, serde_json::Value) {
+pub(crate) fn signer(service: &str) -> (Signer, serde_json::Value) {
     let pair = KeyPair::generate_for(&PKCS_ED25519).unwrap();
     let x = BASE64_URL_SAFE_NO_PAD.encode(pair.der_bytes());
     let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "kid": format!("{service}/1"), "x": x });
     (Signer::new(service, "1", &Secret::new(pair.serialize_pem())).unwrap(), jwk)
 }
 
-pub async fn start() -> Server {
+pub(crate) async fn start() -> Server {
     written();
     let (signer, jwk) = signer("order-service");
     let trust = Trust::new(NAME, &json!({ "keys": [jwk] }).to_string()).unwrap();
@@ -139,18 +139,18 @@ pub async fn start() -> Server {
 }
 
 impl Server {
-    pub fn client(&self) -> NotificationsClient<Channel> {
+    pub(crate) fn client(&self) -> NotificationsClient<Channel> {
         NotificationsClient::new(self.channel.clone())
     }
 
     /// A request of somebody who is trusted.
-    pub fn request<T>(&self, message: T) -> Request<T> {
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
         let subject = Subject { user: Some("ann".to_owned()), ..Subject::default() };
         grpc::request(message, &self.signer, NAME, &subject, PATIENCE).unwrap()
     }
 
     /// What a method says to somebody who waits for as long as it takes, whatever is said of that.
-    pub async fn raw(&self, method: &str, message: &impl Message, timeout: &str) -> Code {
+    pub(crate) async fn raw(&self, method: &str, message: &impl Message, timeout: &str) -> Code {
         let mut body = vec![0];
         body.extend(u32::try_from(message.encoded_len()).unwrap().to_be_bytes());
         message.encode(&mut body).unwrap();
@@ -168,7 +168,7 @@ impl Server {
     }
 
     /// Waits until the metrics have a line.
-    pub async fn measured(&self, line: &str) {
+    pub(crate) async fn measured(&self, line: &str) {
         let has = async {
             while !self.metrics.encode().unwrap().lines().any(|known| known == line) {
                 sleep(Duration::from_millis(5)).await;
@@ -179,7 +179,7 @@ impl Server {
     }
 
     /// Waits until so many calls of a method have ended with a status.
-    pub async fn called(&self, method: &str, code: &str, times: u32) {
+    pub(crate) async fn called(&self, method: &str, code: &str, times: u32) {
         let method = match method {
             "unknown" => method.to_owned(),
             method => format!("/shop.notification.v1.Notifications/{method}"),
@@ -190,6 +190,6 @@ impl Server {
 }
 
 /// Asks for what a template stands for.
-pub fn send(template: &str) -> SendRequest {
+pub(crate) fn send(template: &str) -> SendRequest {
     SendRequest { template: template.to_owned(), ..SendRequest::default() }
 }

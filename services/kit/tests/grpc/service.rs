@@ -22,13 +22,13 @@ use tonic::{Request, Response, Status};
 
 /// Calls that have come to a handler, and those that have left it before they were done.
 #[derive(Debug, Default)]
-pub struct Seen {
-    pub begun: AtomicU32,
-    pub dropped: AtomicU32,
+pub(crate) struct Seen {
+    pub(crate) begun: AtomicU32,
+    pub(crate) dropped: AtomicU32,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Service(pub Arc<Seen>);
+pub(crate) struct Service(pub(crate) Arc<Seen>);
 
 /// Counts a handler that is dropped before its end.
 struct Unfinished(Arc<Seen>);

@@ -1,11 +1,14 @@
 //! The gRPC API, for other services.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use axum::Router;
 use flotilla_kit::{
-    auth::{HEADER, Identity, Trust},
-    correlation::{self, CorrelationId},
+    auth::Trust,
+    correlation::CorrelationId,
+    drain::Drain,
+    grpc::{self, Unable},
+    metrics::Metrics,
 };
 use flotilla_proto::{
     DESCRIPTORS,
@@ -19,7 +22,7 @@ use jiff::Timestamp;
 use prost_types::Timestamp as ProtoTimestamp;
 use serde_json::Value;
 use sqlx::PgPool;
-use tonic::{Request, Response, Status, service::Routes};
+use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
@@ -48,34 +51,17 @@ const EXPORTER: &str = "user-service";
 struct Service {
     pool: PgPool,
     bell: Bell,
+}
+
+/// All of it, with health and reflection.
+pub(crate) fn router(
+    pool: PgPool,
+    bell: Bell,
     trust: Trust,
-}
-
-/// The routes, with health and reflection.
-pub(crate) fn router(pool: PgPool, bell: Bell, trust: Trust) -> Router {
-    let (reporter, health) = tonic_health::server::health_reporter();
-    tokio::spawn(async move {
-        reporter.set_serving::<NotificationsServer<Service>>().await;
-    });
-    let mut routes = Routes::new(NotificationsServer::new(Service { pool, bell, trust })).add_service(health);
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1();
-    match reflection {
-        Ok(reflection) => routes = routes.add_service(reflection),
-        Err(error) => tracing::error!(%error, "there is no reflection"),
-    }
-    routes.into_axum_router()
-}
-
-impl Service {
-    /// Who asks.
-    fn caller<T>(&self, request: &Request<T>) -> Result<Identity, Status> {
-        let token = request.metadata().get(HEADER.as_str()).and_then(|token| token.to_str().ok());
-        let token = token.ok_or_else(|| Status::unauthenticated(format!("send {HEADER}")))?;
-        self.trust.verify(token).map_err(|refused| Status::unauthenticated(refused.to_string()))
-    }
+    drain: &Drain,
+    metrics: Arc<Metrics>,
+) -> Result<Router, Unable> {
+    grpc::router(NotificationsServer::new(Service { pool, bell }), DESCRIPTORS, trust, drain, metrics)
 }
 
 fn failed(error: Error) -> Status {
@@ -112,9 +98,8 @@ fn view(of: notifications::Notification) -> Notification {
 #[tonic::async_trait]
 impl Notifications for Service {
     async fn send(&self, request: Request<SendRequest>) -> Result<Response<Notification>, Status> {
-        let caller = self.caller(&request)?;
-        let sent = request.metadata().get(correlation::HEADER.as_str()).and_then(|id| id.to_str().ok());
-        let correlation = sent.and_then(CorrelationId::parse);
+        let caller = grpc::caller(&request)?;
+        let correlation = CorrelationId::current();
         let message = request.into_inner();
         let user = id("user_id", &message.user_id)?;
         if !(1..=MAX_KEY).contains(&message.key.len()) {
@@ -156,7 +141,6 @@ impl Notifications for Service {
     }
 
     async fn get_status(&self, request: Request<GetStatusRequest>) -> Result<Response<Notification>, Status> {
-        self.caller(&request)?;
         let id = id("id", &request.get_ref().id)?;
         let known = notifications::get(&self.pool, id).await.map_err(failed)?;
         known
@@ -170,9 +154,7 @@ impl Notifications for Service {
         &self,
         request: Request<ExportUserDataRequest>,
     ) -> Result<Response<Self::ExportUserDataStream>, Status> {
-        if self.caller(&request)?.service != EXPORTER {
-            return Err(Status::permission_denied("only user-service exports what is known of somebody"));
-        }
+        grpc::only(&request, EXPORTER)?;
         let user = id("user_id", &request.get_ref().user_id)?;
         let known = notifications::export(&self.pool, user).await.map_err(failed)?;
         let records = known.into_iter().map(|(table, json)| {

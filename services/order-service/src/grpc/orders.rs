@@ -1,9 +1,6 @@
 //! `shop.order.v1.Orders`. Who asks is another service; when it asks for somebody, it sees what they may see.
 
-use flotilla_kit::{
-    auth::{HEADER, Identity},
-    http::Problem,
-};
+use flotilla_kit::{auth::Identity, grpc, http::Problem};
 use flotilla_proto::order::{
     ExportUserDataRequest, ExportedRecord, GetOrderRequest, ListOrdersByUserRequest,
     ListOrdersByUserResponse, Order, OrderLine, orders_server::Orders as Interface,
@@ -37,12 +34,6 @@ pub(super) struct Orders {
 impl Orders {
     pub(super) fn new(app: App) -> Self {
         Self { app }
-    }
-
-    fn caller<T>(&self, request: &Request<T>) -> Result<Identity, Status> {
-        let sent = request.metadata().get(HEADER.as_str()).and_then(|value| value.to_str().ok());
-        let token = sent.ok_or_else(|| Status::unauthenticated("send an internal identity"))?;
-        self.app.trust.verify(token).map_err(|error| Status::unauthenticated(error.to_string()))
     }
 
     async fn whole(&self, order: orders::Order) -> Result<Order, store::Error> {
@@ -128,7 +119,7 @@ impl Orders {
 #[tonic::async_trait]
 impl Interface for Orders {
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<Order>, Status> {
-        let caller = self.caller(&request)?;
+        let caller = grpc::caller(&request)?;
         let id = id(&request.get_ref().id, "id")?;
         let order = orders::get(&self.app.pool, id).await.map_err(failed)?;
         let order = order.filter(|order| may_see(&caller, order.user_id));
@@ -140,7 +131,7 @@ impl Interface for Orders {
         &self,
         request: Request<ListOrdersByUserRequest>,
     ) -> Result<Response<ListOrdersByUserResponse>, Status> {
-        let caller = self.caller(&request)?;
+        let caller = grpc::caller(&request)?;
         let request = request.into_inner();
         let user = id(&request.user_id, "user_id")?;
         if !may_see(&caller, user) {
@@ -178,7 +169,7 @@ impl Interface for Orders {
         &self,
         request: Request<ExportUserDataRequest>,
     ) -> Result<Response<Self::ExportUserDataStream>, Status> {
-        let caller = self.caller(&request)?;
+        let caller = grpc::caller(&request)?;
         let user = id(&request.get_ref().user_id, "user_id")?;
         if !may_see(&caller, user) {
             return Err(Status::permission_denied("this is somebody else's"));

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use flotilla_kit::{
-    auth::{HEADER, Identity, Refused},
-    drain::Drain,
-};
+use flotilla_kit::{drain::Drain, grpc::caller};
 use flotilla_proto::product as wire;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
-    status::{invalid, no_quote, not_reserved, not_settled, refused, store},
+    status::{invalid, no_quote, not_reserved, not_settled, store},
     watch::watch,
 };
 use crate::{
@@ -42,19 +39,12 @@ impl Service {
         Self { app, drain }
     }
 
-    /// The service that asks.
-    fn caller<T>(&self, request: &Request<T>) -> Result<Identity, Status> {
-        let token = request.metadata().get(HEADER.as_str()).and_then(|token| token.to_str().ok());
-        let token = token.ok_or_else(|| refused(Refused::Missing))?;
-        self.app.trust.verify(token).map_err(refused)
-    }
-
     async fn settle(
         &self,
         request: Request<wire::ReservationRef>,
         action: Action,
     ) -> Result<Response<wire::Reservation>, Status> {
-        let caller = self.caller(&request)?;
+        let caller = caller(&request)?;
         let id = id(&request.get_ref().reservation_id)?;
         let settled = reservations::settle(&self.app.pool, id, &caller.service, action).await;
         let reservation = settled.map_err(not_settled)?;
@@ -69,7 +59,6 @@ impl wire::products_server::Products for Service {
         &self,
         request: Request<wire::GetVariantsRequest>,
     ) -> Result<Response<wire::GetVariantsResponse>, Status> {
-        self.caller(&request)?;
         let skus = skus(request.into_inner().skus)?;
         let found = quotes::variants(&self.app.pool, &skus).await.map_err(|error| store(error.into()))?;
         let variants = found.into_iter().map(|variant| wire::Variant {
@@ -91,7 +80,6 @@ impl wire::products_server::Products for Service {
         &self,
         request: Request<wire::QuoteRequest>,
     ) -> Result<Response<wire::QuoteResponse>, Status> {
-        self.caller(&request)?;
         let request = request.into_inner();
         let currency =
             Currency::try_from(request.currency.as_str()).map_err(|error| invalid("currency", error))?;
@@ -116,7 +104,7 @@ impl wire::products_server::Products for Service {
         &self,
         request: Request<wire::ReserveRequest>,
     ) -> Result<Response<wire::Reservation>, Status> {
-        let caller = self.caller(&request)?;
+        let caller = caller(&request)?;
         let request = request.into_inner();
         let id = id(&request.reservation_id)?;
         let lines = lines(&request.lines)?;
@@ -160,7 +148,6 @@ impl wire::products_server::Products for Service {
         &self,
         request: Request<wire::WatchStockRequest>,
     ) -> Result<Response<Self::WatchStockStream>, Status> {
-        self.caller(&request)?;
         let skus = skus(request.into_inner().skus)?;
         Ok(Response::new(watch(self.app.clone(), self.drain.clone(), skus)))
     }

@@ -1,7 +1,7 @@
 //! What went wrong, as gRPC has it.
 
 use axum::http::StatusCode;
-use flotilla_kit::{auth::Refused, http::Problem};
+use flotilla_kit::http::Problem;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
 
@@ -12,14 +12,6 @@ use crate::{
         reservations::{NotReserved, NotSettled},
     },
 };
-
-/// Somebody is not believed.
-pub(super) fn refused(error: Refused) -> Status {
-    match error {
-        Refused::NoKeys(_) => Status::unavailable(error.to_string()),
-        other => Status::unauthenticated(other.to_string()),
-    }
-}
 
 /// A field is not as it has to be.
 pub(super) fn invalid(field: &str, detail: impl ToString) -> Status {

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Uri};
+use axum::http::Uri;
 use flotilla_kit::{
-    auth::{HEADER, NoIdentity, Subject},
-    correlation::{self, CorrelationId},
+    auth::{NoIdentity, Subject},
+    grpc,
 };
 use flotilla_proto::{notification, order};
 use serde_json::Value;
-use tonic::{
-    Request, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Request, Status, transport::Channel};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -29,10 +26,7 @@ pub enum Failed {
     /// The same.
     #[error(transparent)]
     Identity(#[from] NoIdentity),
-    /// It is not there.
-    #[error("{0} cannot be reached")]
-    Unreachable(String, #[source] tonic::transport::Error),
-    /// It refuses.
+    /// It is not there, or refuses.
     #[error("{0} does not say what it knows: {1}")]
     Refused(String, Box<Status>),
     /// What it says is no JSON.
@@ -51,8 +45,7 @@ pub(super) struct Record {
 /// Asks a service for all that it knows of somebody.
 pub(super) async fn ask(app: &App, service: &str, address: &Uri, user: Uuid) -> Result<Vec<Record>, Failed> {
     let refused = |status: Status| Failed::Refused(service.to_owned(), Box::new(status));
-    let endpoint = Endpoint::from(address.clone()).connect_timeout(Duration::from_secs(5)).timeout(PATIENCE);
-    let channel = endpoint.connect().await.map_err(|error| Failed::Unreachable(service.to_owned(), error))?;
+    let channel = grpc::channel(address.clone());
     let user_id = user.to_string();
     let mut sent = Vec::new();
     if service == "order-service" {
@@ -81,14 +74,5 @@ pub(super) async fn ask(app: &App, service: &str, address: &Uri, user: Uuid) -> 
 fn signed<T>(app: &App, service: &str, user: Uuid, message: T) -> Result<Request<T>, Failed> {
     let signer = app.signer.as_ref().ok_or(Failed::NoKey)?;
     let subject = Subject { user: Some(user.to_string()), ..Subject::default() };
-    let token = signer.sign(service, &subject)?;
-    let mut request = Request::new(message);
-    request.set_timeout(PATIENCE);
-    let headers = request.metadata_mut().as_mut();
-    if let Ok(value) = HeaderValue::from_str(token.expose()) {
-        headers.insert(HEADER, value);
-    }
-    let id = CorrelationId::current().unwrap_or_default();
-    headers.insert(correlation::HEADER, id.header());
-    Ok(request)
+    Ok(grpc::request(message, signer, service, &subject, PATIENCE)?)
 }

@@ -2,7 +2,10 @@
 
 use std::{pin::Pin, time::Duration};
 
-use flotilla_kit::Secret;
+use flotilla_kit::{
+    Secret,
+    grpc::{caller, only},
+};
 use flotilla_proto::user::{
     BatchGetUsersRequest, BatchGetUsersResponse, Contact, ExportUserDataRequest, ExportedRecord,
     GetContactRequest, GetUserRequest, IntrospectSessionRequest, RedeemReferenceRequest,
@@ -13,7 +16,6 @@ use jiff::Timestamp;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::caller::{caller, only};
 use crate::{
     app::{App, NAME},
     crypto::Token,
@@ -47,7 +49,6 @@ impl users_server::Users for Users {
     type ExportUserDataStream = Records;
 
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
-        caller(&self.app, request.metadata())?;
         let id = id("id", &request.into_inner().id)?;
         let account = accounts::get(&self.app.pool, id).await.map_err(|error| failed(&error))?;
         Ok(Response::new(user(&account.ok_or_else(no_user)?)))
@@ -57,7 +58,6 @@ impl users_server::Users for Users {
         &self,
         request: Request<BatchGetUsersRequest>,
     ) -> Result<Response<BatchGetUsersResponse>, Status> {
-        caller(&self.app, request.metadata())?;
         let sent = request.into_inner().ids;
         if sent.len() > BATCH {
             return Err(Status::invalid_argument(format!("ids: send at most {BATCH}")));
@@ -68,7 +68,6 @@ impl users_server::Users for Users {
     }
 
     async fn get_contact(&self, request: Request<GetContactRequest>) -> Result<Response<Contact>, Status> {
-        caller(&self.app, request.metadata())?;
         let id = id("user_id", &request.into_inner().user_id)?;
         let account = accounts::get(&self.app.pool, id).await.map_err(|error| failed(&error))?;
         let account = account.ok_or_else(no_user)?;
@@ -85,7 +84,7 @@ impl users_server::Users for Users {
         request: Request<RedeemReferenceRequest>,
     ) -> Result<Response<RedeemReferenceResponse>, Status> {
         // Whoever redeems one can log in as somebody.
-        only(&caller(&self.app, request.metadata())?, "notification-service")?;
+        only(&request, "notification-service")?;
         let reference = Token::parse(&Secret::new(request.into_inner().reference))
             .ok_or_else(|| Status::invalid_argument("reference: it is none"))?;
         let redeemed =
@@ -110,7 +109,7 @@ impl users_server::Users for Users {
         &self,
         request: Request<ExportUserDataRequest>,
     ) -> Result<Response<Self::ExportUserDataStream>, Status> {
-        let identity = caller(&self.app, request.metadata())?;
+        let identity = caller(&request)?;
         let id = id("user_id", &request.into_inner().user_id)?;
         if identity.subject.user.as_deref() != Some(id.to_string().as_str()) {
             return Err(Status::permission_denied("ask in the name of the user whose records these are"));
@@ -126,7 +125,6 @@ impl users_server::Users for Users {
         &self,
         request: Request<IntrospectSessionRequest>,
     ) -> Result<Response<Session>, Status> {
-        caller(&self.app, request.metadata())?;
         let id = id("session_id", &request.into_inner().session_id)?;
         let live = sessions::live(&self.app.pool, id).await.map_err(|error| failed(&error))?;
         Ok(Response::new(match live {
