@@ -1,32 +1,45 @@
-//! The folder of a server, named after the process that it belongs to, so that a later one can tell what is left over.
+//! The folder of a server, named after the process that it belongs to, so that a later one can tell what is left over; or one
+//! that stays.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File, TryLockError},
     os::unix::fs::{DirBuilderExt, chown},
     path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
 
 use crate::{Error, machine, program::Owner};
 
 const PREFIX: &str = "flotilla-testbed-";
 
-/// A folder that is removed with its last owner.
+/// How long a server that was killed may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A folder that is removed with its last owner, unless it is to be kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Folder(Arc<Removed>);
+pub(crate) struct Folder(Arc<Place>);
 
 #[derive(Debug)]
-struct Removed(PathBuf);
+struct Place {
+    path: PathBuf,
+    /// Of a folder that stays: held for as long as it is used.
+    lock: Option<File>,
+}
 
-impl Drop for Removed {
+impl Drop for Place {
     fn drop(&mut self) {
-        // The guard has mostly removed it before.
-        let _gone = fs::remove_dir_all(&self.0).is_ok();
+        if self.lock.is_none() {
+            // The guard has mostly removed it before.
+            let _gone = fs::remove_dir_all(&self.path).is_ok();
+        }
     }
 }
 
@@ -39,17 +52,44 @@ impl Folder {
         let name = format!("{PREFIX}{}-{server}-{count}", std::process::id());
         let path = env::temp_dir().join(name);
         fs::DirBuilder::new().mode(0o700).create(&path).map_err(machine("cannot make a folder"))?;
-        let folder = Self(Arc::new(Removed(path)));
-        if let Some(owner) = owner {
-            chown(folder.path(), Some(owner.user), Some(owner.group))
-                .map_err(machine("cannot hand a folder over"))?;
-        }
+        let folder = Self(Arc::new(Place { path, lock: None }));
+        hand_over(folder.path(), owner)?;
         Ok(folder)
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.0.0
+    /// One that stays, with what an earlier process left in it. There is one process at a time that uses it.
+    pub(crate) fn kept(path: &Path, owner: Option<Owner>) -> Result<Self, Error> {
+        let make = machine("cannot make a folder");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(make)?;
+        hand_over(path, owner)?;
+        let path = fs::canonicalize(path).map_err(machine("cannot find a folder"))?;
+        let lock = File::create(path.join("lock")).map_err(machine("cannot make a file"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::InUse { folder: path }),
+            Err(TryLockError::Error(source)) => return Err(Error::Machine("cannot lock a file", source)),
+        }
+        if let Some(server) = end(&path) {
+            let deadline = Instant::now() + PATIENCE;
+            while test_kill_process(server).is_ok() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Ok(Self(Arc::new(Place { path, lock: Some(lock) })))
     }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.0.lock.is_some()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0.path
+    }
+}
+
+fn hand_over(path: &Path, owner: Option<Owner>) -> Result<(), Error> {
+    let Some(owner) = owner else { return Ok(()) };
+    chown(path, Some(owner.user), Some(owner.group)).map_err(machine("cannot hand a folder over"))
 }
 
 /// Ends and removes what processes left that are no more. What cannot be removed is somebody else's, and in nobody's way.
@@ -71,13 +111,12 @@ fn owner(name: &str) -> Option<u32> {
 }
 
 /// Ends a server that has outlived its guard, if it is still the one that this folder is of.
-fn end(folder: &Path) {
-    let pid = fs::read_to_string(folder.join("pid")).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
-    let Some(pid) = pid else { return };
+fn end(folder: &Path) -> Option<Pid> {
+    let pid = fs::read_to_string(folder.join("pid")).ok()?.trim().parse::<i32>().ok()?;
     let works_here = fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at.starts_with(folder));
-    if let Some(pid) = Pid::from_raw(pid).filter(|_| works_here) {
-        let _gone = kill_process_group(pid, Signal::KILL).is_ok();
-    }
+    let pid = Pid::from_raw(pid).filter(|_| works_here)?;
+    let _gone = kill_process_group(pid, Signal::KILL).is_ok();
+    Some(pid)
 }
 
 #[cfg(test)]

@@ -36,11 +36,14 @@ impl Guard {
         server: &Command,
     ) -> Result<Self, Error> {
         let mut script = Command::new("sh");
-        script.args(["-c", SCRIPT, "guard"]).arg(folder.path()).arg(signal);
+        let after = if folder.is_kept() { "keep" } else { "remove" };
+        script.args(["-c", SCRIPT, "guard"]).arg(folder.path()).args([after, signal]);
         script.arg(server.get_program()).args(server.get_args());
         script.envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
         // It tells of each process that it ends.
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // Ctrl-C is for who started this: it ends the server when it is done with it.
+        script.process_group(0);
         if let Some(owner) = owner {
             script.uid(owner.user).gid(owner.group);
         }

@@ -1,7 +1,7 @@
-# Runs a server until the pipe at standard input ends, then kills it and removes its folder.
-# Arguments: the folder, the signal that ends the server, the program and its arguments.
-folder=$1 signal=$2
-shift 2
+# Runs a server until the pipe at standard input ends, then kills it and removes its folder or keeps it.
+# Arguments: the folder, what becomes of it (remove or keep), the signal that ends the server, the program and its arguments.
+folder=$1 after=$2 signal=$3
+shift 3
 cd "$folder" || exit 1
 # A session of its own, so that the signal reaches what the server started as well.
 setsid "$@" >>"$folder/log" 2>&1 </dev/null &
@@ -11,5 +11,6 @@ echo "$server"
 read -r end
 kill -s "$signal" -- "-$server" 2>/dev/null
 wait "$server"
-rm -f "$folder/pid"
-[ "$end" = keep ] || rm -rf "$folder"
+# Of a folder that stays, somebody may have begun to use it again.
+[ "$(cat "$folder/pid" 2>/dev/null)" != "$server" ] || rm -f "$folder/pid"
+[ "$after" = keep ] || [ "$end" = keep ] || rm -rf "$folder"

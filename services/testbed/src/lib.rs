@@ -2,7 +2,8 @@
 //! them. Tests start what they need; so does a shop without a cluster.
 //!
 //! A server ends with the process that started it, however that ends: a guard (`guard.sh`) waits at a pipe that only that
-//! process holds. Should the guard be killed as well, the next start removes what it left.
+//! process holds. Should the guard be killed as well, the next start removes what it left. A Postgres may also have its data
+//! in a folder that stays.
 
 mod folder;
 mod guard;
@@ -12,7 +13,7 @@ mod program;
 mod rabbitmq;
 mod redis;
 
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 pub use self::{postgres::Postgres, rabbitmq::RabbitMq, redis::Redis};
 
@@ -45,6 +46,12 @@ pub enum Error {
         program: &'static str,
         /// The end of its log.
         log: String,
+    },
+    /// Another process uses the folder.
+    #[error("{} is in use: end the other one, or choose another folder", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
     },
     /// The machine refused something.
     #[error("{0}")]

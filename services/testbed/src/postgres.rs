@@ -2,9 +2,10 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{Read, Write},
     net::SocketAddr,
-    os::unix::fs::chown,
+    os::unix::fs::{OpenOptionsExt, chown},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -17,6 +18,10 @@ use crate::{
 };
 
 const PACKAGE: &str = "postgresql";
+
+/// The files of a folder: the superuser's password, and the data.
+const PASSWORD: &str = "password";
+const DATA: &str = "data";
 
 /// A Postgres of its own, with one superuser.
 #[derive(Debug)]
@@ -31,25 +36,21 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one. What is committed is on the disk, as in production.
     pub fn start() -> Result<Self, Error> {
-        let folders = program::postgres_folders();
-        let initdb = program::find("initdb", PACKAGE, &folders)?;
         let owner = Owner::when_root()?;
-        let folder = Folder::new("postgres", owner)?;
-        let password = password()?;
-        let password_file = folder.path().join("password");
-        fs::write(&password_file, &password).map_err(machine("cannot write a password"))?;
-        if let Some(owner) = owner {
-            chown(&password_file, Some(owner.user), Some(owner.group))
-                .map_err(machine("cannot hand a file over"))?;
-        }
-        // Everybody on this machine can reach loopback.
-        let mut init = Command::new(initdb);
-        init.args(["--auth=scram-sha-256", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"])
-            .args(["--no-sync", "--no-instructions"])
-            .arg(format!("--pwfile={}", password_file.display()))
-            .arg(format!("--pgdata={}", folder.path().join("data").display()))
-            .current_dir(folder.path());
-        program::run("initdb", owner, &mut init)?;
+        Self::of(Folder::new("postgres", owner)?, owner)
+    }
+
+    /// Starts one whose data are in a folder that stays, and with what is there already.
+    pub fn start_in(folder: &Path) -> Result<Self, Error> {
+        let owner = Owner::when_root()?;
+        Self::of(Folder::kept(folder, owner)?, owner)
+    }
+
+    fn of(folder: Folder, owner: Option<Owner>) -> Result<Self, Error> {
+        let password = match fs::read_to_string(folder.path().join(PASSWORD)) {
+            Ok(password) if folder.path().join(DATA).exists() => password,
+            _ => init(&folder, owner)?,
+        };
         let mut postgres = Self { guard: None, address: port::free()?, password, folder, owner };
         postgres.start_again()?;
         Ok(postgres)
@@ -62,7 +63,7 @@ impl Postgres {
         }
         let folders = program::postgres_folders();
         let mut server = Command::new(program::find("postgres", PACKAGE, &folders)?);
-        server.arg("-D").arg(self.folder.path().join("data"));
+        server.arg("-D").arg(self.folder.path().join(DATA));
         let settings = [
             format!("listen_addresses={}", self.address.ip()),
             format!("port={}", self.address.port()),
@@ -89,6 +90,11 @@ impl Postgres {
         self.guard.take().map_or(Ok(()), Guard::kill)
     }
 
+    /// Its folder. What others put there goes with it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Runs SQL in a database, as the superuser.
     pub fn run(&self, database: &str, sql: &str) -> Result<(), Error> {
         let mut psql =
@@ -106,6 +112,40 @@ impl Postgres {
     pub fn url_of(&self, role: &str, password: &str, database: &str) -> String {
         format!("postgres://{role}:{password}@{}/{database}", self.address)
     }
+}
+
+/// Makes data with a superuser, whose password it returns.
+fn init(folder: &Folder, owner: Option<Owner>) -> Result<String, Error> {
+    let initdb = program::find("initdb", PACKAGE, &program::postgres_folders())?;
+    let password = password()?;
+    let password_file = folder.path().join(PASSWORD);
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&password_file)
+        .and_then(|mut file| file.write_all(password.as_bytes()))
+        .map_err(machine("cannot write a password"))?;
+    if let Some(owner) = owner {
+        chown(&password_file, Some(owner.user), Some(owner.group))
+            .map_err(machine("cannot hand a file over"))?;
+    }
+    // Under another name until it is whole: a run may be killed in between.
+    let unfinished = folder.path().join("unfinished");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(machine("cannot remove what is unfinished"))?;
+    }
+    // Everybody on this machine can reach loopback.
+    let mut init = Command::new(initdb);
+    init.args(["--auth=scram-sha-256", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"])
+        .args(["--no-sync", "--no-instructions"])
+        .arg(format!("--pwfile={}", password_file.display()))
+        .arg(format!("--pgdata={}", unfinished.display()))
+        .current_dir(folder.path());
+    program::run("initdb", owner, &mut init)?;
+    fs::rename(&unfinished, folder.path().join(DATA)).map_err(machine("cannot rename a folder"))?;
+    Ok(password)
 }
 
 fn password() -> Result<String, Error> {

@@ -13,6 +13,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::TcpStream,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -66,6 +67,25 @@ fn each_runs_is_killed_comes_back_and_goes_with_its_owner() {
     drop((postgres, redis, rabbitmq));
     // Not by their ports: others of this machine may have them by now.
     assert_eq!(folders(std::process::id()), before);
+}
+
+#[test]
+fn data_in_a_folder_of_ones_own_stay_and_have_one_user() {
+    let parent = tempfile::tempdir().unwrap();
+    // Servers may run as somebody else, who has to get there.
+    fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let folder = parent.path().join("kept");
+    let first = Postgres::start_in(&folder).unwrap();
+    let url = first.url("postgres");
+    first.run("postgres", "create database kept").unwrap();
+    let error = Postgres::start_in(&folder).unwrap_err().to_string();
+    assert!(error.contains("kept is in use"), "{error}");
+    drop(first);
+    assert!(!listens(&url));
+    let second = Postgres::start_in(&folder).unwrap();
+    second.run("kept", "select 1").unwrap();
+    drop(second);
+    assert!(folder.join("data").exists() && !folder.join("pid").exists());
 }
 
 /// What the next test kills.
