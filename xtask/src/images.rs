@@ -43,9 +43,19 @@ struct Recipe {
 }
 
 /// Every image, ours first.
-const RECIPES: [Recipe; 7] = [
+const RECIPES: [Recipe; 13] = [
     Recipe { name: "operator", about: "the Flotilla operator", build: ours::operator },
     Recipe { name: "api-gateway", about: "the gateway", build: ours::gateway },
+    Recipe { name: "user-service", about: "who people are in the shop", build: ours::user },
+    Recipe { name: "product-service", about: "what the shop sells", build: ours::product },
+    Recipe { name: "order-service", about: "orders and payments of the shop", build: ours::order },
+    Recipe {
+        name: "notification-service",
+        about: "mail, pushes and webhooks of the shop",
+        build: ours::notification,
+    },
+    Recipe { name: "paysim", about: "a payment provider for tests", build: ours::paysim },
+    Recipe { name: "sink", about: "what takes mail and shows it", build: ours::sink },
     Recipe { name: "podinfo", about: "the service of the README's example", build: podinfo::podinfo },
     Recipe { name: "podinfo-1", about: "an old release of it, to change from", build: podinfo::podinfo_1 },
     Recipe { name: "redis", about: "a cache", build: redis::redis },
@@ -57,7 +67,7 @@ const RECIPES: [Recipe; 7] = [
 pub(crate) fn run(args: Args) -> Result<()> {
     if args.list {
         for recipe in &RECIPES {
-            println!("{:<12} {}", recipe.name, recipe.about);
+            println!("{:<20} {}", recipe.name, recipe.about);
         }
         return Ok(());
     }

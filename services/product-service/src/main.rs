@@ -1,4 +1,4 @@
-//! The program: see `flotilla-product-service --help`.
+//! The program: see `product-service --help`.
 
 use clap::Parser;
 use flotilla_product_service::{config::Arguments, program};

@@ -1,4 +1,4 @@
-//! The program: see `flotilla-user-service --help`.
+//! The program: see `user-service --help`.
 
 use clap::Parser;
 use flotilla_user_service::{config::Arguments, program};

@@ -62,6 +62,49 @@ const GATEWAY: Program = Program {
     authorities: true,
 };
 
+/// The programs of the shop. They are compiled together: what they share, once.
+const SHOP: [Program; 6] = [
+    shop(
+        "flotilla-user-service",
+        "user-service",
+        "Who people are: accounts, sessions, roles and addresses",
+        true,
+    ),
+    shop(
+        "flotilla-product-service",
+        "product-service",
+        "What the shop sells: catalogue, search and stock",
+        true,
+    ),
+    shop("flotilla-order-service", "order-service", "Carts, orders and payments of the shop", true),
+    shop(
+        "flotilla-notification-service",
+        "notification-service",
+        "Tells people what has happened in the shop",
+        true,
+    ),
+    shop("flotilla-paysim", "paysim", "A payment provider for tests, that fails on command", false),
+    shop("flotilla-sink", "sink", "Takes mail, pushes and webhooks, and shows them", false),
+];
+
+const fn shop(
+    package: &'static str,
+    name: &'static str,
+    description: &'static str,
+    authorities: bool,
+) -> Program {
+    Program {
+        package,
+        features: None,
+        binary: name,
+        profile: "release",
+        name,
+        description,
+        port: 9090,
+        authorities,
+    }
+}
+
 /// The operator.
 pub(super) fn operator() -> Result<Archived> {
     OPERATOR.build()
@@ -75,6 +118,36 @@ pub(super) fn operator_program() -> Result<PathBuf> {
 /// The gateway.
 pub(super) fn gateway() -> Result<Archived> {
     GATEWAY.build()
+}
+
+/// The user-service.
+pub(super) fn user() -> Result<Archived> {
+    SHOP[0].build()
+}
+
+/// The product-service.
+pub(super) fn product() -> Result<Archived> {
+    SHOP[1].build()
+}
+
+/// The order-service.
+pub(super) fn order() -> Result<Archived> {
+    SHOP[2].build()
+}
+
+/// The notification-service.
+pub(super) fn notification() -> Result<Archived> {
+    SHOP[3].build()
+}
+
+/// The payment provider.
+pub(super) fn paysim() -> Result<Archived> {
+    SHOP[4].build()
+}
+
+/// The receiver of mail, pushes and webhooks.
+pub(super) fn sink() -> Result<Archived> {
+    SHOP[5].build()
 }
 
 impl Program {
@@ -125,31 +198,43 @@ impl Program {
 
     /// Compiles it, static. Cargo itself knows whether there is anything to do.
     fn compile(&self) -> Result<PathBuf> {
+        if SHOP.iter().any(|program| program.package == self.package) {
+            let packages = SHOP.map(|program| program.package);
+            return compiled("the shop", &packages, self.profile, &["--bins"], self.binary);
+        }
         let features = self.features.map(|features| ["--features", features]);
         let mut arguments = vec!["--bin", self.binary];
         arguments.extend(features.iter().flatten());
-        compiled(self.package, self.profile, &arguments, self.binary)
+        compiled(self.package, &[self.package], self.profile, &arguments, self.binary)
     }
 }
 
 /// Compiles a static example program, which shares with the images what is compiled already.
 pub(super) fn compile_example(package: &str, name: &str) -> Result<PathBuf> {
-    compiled(package, "release", &["--example", name], &format!("examples/{name}"))
+    compiled(package, &[package], "release", &["--example", name], &format!("examples/{name}"))
 }
 
-fn compiled(package: &str, profile: &str, arguments: &[&str], output: &str) -> Result<PathBuf> {
+/// Compiles packages, of which one makes `output`. `what` says so in few words.
+fn compiled(
+    what: &str,
+    packages: &[&str],
+    profile: &str,
+    arguments: &[&str],
+    output: &str,
+) -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     // For the C and assembly of the TLS library.
     host::require(&[Package::new("musl-tools", "musl-gcc")])?;
     install_target(&target)?;
-    let log = cache::root()?.join(format!("logs/build-{package}.log"));
+    let log = cache::root()?.join(format!("logs/build-{}.log", what.replace(' ', "-")));
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(workspace_root())
-        .args(["build", "--locked", "--profile", profile, "--target", &target, "--package", package])
+        .args(["build", "--locked", "--profile", profile, "--target", &target])
+        .args(packages.iter().flat_map(|package| ["--package", package]))
         .args(arguments)
         .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc");
-    progress::during(format!("Compiling {package} for {target}"), || process::run(&mut cargo, &log))?;
+    progress::during(format!("Compiling {what} for {target}"), || process::run(&mut cargo, &log))?;
     let binary = target_folder()?.join(target).join(profile).join(output);
     fs::metadata(&binary).with_context(|| format!("cargo built no {}", binary.display()))?;
     Ok(binary)
@@ -183,7 +268,9 @@ mod tests {
 
     #[test]
     fn the_dockerfile_makes_the_same_image() {
-        for (program, folder) in [(&OPERATOR, "operator"), (&GATEWAY, "services/api-gateway")] {
+        let ours = [(&OPERATOR, "operator".to_owned()), (&GATEWAY, "services/api-gateway".to_owned())];
+        let shop = SHOP.iter().map(|program| (program, format!("services/{}", program.name)));
+        for (program, folder) in ours.into_iter().chain(shop) {
             let path = workspace_root().join(folder).join("Dockerfile");
             let text = fs::read_to_string(&path).unwrap();
             let has = |line: &str| {

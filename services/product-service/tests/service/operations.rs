@@ -31,7 +31,7 @@ async fn the_program_migrates_serves_and_ends_when_it_is_told_to() {
     let database = database_of_its_own().await;
     let [http, grpc, admin] = [free().await, free().await, free().await].map(|address| address.to_string());
     let program = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla-product-service"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_product-service"));
         command
             .env_clear()
             .env("SHOP_DATABASE_URL", database.expose())

@@ -12,7 +12,7 @@ use tokio::{
 use crate::harness::{PATIENCE, database, free, master_key, send};
 
 fn program(url: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla-user-service"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_user-service"));
     command.env("SHOP_DATABASE_URL", url).env("SHOP_BUS_URL", url).env("SHOP_USER_MASTER_KEY", master_key());
     command
 }

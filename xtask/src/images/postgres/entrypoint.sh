@@ -1,6 +1,7 @@
 #!/bin/sh
 # Starts Postgres; makes the database first where there is none, from the variables of the public image:
-# POSTGRES_PASSWORD, POSTGRES_USER (postgres), POSTGRES_DB (the user's name), PGDATA.
+# POSTGRES_PASSWORD, POSTGRES_USER (postgres), POSTGRES_DB (the user's name), PGDATA. Then it runs what lies in
+# /docker-entrypoint-initdb.d, in the order of the names: *.sh and *.sql.
 set -eu
 
 if [ "$1" != postgres ]; then
@@ -27,10 +28,18 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     rm /tmp/password
     printf 'host all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
     database=${POSTGRES_DB:-$user}
+    export POSTGRES_USER="$user" PGHOST=/tmp
+    pg_ctl --wait --silent --options="-c listen_addresses='' -c unix_socket_directories=/tmp" start
     if [ "$database" != postgres ]; then
-        pg_ctl --wait --silent --options="-c listen_addresses='' -c unix_socket_directories=/tmp" start
-        createdb --host=/tmp --username="$user" "$database"
-        pg_ctl --wait --silent --mode=fast stop
+        createdb --username="$user" "$database"
     fi
+    for file in /docker-entrypoint-initdb.d/*; do
+        case "$file" in
+        *.sh) . "$file" ;;
+        *.sql) psql --username="$user" --dbname="$database" --set=ON_ERROR_STOP=1 --file="$file" >/dev/null ;;
+        esac
+    done
+    pg_ctl --wait --silent --mode=fast stop
+    unset PGHOST
 fi
 exec "$@" -c listen_addresses='*'
