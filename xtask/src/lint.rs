@@ -48,23 +48,23 @@ pub(crate) fn run() -> Result<()> {
     progress::during("Checking the charts (helm lint)", || charts(&log))
 }
 
-/// Lints the chart with its defaults and with each of its `ci` values.
+/// Lints each chart with its defaults and with each of its `ci` values.
 fn charts(log: &std::path::Path) -> Result<()> {
     let helm = HELM.build()?.program("helm");
-    let chart = workspace_root().join("charts/flotilla");
-    let mut values: Vec<_> =
-        std::fs::read_dir(chart.join("ci"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    values.sort();
-    for file in std::iter::once(None).chain(values.iter().map(Some)) {
-        for verb in
-            [["lint", "--strict"].as_slice(), &["template", "flotilla", "--namespace=flotilla-system"]]
-        {
-            let mut command = Command::new(&helm);
-            command.args(verb).arg(&chart);
-            if let Some(file) = file {
-                command.arg("--values").arg(file);
+    for (name, namespace) in [("flotilla", "flotilla-system"), ("shop", "shop")] {
+        let chart = workspace_root().join("charts").join(name);
+        let mut values: Vec<_> =
+            std::fs::read_dir(chart.join("ci"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        values.sort();
+        for file in std::iter::once(None).chain(values.iter().map(Some)) {
+            for verb in [["lint", "--strict"].as_slice(), &["template", name, "--namespace", namespace]] {
+                let mut command = Command::new(&helm);
+                command.args(verb).arg(&chart);
+                if let Some(file) = file {
+                    command.arg("--values").arg(file);
+                }
+                process::run(&mut command, log)?;
             }
-            process::run(&mut command, log)?;
         }
     }
     Ok(())

@@ -113,8 +113,8 @@ parentRefs:
   {{- if and (not $gateway.create) $gateway.namespace }}
   namespace: {{ $gateway.namespace }}
   {{- end }}
-  {{- if $gateway.create }}
-  sectionName: {{ index . 1 }}
+  {{- with ternary (index . 1) (index $gateway (printf "%sListener" (index . 1))) $gateway.create }}
+  sectionName: {{ . }}
   {{- end }}
 {{- with $gateway.hostnames }}
 hostnames: {{ toJson . }}
