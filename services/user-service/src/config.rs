@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     crypto::Cost,
     domain::{keyring::Rotation, lockout::Lockout, role::Role},
+    exporting::ORDERS,
 };
 
 /// Seconds of a day.
@@ -168,7 +169,7 @@ impl Identity {
 
     /// Who knows something of people as well.
     pub fn others(&self) -> BTreeMap<&'static str, Uri> {
-        let known = [("order-service", &self.order_grpc), ("notification-service", &self.notification_grpc)];
+        let known = [(ORDERS, &self.order_grpc), ("notification-service", &self.notification_grpc)];
         known.into_iter().filter_map(|(name, uri)| Some((name, uri.clone()?))).collect()
     }
 }

@@ -34,7 +34,8 @@ pub enum Error {
 pub async fn grant(pool: &PgPool, email: &str, role: Role) -> Result<(), Error> {
     let email = Email::parse(email)?;
     let mut transaction = pool.begin().await?;
-    let account = accounts::by_email(&mut *transaction, &email).await?.ok_or(Error::Nobody)?;
+    let known = accounts::by_email(&mut *transaction, &email).await?.ok_or(Error::Nobody)?;
+    let account = accounts::lock(&mut transaction, known.id).await?.ok_or(Error::Nobody)?;
     if account.email_verified_at.is_none() {
         return Err(Error::Unverified);
     }

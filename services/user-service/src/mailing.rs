@@ -14,7 +14,8 @@ use crate::{
     domain::email::Email,
     events::{self, Fact, Mail},
     store::{
-        mails::{self, Purpose},
+        accounts::{self, Account, Status},
+        mails::{self, New, Purpose},
         throttles::{self, Scope},
     },
 };
@@ -39,26 +40,53 @@ pub async fn may_send(
     Ok(count <= app.config.passwords.mails_per_hour)
 }
 
-/// Has a mail be sent, once the transaction is committed. Those of the same kind that came before are good no longer.
+/// The account that has an address, if mail may be sent to it. Nobody else changes it until the end of the transaction.
+pub async fn whose(
+    transaction: &mut PgTransaction<'_>,
+    email: &Email,
+) -> Result<Option<Account>, sqlx::Error> {
+    let Some(known) = accounts::by_email(&mut **transaction, email).await? else { return Ok(None) };
+    let account = accounts::lock(&mut *transaction, known.id).await?;
+    Ok(account.filter(|account| account.status == Status::Active && account.email == known.email))
+}
+
+/// Why a mail is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// Somebody is to show that an address is theirs. Mails of this kind are good beside each other: each may be of somebody else.
+    Verification,
+    /// Somebody wants another password.
+    PasswordReset,
+    /// Somebody wants another address.
+    EmailChange,
+}
+
+/// Has a mail be sent, once the transaction is committed, and says the id of its token.
 pub async fn send(
     app: &App,
     transaction: &mut PgTransaction<'_>,
     user: Uuid,
-    purpose: Purpose,
+    occasion: Occasion,
     email: &str,
-) -> Result<(), Problem> {
-    let reference = Token::random()?;
-    let token = app.master.mail_token(&reference);
-    let lifetime = if purpose == Purpose::PasswordReset { RESET } else { VERIFICATION };
-    let (reference_hash, token_hash) = (reference.hash(), token.hash());
-    let expires_at =
-        mails::insert(&mut *transaction, user, purpose, Some(&reference_hash), &token_hash, email, lifetime)
-            .await?;
-    let mail = Mail { reference, expires_at };
-    let fact = match purpose {
-        Purpose::PasswordReset => Fact::PasswordResetRequested(mail),
-        Purpose::EmailChange => Fact::EmailChangeRequested(mail),
-        Purpose::Verification | Purpose::SecondFactor => Fact::VerificationRequested(mail),
+) -> Result<Uuid, Problem> {
+    let (purpose, lifetime) = match occasion {
+        Occasion::Verification => (Purpose::Verification, VERIFICATION),
+        Occasion::PasswordReset => (Purpose::PasswordReset, RESET),
+        Occasion::EmailChange => (Purpose::EmailChange, VERIFICATION),
     };
-    Ok(events::append(transaction, user, &fact).await?)
+    if occasion != Occasion::Verification {
+        mails::retire(&mut *transaction, user, purpose).await?;
+    }
+    let reference = Token::random()?;
+    let token = app.master.mail_token(&reference).hash();
+    let new = New { purpose, reference: Some(&reference.hash()), token: &token, email, lifetime };
+    let (id, expires_at) = mails::insert(&mut *transaction, user, &new).await?;
+    let mail = Mail { reference, expires_at };
+    let fact = match occasion {
+        Occasion::Verification => Fact::VerificationRequested(mail),
+        Occasion::PasswordReset => Fact::PasswordResetRequested(mail),
+        Occasion::EmailChange => Fact::EmailChangeRequested(mail),
+    };
+    events::append(transaction, user, &fact).await?;
+    Ok(id)
 }

@@ -4,8 +4,8 @@
 create table users.accounts (
     id uuid primary key,
     email text not null,
-    -- In lower case: two accounts never differ by case alone.
-    email_key text not null unique,
+    -- In lower case: two accounts never differ by case alone. Of this collation, so that one is found by how it begins.
+    email_key text collate "C" not null unique,
     email_verified_at timestamptz,
     -- When mail to the address came back.
     email_bounced_at timestamptz,
@@ -59,8 +59,8 @@ create table users.sessions (
     end_reason text
 );
 
-create index sessions_of_user on users.sessions (user_id, created_at desc) where ended_at is null;
-create index sessions_by_end on users.sessions (expires_at);
+create index sessions_of_user on users.sessions (user_id, created_at desc);
+create index sessions_by_end on users.sessions (coalesce(ended_at, expires_at));
 
 create table users.refresh_tokens (
     hash bytea primary key,
@@ -75,6 +75,7 @@ create table users.refresh_tokens (
 );
 
 create index refresh_tokens_of_session on users.refresh_tokens (session_id);
+create index refresh_tokens_by_end on users.refresh_tokens (expires_at);
 
 -- What mails carry: a reference in an event stands for a token in a link.
 create table users.one_time_tokens (
@@ -95,8 +96,17 @@ create table users.one_time_tokens (
     used_at timestamptz
 );
 
-create index one_time_tokens_of_user on users.one_time_tokens (user_id, purpose) where used_at is null;
+create index one_time_tokens_of_user on users.one_time_tokens (user_id, purpose);
 create index one_time_tokens_by_end on users.one_time_tokens (expires_at);
+
+-- What somebody wrote who registered with an address that somebody else had registered with, and not shown to be theirs. It
+-- counts once the token of its mail is used: whoever has the address is not to get an account with a stranger's password.
+create table users.registrations (
+    token_id uuid primary key references users.one_time_tokens (id) on delete cascade,
+    password_hash text not null,
+    name text not null,
+    locale text not null
+);
 
 -- Failed logins, and mails, by the keyed hash of an address, whether there is an account or not: neither tells of the other.
 create table users.throttles (
@@ -171,6 +181,8 @@ create table users.exports (
 );
 
 create index exports_to_do on users.exports (next_at) where status = 'pending';
+create index exports_of_user on users.exports (user_id);
+create index exports_by_end on users.exports (expires_at);
 create unique index one_export_at_a_time on users.exports (user_id) where status = 'pending';
 
 -- What was done to accounts, by whom. It names people by their ids alone, so it stays when somebody is erased.

@@ -8,9 +8,10 @@ use flotilla_kit::{
     correlation::CorrelationId,
     drain::{Drain, Phase},
 };
-use serde_json::json;
-use tokio::time::sleep;
+use serde_json::{Value, json};
+use tokio::time::{error::Elapsed, sleep, timeout};
 
+pub(crate) use self::others::ORDERS;
 use crate::{
     app::{App, NAME},
     store::{
@@ -22,7 +23,10 @@ use crate::{
 /// How often it is looked for one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long one may take until somebody else makes it.
+/// How long one may take.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// After how long somebody else makes it.
 const LEASE: Duration = Duration::from_secs(120);
 
 /// How long one is kept.
@@ -43,7 +47,10 @@ pub enum Failed {
     Database(#[from] sqlx::Error),
     /// Another service.
     #[error(transparent)]
-    Other(#[from] others::Failed),
+    Other(#[from] others::Silent),
+    /// It takes too long.
+    #[error("it was not all said in {} s", PATIENCE.as_secs())]
+    Slow(#[from] Elapsed),
     /// It is too much.
     #[error("an export has more than {MAX} bytes")]
     TooLarge,
@@ -72,13 +79,14 @@ pub async fn run(app: App, drain: Drain) {
 
 async fn make(app: &App, claimed: Claimed) {
     let id = claimed.id;
-    let stored = match gather(app, claimed).await {
-        Ok(content) => exports::done(&app.pool, id, &content, RETENTION).await,
+    let gathered = timeout(PATIENCE, gather(app, claimed)).await.unwrap_or_else(|late| Err(late.into()));
+    let stored = match gathered {
+        Ok(content) => exports::done(&app.pool, &claimed, &content, RETENTION).await,
         Err(error) => {
             let attempt = usize::try_from(claimed.attempts).unwrap_or(usize::MAX);
             let after = attempt.checked_sub(1).and_then(|failures| DELAYS.get(failures)).copied();
             tracing::warn!(export = %id, %error, source = ?std::error::Error::source(&error), ?after, "an export failed");
-            exports::failed(&app.pool, id, after).await
+            exports::failed(&app.pool, &claimed, after, RETENTION).await
         }
     };
     if let Err(error) = stored {
@@ -87,19 +95,24 @@ async fn make(app: &App, claimed: Claimed) {
 }
 
 async fn gather(app: &App, claimed: Claimed) -> Result<String, Failed> {
-    let mut content = String::new();
-    let mut add = |source: &str, json: &serde_json::Value| {
-        content.push_str(&json!({ "source": source, "record": json }).to_string());
-        content.push('\n');
-        if content.len() > MAX { Err(Failed::TooLarge) } else { Ok(()) }
-    };
+    let mut content = Content::default();
     for record in personal::records(&app.pool, claimed.user_id).await? {
-        add(&format!("{NAME}/{}", record.table), &record.json)?;
+        content.add(&format!("{NAME}/{}", record.table), &record.json)?;
     }
     for (service, address) in app.others.iter() {
-        for record in others::ask(app, service, address, claimed.user_id).await? {
-            add(&record.source, &record.json)?;
-        }
+        others::ask(app, service, address, claimed.user_id, &mut content).await?;
     }
-    Ok(content)
+    Ok(content.0)
+}
+
+/// Lines of an export. There are no more than may be in one, whatever a service sends.
+#[derive(Default)]
+struct Content(String);
+
+impl Content {
+    fn add(&mut self, source: &str, record: &Value) -> Result<(), Failed> {
+        self.0.push_str(&json!({ "source": source, "record": record }).to_string());
+        self.0.push('\n');
+        if self.0.len() > MAX { Err(Failed::TooLarge) } else { Ok(()) }
+    }
 }

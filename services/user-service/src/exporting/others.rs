@@ -5,21 +5,27 @@ use std::time::Duration;
 use axum::http::Uri;
 use flotilla_kit::{
     auth::{NoIdentity, Subject},
-    grpc,
+    grpc::{channel, request},
 };
-use flotilla_proto::{notification, order};
-use serde_json::Value;
-use tonic::{Request, Status, transport::Channel};
+use flotilla_proto::{
+    notification::{self, notifications_client::NotificationsClient},
+    order::{self, orders_client::OrdersClient},
+};
+use tonic::Status;
 use uuid::Uuid;
 
+use super::{Content, Failed};
 use crate::app::App;
 
-/// How long a service may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The service that knows orders. The other one knows mails.
+pub(crate) const ORDERS: &str = "order-service";
 
-/// Why one said nothing.
+/// How long a service may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a service said nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum Failed {
+pub enum Silent {
     /// This service cannot say who it is.
     #[error("SHOP_SERVICE_KEY is needed to ask other services")]
     NoKey,
@@ -27,52 +33,47 @@ pub enum Failed {
     #[error(transparent)]
     Identity(#[from] NoIdentity),
     /// It is not there, or refuses.
-    #[error("{0} does not say what it knows: {1}")]
-    Refused(String, Box<Status>),
+    #[error("{0} does not say what it knows")]
+    Refused(String, #[source] Box<Status>),
     /// What it says is no JSON.
     #[error("{0} says something that is no JSON")]
     NoJson(String, #[source] serde_json::Error),
 }
 
-/// Something that is known of somebody.
-pub(super) struct Record {
-    /// The service, and its table.
-    pub source: String,
-    /// What it says.
-    pub json: Value,
-}
-
 /// Asks a service for all that it knows of somebody.
-pub(super) async fn ask(app: &App, service: &str, address: &Uri, user: Uuid) -> Result<Vec<Record>, Failed> {
-    let refused = |status: Status| Failed::Refused(service.to_owned(), Box::new(status));
-    let channel = grpc::channel(address.clone());
+pub(super) async fn ask(
+    app: &App,
+    service: &str,
+    address: &Uri,
+    user: Uuid,
+    content: &mut Content,
+) -> Result<(), Failed> {
+    let refused = |status: Status| Silent::Refused(service.to_owned(), Box::new(status));
+    let signer = app.signer.as_ref().ok_or(Silent::NoKey)?;
     let user_id = user.to_string();
-    let mut sent = Vec::new();
-    if service == "order-service" {
-        let request = signed(app, service, user, order::ExportUserDataRequest { user_id })?;
-        let mut client = order::orders_client::OrdersClient::<Channel>::new(channel);
-        let mut stream = client.export_user_data(request).await.map_err(refused)?.into_inner();
-        while let Some(record) = stream.message().await.map_err(refused)? {
-            sent.push((record.source, record.json));
+    let subject = Subject { user: Some(user_id.clone()), ..Subject::default() };
+    let channel = channel(address.clone());
+    let mut add = |source: &str, json: &str| {
+        let json = serde_json::from_str(json).map_err(|error| Silent::NoJson(service.to_owned(), error))?;
+        content.add(source, &json)
+    };
+    // Both have the same message, and Rust does not know it.
+    if service == ORDERS {
+        let message = order::ExportUserDataRequest { user_id };
+        let asked = request(message, signer, service, &subject, PATIENCE).map_err(Silent::from)?;
+        let answer = OrdersClient::new(channel).export_user_data(asked).await.map_err(refused)?;
+        let mut records = answer.into_inner();
+        while let Some(record) = records.message().await.map_err(refused)? {
+            add(&record.source, &record.json)?;
         }
     } else {
-        let request = signed(app, service, user, notification::ExportUserDataRequest { user_id })?;
-        let mut client = notification::notifications_client::NotificationsClient::<Channel>::new(channel);
-        let mut stream = client.export_user_data(request).await.map_err(refused)?.into_inner();
-        while let Some(record) = stream.message().await.map_err(refused)? {
-            sent.push((record.source, record.json));
+        let message = notification::ExportUserDataRequest { user_id };
+        let asked = request(message, signer, service, &subject, PATIENCE).map_err(Silent::from)?;
+        let answer = NotificationsClient::new(channel).export_user_data(asked).await.map_err(refused)?;
+        let mut records = answer.into_inner();
+        while let Some(record) = records.message().await.map_err(refused)? {
+            add(&record.source, &record.json)?;
         }
     }
-    let parse = |(source, json): (String, String)| {
-        let json = serde_json::from_str(&json).map_err(|error| Failed::NoJson(service.to_owned(), error))?;
-        Ok(Record { source, json })
-    };
-    sent.into_iter().map(parse).collect()
-}
-
-/// A request that says who asks, and for whom.
-fn signed<T>(app: &App, service: &str, user: Uuid, message: T) -> Result<Request<T>, Failed> {
-    let signer = app.signer.as_ref().ok_or(Failed::NoKey)?;
-    let subject = Subject { user: Some(user.to_string()), ..Subject::default() };
-    Ok(grpc::request(message, signer, service, &subject, PATIENCE)?)
+    Ok(())
 }

@@ -11,6 +11,8 @@ use flotilla_kit::http::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgTransaction;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,7 +20,10 @@ use super::{Answer, openapi::Problems, principal::Principal};
 use crate::{
     app::App,
     domain::address,
-    store::addresses::{self, Kept},
+    store::{
+        addresses::{self, Kept},
+        audit,
+    },
 };
 
 /// An address that somebody sends.
@@ -144,6 +149,7 @@ pub(super) async fn create(
     let (address, is_default) = sent.check()?;
     let (user, id) = (principal.user, Uuid::now_v7());
     let mut transaction = app.pool.begin().await?;
+    principal.lock(&mut transaction).await?;
     let count = addresses::count(&mut transaction, user).await?;
     if count >= address::MAX {
         let detail = format!("there are {} addresses already; remove one", address::MAX);
@@ -154,6 +160,7 @@ pub(super) async fn create(
         addresses::clear_default(&mut transaction, user).await?;
     }
     addresses::insert(&mut transaction, user, id, &address, is_default).await?;
+    note(&mut transaction, user, "address_added", id).await?;
     let kept = addresses::get(&mut *transaction, user, id).await?.ok_or_else(none)?;
     transaction.commit().await?;
     let mut response = with_etag(kept);
@@ -201,13 +208,14 @@ pub(super) async fn replace(
     let (address, is_default) = sent.check()?;
     let user = principal.user;
     let mut transaction = app.pool.begin().await?;
-    addresses::count(&mut transaction, user).await?;
+    principal.lock(&mut transaction).await?;
     let kept = addresses::lock(&mut transaction, user, id).await?.ok_or_else(none)?;
     expected.check(ETag(kept.version))?;
     if is_default && !kept.is_default {
         addresses::clear_default(&mut transaction, user).await?;
     }
     addresses::update(&mut transaction, user, id, &address, is_default).await?;
+    note(&mut transaction, user, "address_changed", id).await?;
     let kept = addresses::get(&mut *transaction, user, id).await?.ok_or_else(none)?;
     transaction.commit().await?;
     Ok(with_etag(kept))
@@ -228,9 +236,20 @@ pub(super) async fn delete(
     expected: IfMatch,
 ) -> Answer {
     let mut transaction = app.pool.begin().await?;
+    principal.lock(&mut transaction).await?;
     let kept = addresses::lock(&mut transaction, principal.user, id).await?.ok_or_else(none)?;
     expected.check(ETag(kept.version))?;
     addresses::delete(&mut transaction, principal.user, id).await?;
+    note(&mut transaction, principal.user, "address_removed", id).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn note(
+    transaction: &mut PgTransaction<'_>,
+    user: Uuid,
+    action: &str,
+    address: Uuid,
+) -> Result<(), sqlx::Error> {
+    audit::append(&mut *transaction, Some(user), user, action, json!({ "address": address })).await
 }

@@ -196,7 +196,7 @@ pub(super) async fn set_roles(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lock {
-    /// For the log, in a line.
+    /// For the log, in a line. It stays when the account is erased, so it says nothing of people.
     #[schema(min_length = 1, max_length = 254)]
     reason: String,
 }
@@ -252,7 +252,8 @@ pub(super) async fn unlock(State(app): State<App>, principal: Principal, Path(id
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// An account that somebody is to change, if they may: 404 to those who may not even see it.
+/// An account that somebody is to change, if they may: 404 to those who may not even see it. Neither account is changed by
+/// anybody else until the end of the transaction, so that two admins do not leave the shop with none.
 async fn lock_for(
     transaction: &mut sqlx::PgTransaction<'_>,
     principal: &Principal,
@@ -262,8 +263,13 @@ async fn lock_for(
     if !principal.may(Permission::Read) {
         return Err(no_user());
     }
-    let account = accounts::lock(&mut *transaction, id).await?.ok_or_else(no_user)?;
-    if role::may(&principal.roles, permission, &account.roles) {
+    accounts::hold(&mut *transaction, &[principal.user, id]).await?;
+    let account = accounts::get(&mut **transaction, id).await?.ok_or_else(no_user)?;
+    let actor = accounts::get(&mut **transaction, principal.user).await?;
+    let is_allowed = actor.is_some_and(|actor| {
+        actor.status == Status::Active && role::may(&actor.roles, permission, &account.roles)
+    });
+    if is_allowed {
         return Ok(account);
     }
     Err(Failure::new(StatusCode::FORBIDDEN, "role_missing", "you do not have the role for this"))

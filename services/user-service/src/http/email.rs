@@ -7,8 +7,10 @@ use flotilla_kit::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use sqlx::PgTransaction;
 use tokio::time::Instant;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{
     Answer, floor,
@@ -23,11 +25,12 @@ use crate::{
     crypto::Token,
     domain::email::Email,
     events::{self, Fact},
-    guard, mailing,
+    guard,
+    mailing::{self, Occasion},
     store::{
-        accounts::{self, Status},
-        audit,
+        accounts, audit, credentials,
         mails::{self, Purpose},
+        registrations::{self, Kept},
     },
 };
 
@@ -42,6 +45,10 @@ pub(super) async fn verify(State(app): State<App>, Json(sent): Json<MailToken>) 
     if let Some(one) = mails::lock(&mut transaction, Purpose::Verification, &token).await? {
         mails::used(&mut transaction, one.id).await?;
         if accounts::verify_email(&mut transaction, one.user_id, &one.email).await? {
+            if let Some(registration) = registrations::take(&mut transaction, one.id).await? {
+                take_over(&mut transaction, one.user_id, &registration).await?;
+            }
+            mails::retire(&mut transaction, one.user_id, Purpose::Verification).await?;
             audit::append(&mut transaction, None, one.user_id, "email_verified", json!({})).await?;
             events::append(&mut transaction, one.user_id, &Fact::EmailVerified).await?;
         }
@@ -65,7 +72,22 @@ pub(super) async fn verify(State(app): State<App>, Json(sent): Json<MailToken>) 
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Has the first mail be sent again.
+/// An account that somebody had made with an address of somebody else becomes that of whoever has the address.
+async fn take_over(
+    transaction: &mut PgTransaction<'_>,
+    user: Uuid,
+    registration: &Kept,
+) -> Result<(), Failure> {
+    accounts::clear(&mut *transaction, user).await?;
+    mails::retire(&mut *transaction, user, Purpose::SecondFactor).await?;
+    mails::retire(&mut *transaction, user, Purpose::EmailChange).await?;
+    credentials::set(&mut *transaction, user, &registration.password_hash).await?;
+    accounts::update(&mut *transaction, user, &registration.name, &registration.locale).await?;
+    audit::append(&mut *transaction, None, user, "taken_over", json!({})).await?;
+    Ok(())
+}
+
+/// Has the mail of the last registration be sent again.
 #[utoipa::path(post, path = "/v1/auth/resend-verification", tag = "auth", request_body = Address, responses(
     (status = 202, description = "A mail comes if somebody has this address and has not shown that it is theirs", body = Accepted),
     Problems,
@@ -75,12 +97,14 @@ pub(super) async fn resend(State(app): State<App>, Json(sent): Json<Address>) ->
     let email = checked(&sent.email)?;
     let mut transaction = app.pool.begin().await?;
     let may_send = mailing::may_send(&app, &mut transaction, &email).await?;
-    let account = accounts::by_email(&mut *transaction, &email).await?;
-    let waiting = account.filter(|account| {
-        may_send && account.status == Status::Active && account.email_verified_at.is_none()
-    });
-    if let Some(account) = waiting {
-        mailing::send(&app, &mut transaction, account.id, Purpose::Verification, &account.email).await?;
+    let waiting = mailing::whose(&mut transaction, &email).await?;
+    if let Some(account) = waiting.filter(|account| may_send && account.email_verified_at.is_none()) {
+        let registration = registrations::last(&mut transaction, account.id).await?;
+        let (user, occasion) = (account.id, Occasion::Verification);
+        let token = mailing::send(&app, &mut transaction, user, occasion, &account.email).await?;
+        if let Some(registration) = registration {
+            registrations::insert(&mut transaction, token, &registration).await?;
+        }
     }
     transaction.commit().await?;
     app.wake.wake();
@@ -112,9 +136,10 @@ pub(super) async fn change(
 ) -> Answer {
     let email = checked(&sent.email)?;
     let account = principal.account(&app).await?;
-    guard::confirm(&app, &account, &sent.password).await?;
+    let confirmed = guard::confirm(&app, &account, &sent.password).await?;
     let began = Instant::now();
     let mut transaction = app.pool.begin().await?;
+    let account = confirmed.lock(&mut transaction).await?;
     let may_send = mailing::may_send(&app, &mut transaction, &email).await?;
     // Whose it is besides is nobody's business.
     let is_free =
@@ -122,7 +147,7 @@ pub(super) async fn change(
     audit::append(&mut transaction, Some(account.id), account.id, "email_change_requested", json!({}))
         .await?;
     if may_send && is_free {
-        mailing::send(&app, &mut transaction, account.id, Purpose::EmailChange, email.as_str()).await?;
+        mailing::send(&app, &mut transaction, account.id, Occasion::EmailChange, email.as_str()).await?;
     }
     transaction.commit().await?;
     app.wake.wake();

@@ -46,13 +46,14 @@ fn none() -> Failure {
     Failure::not_found("there is no such export")
 }
 
-/// Asks for an export. While one is being made it is taken for it.
+/// Asks for an export. While one is being made it is taken for it; one that was made before is gone then.
 #[utoipa::path(post, path = "/v1/users/me/export", tag = "export", security(("bearer" = [])), responses(
     (status = 202, description = "The export, whose address is in Location", body = Export),
     Problems,
 ))]
 pub(super) async fn request(State(app): State<App>, principal: Principal) -> Answer {
     let mut transaction = app.pool.begin().await?;
+    principal.lock(&mut transaction).await?;
     let (id, is_new) = exports::request(&mut transaction, principal.user).await?;
     if is_new {
         let detail = json!({ "export": id });

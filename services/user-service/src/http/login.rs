@@ -12,16 +12,18 @@ use flotilla_kit::{
     http::{Json, Problem as Failure},
 };
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::{Answer, email::checked, openapi::Problems, private, tokens};
+use super::{Answer, email::checked, floor, openapi::Problems, private, tokens};
 use crate::{
     app::App,
     crypto::Token,
     guard,
     store::{
         accounts::{self, Account, Status},
-        mails::{self, Purpose},
+        credentials,
+        mails::{self, New, Purpose},
         second_factors,
         throttles::{self, Scope},
     },
@@ -60,30 +62,40 @@ pub(super) async fn login(
     headers: HeaderMap,
     Json(sent): Json<Credentials>,
 ) -> Answer {
+    let began = Instant::now();
     let email = checked(&sent.email)?;
     let key = guard::key(&app, &email);
-    guard::check_blocked(&app, &key).await?;
-    let account = accounts::by_email(&app.pool, &email).await?;
-    let id = account.as_ref().map(|account| account.id);
-    let is_right = guard::verify(&app, id, &sent.password).await?;
-    let Some(account) = account.filter(|_| is_right) else {
+    let id = accounts::by_email(&app.pool, &email).await?.map(|account| account.id);
+    let hash = guard::check(&app, &key, id, &sent.password).await?;
+    let (Some(id), Some(hash)) = (id, hash) else {
         guard::failed(&app, &key, id, "login_failed").await?;
+        floor(began).await;
         return Err(wrong());
     };
+    // Until the end nobody locks or erases it, or gives it another password: that ends the sessions that there are by then.
+    let mut transaction = app.pool.begin().await?;
+    let account = accounts::share(&mut transaction, id).await?.ok_or_else(wrong)?;
+    if credentials::get(&mut *transaction, id).await?.as_ref() != Some(&hash) {
+        return Err(wrong());
+    }
     // From here on it is them, so they may hear how it is.
     may_log_in(&app, &account)?;
-    let mut transaction = app.pool.begin().await?;
     let factor = second_factors::get(&mut *transaction, account.id).await?;
     if factor.is_some_and(|factor| factor.is_confirmed) {
         let left = second_factors::codes_left(&mut *transaction, account.id).await?;
         let token = Token::random()?;
-        let (purpose, email) = (Purpose::SecondFactor, account.email.as_str());
-        mails::insert(&mut transaction, account.id, purpose, None, &token.hash(), email, SECOND_FACTOR)
-            .await?;
+        let new = New {
+            purpose: Purpose::SecondFactor,
+            reference: None,
+            token: &token.hash(),
+            email: &account.email,
+            lifetime: SECOND_FACTOR,
+        };
+        mails::insert(&mut transaction, account.id, &new).await?;
         transaction.commit().await?;
         return Ok(second_factor_needed(&token, left));
     }
-    // Of those who tried at once, enough may have failed by now: then this one is as good as they are.
+    // The last ones to have failed may have done so just now.
     if let Some(until) = throttles::clear(&mut transaction, Scope::Login, &key).await? {
         return Err(guard::blocked(until));
     }

@@ -56,7 +56,7 @@ pub(super) async fn patch(
     Json(sent): Json<ProfileChange>,
 ) -> Answer {
     let mut transaction = app.pool.begin().await?;
-    let account = accounts::lock(&mut transaction, principal.user).await?.ok_or_else(no_user)?;
+    let account = principal.lock(&mut transaction).await?;
     let account = change(&mut transaction, &account, &expected, &sent).await?;
     audit::append(&mut transaction, Some(principal.user), account.id, "profile_changed", json!({})).await?;
     transaction.commit().await?;
@@ -100,9 +100,9 @@ pub(super) async fn delete(
     Json(sent): Json<Confirmation>,
 ) -> Answer {
     let account = principal.account(&app).await?;
-    guard::confirm(&app, &account, &sent.password).await?;
+    let confirmed = guard::confirm(&app, &account, &sent.password).await?;
     let mut transaction = app.pool.begin().await?;
-    let account = accounts::lock(&mut transaction, account.id).await?.ok_or_else(no_user)?;
+    let account = confirmed.lock(&mut transaction).await?;
     if let Ok(email) = crate::domain::email::Email::parse(&account.email) {
         let key = guard::key(&app, &email);
         throttles::lift(&mut transaction, throttles::Scope::Login, &key).await?;

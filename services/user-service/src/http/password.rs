@@ -7,8 +7,10 @@ use flotilla_kit::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use sqlx::PgTransaction;
 use tokio::time::Instant;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{
     Answer,
@@ -25,9 +27,10 @@ use crate::{
     crypto::Token,
     domain::{email::Email, password},
     events::{self, Fact},
-    guard, mailing,
+    guard,
+    mailing::{self, Occasion},
     store::{
-        accounts::{self, Account, Status},
+        accounts::{self, Account},
         audit, credentials,
         mails::{self, Purpose},
         sessions,
@@ -59,12 +62,12 @@ pub(super) async fn change(
 ) -> Answer {
     let account = principal.account(&app).await?;
     check(&sent.new_password, &account, "/new_password")?;
-    guard::confirm(&app, &account, &sent.password).await?;
+    let confirmed = guard::confirm(&app, &account, &sent.password).await?;
     let hash = app.passwords.hash(&sent.new_password).await?;
     let mut transaction = app.pool.begin().await?;
+    let account = confirmed.lock(&mut transaction).await?;
     credentials::set(&mut transaction, account.id, &hash).await?;
-    mails::retire(&mut transaction, account.id, Purpose::PasswordReset).await?;
-    mails::retire(&mut transaction, account.id, Purpose::SecondFactor).await?;
+    retire(&mut transaction, account.id).await?;
     sessions::end_all(&mut transaction, account.id, Some(principal.session), "password_changed").await?;
     audit::append(&mut transaction, Some(account.id), account.id, "password_changed", json!({})).await?;
     events::append(&mut transaction, account.id, &Fact::PasswordChanged { how: "change" }).await?;
@@ -83,10 +86,10 @@ pub(super) async fn forgot(State(app): State<App>, Json(sent): Json<Address>) ->
     let email = checked(&sent.email)?;
     let mut transaction = app.pool.begin().await?;
     let may_send = mailing::may_send(&app, &mut transaction, &email).await?;
-    let account = accounts::by_email(&mut *transaction, &email).await?;
-    if let Some(account) = account.filter(|account| may_send && account.status == Status::Active) {
+    let account = mailing::whose(&mut transaction, &email).await?;
+    if let Some(account) = account.filter(|_| may_send) {
         audit::append(&mut transaction, None, account.id, "password_reset_requested", json!({})).await?;
-        mailing::send(&app, &mut transaction, account.id, Purpose::PasswordReset, &account.email).await?;
+        mailing::send(&app, &mut transaction, account.id, Occasion::PasswordReset, &account.email).await?;
     }
     transaction.commit().await?;
     app.wake.wake();
@@ -113,10 +116,8 @@ pub(super) struct PasswordReset {
 pub(super) async fn reset(State(app): State<App>, Json(sent): Json<PasswordReset>) -> Answer {
     let token = Token::parse(&sent.token).ok_or_else(bad_token)?.hash();
     // First whether it is one: nobody has hashes made for nothing. No lock is held while one is.
-    let mut transaction = app.pool.begin().await?;
-    let one = mails::lock(&mut transaction, Purpose::PasswordReset, &token).await?.ok_or_else(bad_token)?;
-    let account = accounts::get(&mut *transaction, one.user_id).await?.ok_or_else(bad_token)?;
-    transaction.rollback().await?;
+    let owner = mails::owner(&app.pool, Purpose::PasswordReset, &token).await?.ok_or_else(bad_token)?;
+    let account = accounts::get(&app.pool, owner).await?.ok_or_else(bad_token)?;
     check(&sent.password, &account, "/password")?;
     let hash = app.passwords.hash(&sent.password).await?;
 
@@ -124,10 +125,12 @@ pub(super) async fn reset(State(app): State<App>, Json(sent): Json<PasswordReset
     let one = mails::lock(&mut transaction, Purpose::PasswordReset, &token).await?.ok_or_else(bad_token)?;
     let user = one.user_id;
     mails::used(&mut transaction, one.id).await?;
-    mails::retire(&mut transaction, user, Purpose::SecondFactor).await?;
+    retire(&mut transaction, user).await?;
     credentials::set(&mut transaction, user, &hash).await?;
-    // Whoever has the mail has the address.
+    // Whoever has the mail has the address, and nobody knows who made the account.
     if accounts::verify_email(&mut transaction, user, &one.email).await? {
+        accounts::clear(&mut transaction, user).await?;
+        mails::retire(&mut transaction, user, Purpose::Verification).await?;
         events::append(&mut transaction, user, &Fact::EmailVerified).await?;
     }
     let email = Email::parse(&one.email).map_err(|error| Failure::internal(&error))?;
@@ -138,6 +141,14 @@ pub(super) async fn reset(State(app): State<App>, Json(sent): Json<PasswordReset
     transaction.commit().await?;
     app.wake.wake();
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What was begun with the password until now, or by whoever has the old one, is good no longer.
+async fn retire(transaction: &mut PgTransaction<'_>, user: Uuid) -> Result<(), sqlx::Error> {
+    for purpose in [Purpose::PasswordReset, Purpose::SecondFactor, Purpose::EmailChange] {
+        mails::retire(&mut *transaction, user, purpose).await?;
+    }
+    Ok(())
 }
 
 fn check(sent: &Secret<String>, account: &Account, pointer: &str) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use axum::{
     http::{StatusCode, header, request::Parts},
 };
 use flotilla_kit::{auth::Refused, http::Problem};
+use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::{
@@ -33,6 +34,12 @@ impl Principal {
     pub(super) async fn account(&self, app: &App) -> Result<Account, Problem> {
         let gone = || Refused::Invalid("its user is gone").into();
         accounts::get(&app.pool, self.user).await?.ok_or_else(gone)
+    }
+
+    /// The account, which nobody else changes until the end of the transaction.
+    pub(super) async fn lock(&self, transaction: &mut PgTransaction<'_>) -> Result<Account, Problem> {
+        let gone = || Refused::Invalid("its user is gone").into();
+        accounts::lock(&mut *transaction, self.user).await?.ok_or_else(gone)
     }
 
     /// That they may do something to accounts, or 403.

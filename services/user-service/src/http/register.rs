@@ -3,10 +3,11 @@
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use flotilla_kit::{
     Secret,
-    http::{Json, Violations},
+    http::{Json, Problem, Violations},
 };
 use serde::Deserialize;
 use serde_json::json;
+use sqlx::PgTransaction;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,11 +22,10 @@ use crate::{
     app::App,
     domain::{email::Email, password, profile},
     events::{self, Fact},
-    mailing,
+    mailing::{self, Occasion},
     store::{
-        accounts::{self, Status},
-        audit, credentials,
-        mails::Purpose,
+        accounts, audit, credentials,
+        registrations::{self, Kept},
     },
 };
 
@@ -60,7 +60,7 @@ pub(super) async fn register(State(app): State<App>, Json(sent): Json<Registrati
     }
     violations.into_result()?;
     let (Some(email), Some(name), Some(locale)) = (email, name, locale) else {
-        return Err(flotilla_kit::http::Problem::internal(&std::io::Error::other("a violation was lost")));
+        return Err(Problem::internal(&std::io::Error::other("a violation was lost")));
     };
     // Before it is known whether it is needed, so that the time does not tell.
     let hash = app.passwords.hash(&sent.password).await?;
@@ -71,23 +71,31 @@ pub(super) async fn register(State(app): State<App>, Json(sent): Json<Registrati
         credentials::set(&mut transaction, id, &hash).await?;
         audit::append(&mut transaction, Some(id), id, "registered", json!({})).await?;
         events::append(&mut transaction, id, &Fact::Registered { locale }).await?;
-        mailing::send(&app, &mut transaction, id, Purpose::Verification, email.as_str()).await?;
-    } else {
-        // What was sent changes nothing: it may be of somebody else.
-        let account = accounts::by_email(&mut *transaction, &email).await?;
-        match account.filter(|account| may_send && account.status == Status::Active) {
-            Some(account) if account.email_verified_at.is_some() => {
-                events::append(&mut transaction, account.id, &Fact::RegistrationRepeated).await?;
-            }
-            Some(account) => {
-                mailing::send(&app, &mut transaction, account.id, Purpose::Verification, &account.email)
-                    .await?;
-            }
-            None => {}
-        }
+        mailing::send(&app, &mut transaction, id, Occasion::Verification, email.as_str()).await?;
+    } else if may_send {
+        let registration = Kept { password_hash: hash, name, locale };
+        repeat(&app, &mut transaction, &email, &registration).await?;
     }
     transaction.commit().await?;
     app.wake.wake();
     floor(began).await;
     Ok(private((StatusCode::ACCEPTED, Json(ACCEPTED)).into_response()))
+}
+
+/// Somebody registers with an address that there is an account with. It changes nothing: it may be somebody else.
+async fn repeat(
+    app: &App,
+    transaction: &mut PgTransaction<'_>,
+    email: &Email,
+    registration: &Kept,
+) -> Result<(), Problem> {
+    let Some(account) = mailing::whose(transaction, email).await? else { return Ok(()) };
+    if account.email_verified_at.is_some() {
+        events::append(transaction, account.id, &Fact::RegistrationRepeated).await?;
+        return Ok(());
+    }
+    // Nor is it known whose the account is. It becomes that of whoever gets their mail.
+    let token = mailing::send(app, transaction, account.id, Occasion::Verification, &account.email).await?;
+    registrations::insert(&mut *transaction, token, registration).await?;
+    Ok(())
 }

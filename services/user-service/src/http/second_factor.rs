@@ -25,7 +25,8 @@ use crate::{
     domain::{email::Email, totp},
     guard,
     store::{
-        accounts, audit,
+        accounts::{self, Account},
+        audit,
         mails::{self, Purpose},
         second_factors::{self, SecondFactor},
         throttles::{self, Scope},
@@ -86,10 +87,11 @@ pub(super) async fn enroll(
     Json(sent): Json<Confirmation>,
 ) -> Answer {
     let account = principal.account(&app).await?;
-    guard::confirm(&app, &account, &sent.password).await?;
+    let confirmed = guard::confirm(&app, &account, &sent.password).await?;
     let secret = shared_secret()?;
     let sealed = app.master.seal(Sealed::SecondFactor, account.id.as_bytes(), secret.expose())?;
     let mut transaction = app.pool.begin().await?;
+    let account = confirmed.lock(&mut transaction).await?;
     if !second_factors::enroll(&mut transaction, account.id, &sealed).await? {
         let detail = "there is a second factor already; remove it first";
         return Err(Failure::new(StatusCode::CONFLICT, "second_factor_exists", detail));
@@ -107,12 +109,17 @@ pub(super) async fn enroll(
 pub(super) async fn confirm(State(app): State<App>, principal: Principal, Json(sent): Json<Code>) -> Answer {
     let user = principal.user;
     let mut transaction = app.pool.begin().await?;
+    let account = principal.lock(&mut transaction).await?;
+    let key = unblocked(&app, &mut transaction, &account).await?;
     let factor = second_factors::get(&mut *transaction, user).await?.filter(|factor| !factor.is_confirmed);
     let Some(factor) = factor else {
         let detail = "there is no second factor that waits to be confirmed; begin with one";
         return Err(Failure::new(StatusCode::CONFLICT, "second_factor_missing", detail));
     };
     if !take_code(&app, &mut transaction, user, &factor, &sent.code).await? {
+        guard::count_failure(&app, &mut transaction, &key, Some(user), "second_factor_failed").await?;
+        transaction.commit().await?;
+        app.wake.wake();
         return Err(wrong_code(StatusCode::UNPROCESSABLE_ENTITY));
     }
     second_factors::confirm(&mut transaction, user).await?;
@@ -135,8 +142,9 @@ pub(super) async fn remove(
     Json(sent): Json<Confirmation>,
 ) -> Answer {
     let account = principal.account(&app).await?;
-    guard::confirm(&app, &account, &sent.password).await?;
+    let confirmed = guard::confirm(&app, &account, &sent.password).await?;
     let mut transaction = app.pool.begin().await?;
+    let account = confirmed.lock(&mut transaction).await?;
     if !second_factors::remove(&mut transaction, account.id).await? {
         return Err(Failure::not_found("there is no second factor"));
     }
@@ -180,14 +188,11 @@ enum Method {
 async fn finish(app: &App, headers: &HeaderMap, sent: &SecondStep, method: Method) -> Answer {
     let token = Token::parse(&sent.mfa_token).ok_or_else(over)?.hash();
     let mut transaction = app.pool.begin().await?;
+    // With it the account is locked: of codes that are tried at once, each is tried after the one before has been counted.
     let one = mails::lock(&mut transaction, Purpose::SecondFactor, &token).await?.ok_or_else(over)?;
     let account = accounts::get(&mut *transaction, one.user_id).await?.ok_or_else(over)?;
     may_log_in(app, &account)?;
-    let email = Email::parse(&account.email).map_err(|error| Failure::internal(&error))?;
-    let key = guard::key(app, &email);
-    if let Some(until) = throttles::blocked_until(&mut *transaction, Scope::Login, &key).await? {
-        return Err(guard::blocked(until));
-    }
+    let key = unblocked(app, &mut transaction, &account).await?;
     let is_right = match method {
         Method::Totp => match second_factors::get(&mut *transaction, account.id).await? {
             Some(factor) if factor.is_confirmed => {
@@ -202,9 +207,10 @@ async fn finish(app: &App, headers: &HeaderMap, sent: &SecondStep, method: Metho
     };
     if !is_right {
         mails::failed(&mut transaction, one.id, FAILURES).await?;
-        transaction.commit().await?;
         // A password that is known is no way to guess codes for ever.
-        guard::failed(app, &key, Some(account.id), "second_factor_failed").await?;
+        guard::count_failure(app, &mut transaction, &key, Some(account.id), "second_factor_failed").await?;
+        transaction.commit().await?;
+        app.wake.wake();
         return Err(wrong_code(StatusCode::UNAUTHORIZED));
     }
     mails::used(&mut transaction, one.id).await?;
@@ -219,6 +225,20 @@ async fn finish(app: &App, headers: &HeaderMap, sent: &SecondStep, method: Metho
     let (session, refresh) = tokens::begin(app, &mut transaction, &account, &agent, true).await?;
     transaction.commit().await?;
     tokens::answer(app, account.id, account.role_names(), session, &refresh)
+}
+
+/// What failures of an account are counted by, unless there were too many.
+async fn unblocked(
+    app: &App,
+    transaction: &mut PgTransaction<'_>,
+    account: &Account,
+) -> Result<Vec<u8>, Failure> {
+    let email = Email::parse(&account.email).map_err(|error| Failure::internal(&error))?;
+    let key = guard::key(app, &email);
+    match throttles::blocked_until(&mut **transaction, Scope::Login, &key).await? {
+        Some(until) => Err(guard::blocked(until)),
+        None => Ok(key),
+    }
 }
 
 /// Whether a code of an app is good. It is so once.

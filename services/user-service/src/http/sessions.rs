@@ -14,6 +14,9 @@ use crate::{
     store::{audit, sessions},
 };
 
+/// Sessions that are listed.
+const LIMIT: u32 = 100;
+
 /// A session.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Session {
@@ -35,13 +38,13 @@ pub(super) struct Sessions {
     items: Vec<Session>,
 }
 
-/// The sessions that go on, the newest first.
+/// The sessions that go on, the newest first, at most 100.
 #[utoipa::path(get, path = "/v1/users/me/sessions", tag = "sessions", security(("bearer" = [])), responses(
     (status = 200, description = "Sessions that go on", body = Sessions),
     Problems,
 ))]
 pub(super) async fn list(State(app): State<App>, principal: Principal) -> Answer {
-    let sessions = sessions::list(&app.pool, principal.user).await?;
+    let sessions = sessions::list(&app.pool, principal.user, LIMIT).await?;
     let session = |session: sessions::Session| Session {
         id: session.id,
         user_agent: session.user_agent,

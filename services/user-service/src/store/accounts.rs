@@ -122,11 +122,27 @@ pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Accou
     Ok(row.map(Account::from))
 }
 
-/// The same, which nobody else changes until the end of the transaction.
+/// Nobody else changes these accounts until the end of the transaction. All lock them in this order.
+pub async fn hold(connection: &mut PgConnection, ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    sqlx::query!("select id from users.accounts where id = any ($1) order by id for update", ids)
+        .fetch_all(connection)
+        .await?;
+    Ok(())
+}
+
+/// The account with an id, which nobody else changes until the end of the transaction. It is read after the lock was had: roles
+/// that were read with it would be those of before.
 pub async fn lock(connection: &mut PgConnection, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
-    let row =
-        accounts!("where id = $1 and status <> 'erased' for update", id).fetch_optional(connection).await?;
-    Ok(row.map(Account::from))
+    hold(&mut *connection, &[id]).await?;
+    get(connection, id).await
+}
+
+/// The same, which others may hold so as well.
+pub async fn share(connection: &mut PgConnection, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
+    sqlx::query!("select id from users.accounts where id = $1 for share", id)
+        .fetch_optional(&mut *connection)
+        .await?;
+    get(connection, id).await
 }
 
 /// The account with an address.
@@ -312,6 +328,21 @@ pub async fn set_roles(connection: &mut PgConnection, id: Uuid, roles: &[Role]) 
     sqlx::query!("update users.accounts set version = version + 1, updated_at = now() where id = $1", id)
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Removes what somebody has made of an account whose address has turned out to be somebody else's.
+pub async fn clear(connection: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with sessions as (delete from users.sessions where user_id = $1),
+              factors as (delete from users.second_factors where user_id = $1),
+              codes as (delete from users.recovery_codes where user_id = $1),
+              exports as (delete from users.exports where user_id = $1)
+         delete from users.addresses where user_id = $1",
+        id,
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -92,11 +92,8 @@ pub async fn lock(connection: &mut PgConnection, user: Uuid, id: Uuid) -> Result
     Ok(row.map(Kept::from))
 }
 
-/// How many somebody has. Who changes theirs at once waits.
+/// How many somebody has.
 pub async fn count(connection: &mut PgConnection, user: Uuid) -> Result<i64, sqlx::Error> {
-    sqlx::query!("select id from users.accounts where id = $1 for update", user)
-        .fetch_optional(&mut *connection)
-        .await?;
     sqlx::query_scalar!(r#"select count(*) as "count!" from users.addresses where user_id = $1"#, user)
         .fetch_one(connection)
         .await

@@ -10,7 +10,7 @@ pub async fn get(executor: impl PgExecutor<'_>, user: Uuid) -> Result<Option<Str
         .await
 }
 
-/// Gives somebody another password.
+/// Gives somebody a password, whatever it was before.
 pub async fn set(connection: &mut PgConnection, user: Uuid, hash: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into users.credentials (user_id, password_hash) values ($1, $2)
@@ -23,14 +23,14 @@ pub async fn set(connection: &mut PgConnection, user: Uuid, hash: &str) -> Resul
     Ok(())
 }
 
-/// The same password at another cost, unless it was changed meanwhile.
+/// The same password at another cost. False when it was changed meanwhile.
 pub async fn rehash(
     executor: impl PgExecutor<'_>,
     user: Uuid,
     old: &str,
     new: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+) -> Result<bool, sqlx::Error> {
+    let rehashed = sqlx::query!(
         "update users.credentials set password_hash = $3 where user_id = $1 and password_hash = $2",
         user,
         old,
@@ -38,5 +38,5 @@ pub async fn rehash(
     )
     .execute(executor)
     .await?;
-    Ok(())
+    Ok(rehashed.rows_affected() == 1)
 }

@@ -21,24 +21,22 @@ pub struct Export {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Asks for one. One that is being made is taken for it.
+/// Asks for one, and says whether it is new: one that is being made is taken for it. It takes the place of those before. Whoever
+/// calls has locked the account.
 pub async fn request(connection: &mut PgConnection, user: Uuid) -> Result<(Uuid, bool), sqlx::Error> {
-    let id = Uuid::now_v7();
-    let inserted = sqlx::query!(
-        "insert into users.exports (id, user_id) values ($1, $2) on conflict (user_id) where status = 'pending' do nothing",
-        id,
-        user,
-    )
-    .execute(&mut *connection)
-    .await?;
-    if inserted.rows_affected() == 1 {
-        return Ok((id, true));
-    }
-    let id =
+    let pending =
         sqlx::query_scalar!("select id from users.exports where user_id = $1 and status = 'pending'", user)
-            .fetch_one(connection)
+            .fetch_optional(&mut *connection)
             .await?;
-    Ok((id, false))
+    if let Some(id) = pending {
+        return Ok((id, false));
+    }
+    sqlx::query!("delete from users.exports where user_id = $1", user).execute(&mut *connection).await?;
+    let id = Uuid::now_v7();
+    sqlx::query!("insert into users.exports (id, user_id) values ($1, $2)", id, user)
+        .execute(connection)
+        .await?;
+    Ok((id, true))
 }
 
 /// One of somebody's.
@@ -85,13 +83,14 @@ pub struct Claimed {
     pub id: Uuid,
     /// Of whom.
     pub user_id: Uuid,
-    /// How often it has been tried, this time counted.
-    pub attempts: u32,
+    /// How often it has been tried, this time counted: whoever makes it knows by it whether they still do.
+    pub attempts: i32,
 }
 
 /// Takes one to make. When nothing is heard of it for a while somebody else does.
 pub async fn claim(executor: impl PgExecutor<'_>, lease: Duration) -> Result<Option<Claimed>, sqlx::Error> {
-    let row = sqlx::query!(
+    sqlx::query_as!(
+        Claimed,
         "update users.exports set attempts = attempts + 1, next_at = now() + make_interval(secs => $1)
          where id = (
              select id from users.exports where status = 'pending' and next_at <= now()
@@ -101,22 +100,22 @@ pub async fn claim(executor: impl PgExecutor<'_>, lease: Duration) -> Result<Opt
         lease.as_secs_f64(),
     )
     .fetch_optional(executor)
-    .await?;
-    Ok(row.map(|row| Claimed { id: row.id, user_id: row.user_id, attempts: row.attempts.unsigned_abs() }))
+    .await
 }
 
-/// It is done, and kept for a while.
+/// It is done, and kept for a while, unless somebody else makes it by now.
 pub async fn done(
     executor: impl PgExecutor<'_>,
-    id: Uuid,
+    claimed: &Claimed,
     content: &str,
     retention: Duration,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update users.exports
-         set status = 'done', content = $2, finished_at = now(), expires_at = now() + make_interval(secs => $3)
-         where id = $1 and status = 'pending'",
-        id,
+         set status = 'done', content = $3, finished_at = now(), expires_at = now() + make_interval(secs => $4)
+         where id = $1 and status = 'pending' and attempts = $2",
+        claimed.id,
+        claimed.attempts,
         content,
         retention.as_secs_f64(),
     )
@@ -125,21 +124,24 @@ pub async fn done(
     Ok(())
 }
 
-/// It failed, and is tried again after a while, or never.
+/// It failed, and is tried again after a while, or never, unless somebody else makes it by now.
 pub async fn failed(
     executor: impl PgExecutor<'_>,
-    id: Uuid,
+    claimed: &Claimed,
     after: Option<Duration>,
+    retention: Duration,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update users.exports
-         set status = case when $2::float8 is null then 'failed' else status end,
-             finished_at = case when $2 is null then now() end,
-             expires_at = case when $2 is null then now() + interval '7 days' end,
-             next_at = now() + make_interval(secs => coalesce($2, 0))
-         where id = $1 and status = 'pending'",
-        id,
+         set status = case when $3::float8 is null then 'failed' else status end,
+             finished_at = case when $3 is null then now() end,
+             expires_at = case when $3 is null then now() + make_interval(secs => $4) end,
+             next_at = now() + make_interval(secs => coalesce($3, 0))
+         where id = $1 and status = 'pending' and attempts = $2",
+        claimed.id,
+        claimed.attempts,
         after.map(|after| after.as_secs_f64()),
+        retention.as_secs_f64(),
     )
     .execute(executor)
     .await?;

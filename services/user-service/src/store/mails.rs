@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use super::accounts;
 use crate::crypto::Hash;
 
 /// What a token is for.
@@ -46,35 +47,43 @@ pub struct OneTime {
     pub failures: u32,
 }
 
-/// Keeps a new token. Those that the same user has for the same purpose are good no longer.
+/// A token that is to be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct New<'a> {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What stands for it in an event.
+    pub reference: Option<&'a Hash>,
+    /// The token.
+    pub token: &'a Hash,
+    /// The address that it is made for.
+    pub email: &'a str,
+    /// How long it is good.
+    pub lifetime: Duration,
+}
+
+/// Keeps a new token, and says its id and when it ends.
 pub async fn insert(
     connection: &mut PgConnection,
     user: Uuid,
-    purpose: Purpose,
-    reference: Option<&Hash>,
-    token: &Hash,
-    email: &str,
-    lifetime: Duration,
-) -> Result<Timestamp, sqlx::Error> {
-    // Somebody may log in twice at once.
-    if purpose != Purpose::SecondFactor {
-        retire(connection, user, purpose).await?;
-    }
+    new: &New<'_>,
+) -> Result<(Uuid, Timestamp), sqlx::Error> {
+    let id = Uuid::now_v7();
     let ends = sqlx::query_scalar!(
         r#"insert into users.one_time_tokens (id, user_id, purpose, reference_hash, token_hash, email, expires_at)
            values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))
            returning expires_at as "expires_at: jiff_sqlx::Timestamp""#,
-        Uuid::now_v7(),
+        id,
         user,
-        purpose.as_str(),
-        reference.map(Hash::as_bytes),
-        token.as_bytes(),
-        email,
-        lifetime.as_secs_f64(),
+        new.purpose.as_str(),
+        new.reference.map(Hash::as_bytes),
+        new.token.as_bytes(),
+        new.email,
+        new.lifetime.as_secs_f64(),
     )
     .fetch_one(connection)
     .await?;
-    Ok(ends.to_jiff())
+    Ok((id, ends.to_jiff()))
 }
 
 /// The tokens that somebody has for a purpose are good no longer.
@@ -126,12 +135,31 @@ pub async fn redeem(
     }))
 }
 
-/// A token that is good still, which nobody else uses until the end of the transaction.
+/// Whose token it is, if it is good still.
+pub async fn owner(
+    executor: impl PgExecutor<'_>,
+    purpose: Purpose,
+    token: &Hash,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select user_id from users.one_time_tokens
+         where token_hash = $1 and purpose = $2 and used_at is null and expires_at > now()",
+        token.as_bytes(),
+        purpose.as_str(),
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// A token that is good still, which nobody else uses until the end of the transaction. Nor does anybody change its account:
+/// locks are always had in this order.
 pub async fn lock(
     connection: &mut PgConnection,
     purpose: Purpose,
     token: &Hash,
 ) -> Result<Option<OneTime>, sqlx::Error> {
+    let Some(user) = owner(&mut *connection, purpose, token).await? else { return Ok(None) };
+    accounts::hold(&mut *connection, &[user]).await?;
     let row = sqlx::query!(
         "select id, user_id, email, failures from users.one_time_tokens
          where token_hash = $1 and purpose = $2 and used_at is null and expires_at > now() for update",

@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod exports;
 pub mod mails;
 pub mod personal;
+pub mod registrations;
 pub mod second_factors;
 pub mod sessions;
 pub mod signing_keys;

@@ -50,14 +50,19 @@ pub async fn begin(
     Ok(())
 }
 
-/// The sessions of somebody that go on, the newest first.
-pub async fn list(executor: impl PgExecutor<'_>, user: Uuid) -> Result<Vec<Session>, sqlx::Error> {
+/// The sessions of somebody that go on, the newest first, at most so many.
+pub async fn list(
+    executor: impl PgExecutor<'_>,
+    user: Uuid,
+    limit: u32,
+) -> Result<Vec<Session>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select id, user_id, user_agent, has_second_factor, created_at as "created_at: jiff_sqlx::Timestamp",
                last_used_at as "last_used_at: jiff_sqlx::Timestamp", expires_at as "expires_at: jiff_sqlx::Timestamp"
            from users.sessions where user_id = $1 and ended_at is null and expires_at > now()
-           order by created_at desc, id desc"#,
+           order by created_at desc, id desc limit $2"#,
         user,
+        i64::from(limit),
     )
     .fetch_all(executor)
     .await?;

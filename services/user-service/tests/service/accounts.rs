@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 use sqlx::Row;
+use tokio::time::{Duration, sleep};
 use uuid::Uuid;
 
 use crate::harness::{Member, PASSWORD, Shop};
@@ -127,12 +128,21 @@ async fn a_forgotten_password_is_set_by_mail_once() {
     reset(&token, "another long password").await.is(400);
     shop.get(&ada, "/v1/users/me").await.is(401);
     shop.log_in("ada@example.org", "a new long password").await.is(200);
+    // Nor is what was begun with the old one good any longer.
+    let ada = shop.session("ada@example.org", "a new long password").await;
+    let body = json!({ "email": "thief@example.org", "password": "a new long password" });
+    shop.by(&ada, Method::POST, "/v1/users/me/email", &[], Some(body)).await.is(202);
+    let thief = shop.mail_token("shop.user.email_change_requested.v1").await;
+    forgot().await;
+    let token = shop.mail_token(REQUESTED).await;
+    reset(&token, "another long password").await.is(204);
+    shop.post("/v1/auth/verify-email", json!({ "token": thief })).await.is(400);
     // A token of one kind is none of another.
     forgot().await;
     let token = shop.mail_token(REQUESTED).await;
     shop.post("/v1/auth/verify-email", json!({ "token": token })).await.is(400);
     shop.sql("update users.one_time_tokens set expires_at = now()").await;
-    reset(&token, "another long password").await.is(400);
+    reset(&token, "yet another long password").await.is(400);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -221,4 +231,38 @@ async fn a_password_is_no_easier_to_guess_with_a_stolen_token() {
     let unknown = Member { access: format!("{}x", ada.access), id: Uuid::nil(), ..ada.clone() };
     assert_eq!(erase(&unknown, PASSWORD).await.is(401).code(), "token_invalid");
     shop.get(&ada, "/v1/users/me").await.is(200);
+}
+
+/// Somebody is erased while something of them is being written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_whoever_is_erased_at_that_moment() {
+    let shop = Shop::start().await;
+    let ada = shop.member("ada@example.org").await;
+    let mut erasing = shop.pool.begin().await.unwrap();
+    flotilla_user_service::store::accounts::lock(&mut erasing, ada.id).await.unwrap();
+    let (post, get) = (Method::POST, Some(json!({ "email": "ada@example.org" })));
+    let requests = async {
+        tokio::join!(
+            shop.by(&ada, post.clone(), "/v1/users/me/addresses", &[], Some(address())),
+            shop.by(&ada, post.clone(), "/v1/users/me/export", &[], None),
+            shop.ask(post.clone(), "/v1/auth/forgot-password", &[], get),
+            shop.log_in("ada@example.org", PASSWORD),
+        )
+    };
+    let erase = async {
+        sleep(Duration::from_millis(1_000)).await;
+        flotilla_user_service::store::accounts::erase(&mut erasing, ada.id).await.unwrap();
+        erasing.commit().await.unwrap();
+    };
+    let ((added, asked, forgotten, login), ()) = tokio::join!(requests, erase);
+    assert_eq!([added.status, asked.status, login.status].map(|status| status.as_u16()), [401; 3]);
+    forgotten.is(202);
+    for query in [
+        "select count(*) from users.addresses",
+        "select count(*) from users.exports",
+        "select count(*) from users.sessions",
+        "select count(*) from users.one_time_tokens",
+    ] {
+        assert_eq!(shop.count(query).await, 0, "{query}");
+    }
 }

@@ -139,3 +139,25 @@ async fn a_list_goes_on_where_its_page_ended() {
     // Somebody whose address is not shown to be theirs logs in when the shop says so.
     shop.log_in("a.list@example.org", PASSWORD).await.is(200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_admins_do_not_leave_the_shop_with_none() {
+    let shop = Shop::start().await;
+    let one = with_role(&shop, "one@example.org", Role::Admin).await;
+    let other = with_role(&shop, "other@example.org", Role::Admin).await;
+    for _ in 0..10 {
+        let demote = async |by: &Member, whom: &Member| {
+            let path = format!("/v1/users/{}/roles", whom.id);
+            shop.by(by, Method::PUT, &path, &[("if-match", "*")], Some(json!({ "roles": [] })))
+                .await
+                .status
+                .as_u16()
+        };
+        let mut statuses: [u16; 2] = tokio::join!(demote(&one, &other), demote(&other, &one)).into();
+        statuses.sort_unstable();
+        assert!(matches!(statuses, [200, 403 | 404]), "{statuses:?}");
+        for email in ["one@example.org", "other@example.org"] {
+            grant(&shop.pool, email, Role::Admin).await.unwrap();
+        }
+    }
+}

@@ -100,7 +100,7 @@ async fn whoever_does_not_get_their_mail_is_told_of_it() {
     handled(1).await;
     assert!(!is_bounced().await);
     let event = bounced("ADA@example.org");
-    shop.bus.publish(&[event.clone()]).await.unwrap();
+    shop.bus.publish(std::slice::from_ref(&event)).await.unwrap();
     handled(2).await;
     assert!(is_bounced().await);
 }

@@ -252,8 +252,18 @@ impl Shop {
 
     /// The token of the last mail of a kind.
     pub(crate) async fn mail_token(&self, kind: &str) -> String {
-        let event = self.events(kind).await.pop().unwrap_or_else(|| panic!("no {kind}"));
-        self.redeem(event["reference"].as_str().unwrap()).await.unwrap().token
+        self.mail_tokens(kind).await.pop().unwrap_or_else(|| panic!("no {kind}"))
+    }
+
+    /// The tokens of all mails of a kind that are good still, the oldest first.
+    pub(crate) async fn mail_tokens(&self, kind: &str) -> Vec<String> {
+        let mut tokens = Vec::new();
+        for event in self.events(kind).await {
+            tokens.extend(
+                self.redeem(event["reference"].as_str().unwrap()).await.map(|redeemed| redeemed.token),
+            );
+        }
+        tokens
     }
 
     pub(crate) async fn redeem(&self, reference: &str) -> Result<RedeemReferenceResponse, Status> {
@@ -305,6 +315,11 @@ impl Shop {
 
     pub(crate) async fn refresh(&self, token: &str) -> Reply {
         self.post("/v1/auth/refresh", json!({ "refresh_token": token })).await
+    }
+
+    /// How many rows a query counts.
+    pub(crate) async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }
 
     /// Runs SQL, for what would take long.

@@ -21,3 +21,4 @@ mod program;
 mod refreshing;
 mod registering;
 mod second_factor;
+mod sweeping;

@@ -1,5 +1,6 @@
 //! Registration, and that an address is theirs.
 
+use axum::http::Method;
 use flotilla_bus::{Consumer, Pattern, Subscription};
 use flotilla_kit::auth::Subject;
 use flotilla_proto::user::{GetContactRequest, RedeemReferenceRequest};
@@ -55,25 +56,76 @@ async fn somebody_registers_hears_by_mail_and_logs_in() {
     assert_eq!((contact.email.as_str(), contact.name.as_str()), ("Ada@Example.org", "Ada"));
 }
 
+const OTHER: &str = "another long password";
+
+async fn register(shop: &Shop, email: &str, password: &str, name: &str) -> Value {
+    let body = json!({ "email": email, "password": password, "name": name });
+    shop.post("/v1/auth/register", body).await.is(202).body
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_registers_again_is_answered_alike_and_changes_nothing() {
     let shop = Shop::start().await;
-    let first = shop.register("ada@example.org").await.is(202);
-    let body = json!({ "email": "ADA@example.org", "password": "another long password", "name": "Eve" });
-    // Whoever has not shown that it is theirs gets another mail, and the one before is good no longer.
-    let old = shop.mail_token(REQUESTED).await;
-    let second = shop.post("/v1/auth/register", body.clone()).await.is(202);
-    assert_eq!(first.body, second.body);
-    let token = shop.mail_token(REQUESTED).await;
-    shop.post("/v1/auth/verify-email", json!({ "token": old })).await.is(400);
-    shop.post("/v1/auth/verify-email", json!({ "token": token })).await.is(204);
-    let third = shop.post("/v1/auth/register", body).await.is(202);
-    assert_eq!(first.body, third.body);
+    let first = register(&shop, "ada@example.org", PASSWORD, "Ada").await;
+    let second = register(&shop, "ADA@example.org", OTHER, "Eve").await;
+    assert_eq!(first, second);
+    let tokens = shop.mail_tokens(REQUESTED).await;
+    shop.post("/v1/auth/verify-email", json!({ "token": tokens[0] })).await.is(204);
+    // Whose address it is is known by now.
+    shop.post("/v1/auth/verify-email", json!({ "token": tokens[1] })).await.is(400);
+    assert_eq!(first, register(&shop, "ada@example.org", OTHER, "Eve").await);
     assert_eq!(shop.events("shop.user.registration_repeated.v1").await.len(), 1);
     assert_eq!(shop.events("shop.user.registered.v1").await.len(), 1);
-    shop.log_in("ada@example.org", "another long password").await.is(401);
+    assert_eq!(shop.events(REQUESTED).await.len(), 2);
+    shop.log_in("ada@example.org", OTHER).await.is(401);
     let member = shop.session("ada@example.org", PASSWORD).await;
     assert_eq!(shop.get(&member, "/v1/users/me").await.body["name"], "Ada");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_the_address_gets_the_account_and_nothing_of_whoever_had_it_before() {
+    let shop = Shop::start_with(&["--unverified-login=true"]).await;
+    register(&shop, "ada@example.org", OTHER, "Eve").await;
+    let eve = shop.session("ada@example.org", OTHER).await;
+    let address = json!({ "recipient": "Eve", "line1": "1 Lane", "city": "Ockham", "country": "GB" });
+    shop.by(&eve, Method::POST, "/v1/users/me/addresses", &[], Some(address)).await.is(201);
+    shop.by(&eve, Method::POST, "/v1/auth/mfa/totp/enroll", &[], Some(json!({ "password": OTHER })))
+        .await
+        .is(200);
+    shop.sql("update users.second_factors set confirmed_at = now()").await;
+    let waiting = shop.log_in("ada@example.org", OTHER).await.is(202);
+
+    register(&shop, "ada@example.org", PASSWORD, "Ada").await;
+    // Nothing has changed yet.
+    shop.get(&eve, "/v1/users/me").await.is(200);
+    // The mail is sent again, and is as good as the first.
+    shop.post("/v1/auth/resend-verification", json!({ "email": "ada@example.org" })).await.is(202);
+    let token = shop.mail_token(REQUESTED).await;
+    shop.post("/v1/auth/verify-email", json!({ "token": token })).await.is(204);
+    shop.get(&eve, "/v1/users/me").await.is(401);
+    shop.refresh(&eve.refresh).await.is(401);
+    shop.log_in("ada@example.org", OTHER).await.is(401);
+    let body = json!({ "mfa_token": waiting.body["mfa_token"], "code": "000000" });
+    assert_eq!(shop.post("/v1/auth/mfa/totp/verify", body).await.is(401).code(), "mfa_token_invalid");
+    let ada = shop.session("ada@example.org", PASSWORD).await;
+    assert_eq!(shop.get(&ada, "/v1/users/me").await.body["name"], "Ada");
+    assert_eq!(shop.get(&ada, "/v1/users/me/addresses").await.body["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_the_address_gets_the_account_by_another_password_as_well() {
+    let shop = Shop::start_with(&["--unverified-login=true"]).await;
+    register(&shop, "ada@example.org", OTHER, "Eve").await;
+    let eve = shop.session("ada@example.org", OTHER).await;
+    shop.by(&eve, Method::POST, "/v1/auth/mfa/totp/enroll", &[], Some(json!({ "password": OTHER })))
+        .await
+        .is(200);
+    shop.sql("update users.second_factors set confirmed_at = now()").await;
+    shop.post("/v1/auth/forgot-password", json!({ "email": "ada@example.org" })).await.is(202);
+    let token = shop.mail_token("shop.user.password_reset_requested.v1").await;
+    shop.post("/v1/auth/reset-password", json!({ "token": token, "password": PASSWORD })).await.is(204);
+    shop.get(&eve, "/v1/users/me").await.is(401);
+    shop.log_in("ada@example.org", PASSWORD).await.is(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@ use aws_lc_rs::hmac;
 use axum::http::Method;
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::time::{Duration, sleep};
 
 use crate::harness::{Member, PASSWORD, Reply, Shop};
 
@@ -18,6 +19,14 @@ fn code(secret: &str, steps: i64) -> String {
     format!("{:06}", number % 1_000_000)
 }
 
+/// Waits until a step has begun, so that codes are of the same one for a while.
+async fn early() {
+    let second = Timestamp::now().as_second().rem_euclid(30);
+    if second > 15 {
+        sleep(Duration::from_secs((31 - second).unsigned_abs())).await;
+    }
+}
+
 async fn post(shop: &Shop, member: &Member, path: &str, body: serde_json::Value) -> Reply {
     shop.by(member, Method::POST, path, &[], Some(body)).await
 }
@@ -25,6 +34,7 @@ async fn post(shop: &Shop, member: &Member, path: &str, body: serde_json::Value)
 /// Somebody with one, its secret and codes of recovery.
 async fn enrolled(shop: &Shop) -> (Member, String, Vec<String>) {
     let ada = shop.member("ada@example.org").await;
+    early().await;
     let wrong = post(shop, &ada, "/v1/auth/mfa/totp/enroll", json!({ "password": "not the password" })).await;
     assert_eq!(wrong.is(403).code(), "password_wrong");
     let begun = post(shop, &ada, "/v1/auth/mfa/totp/enroll", json!({ "password": PASSWORD })).await.is(200);
@@ -98,10 +108,17 @@ async fn a_code_of_recovery_logs_in_once() {
 async fn codes_cannot_be_guessed_by_whoever_has_the_password() {
     let shop = Shop::start().await;
     let (ada, secret, _) = enrolled(&shop).await;
-    for _ in 0..5 {
-        let token = waiting(&shop).await;
-        step(&shop, VERIFY, &token, "000000").await.is(401);
+    // Each with a login of its own, and all at once.
+    let mut tokens = Vec::new();
+    for _ in 0..12 {
+        tokens.push(waiting(&shop).await);
     }
+    let guesses = tokens.iter().map(|token| step(&shop, VERIFY, token, "000000"));
+    let statuses: Vec<_> =
+        futures::future::join_all(guesses).await.iter().map(|reply| reply.status.as_u16()).collect();
+    let of = |status: u16| statuses.iter().filter(|found| **found == status).count();
+    // One was wrong before.
+    assert_eq!((of(401), of(429)), (4, 8), "{statuses:?}");
     shop.log_in("ada@example.org", PASSWORD).await.is(429);
     let forced = shop.events("shop.user.locked.v1").await;
     assert_eq!(forced.len(), 1);
@@ -118,4 +135,16 @@ async fn codes_cannot_be_guessed_by_whoever_has_the_password() {
     let body = json!({ "token": reset, "password": "a new long password" });
     shop.post("/v1/auth/reset-password", body).await.is(204);
     shop.log_in("ada@example.org", "a new long password").await.is(202);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_code_cannot_be_guessed_either() {
+    let shop = Shop::start().await;
+    let ada = shop.member("ada@example.org").await;
+    let begun = post(&shop, &ada, "/v1/auth/mfa/totp/enroll", json!({ "password": PASSWORD })).await.is(200);
+    for _ in 0..5 {
+        post(&shop, &ada, "/v1/auth/mfa/totp/confirm", json!({ "code": "000000" })).await.is(422);
+    }
+    let right = json!({ "code": code(&begun.text_of("secret"), 0) });
+    post(&shop, &ada, "/v1/auth/mfa/totp/confirm", right).await.is(429);
 }
