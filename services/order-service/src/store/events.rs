@@ -77,7 +77,7 @@ async fn append(
     let refused = |error: flotilla_bus::InvalidType| flotilla_bus::Error::Refused(error.to_string());
     let kind = EventType::try_from(format!("shop.{aggregate}.{what}.v1")).map_err(refused)?;
     let mut event = Event::new(SOURCE, kind, order.id.to_string(), data);
-    event.schema = Some(format!("https://flotilla.dev/schemas/{aggregate}.{what}.v1.json"));
+    event.schema = Some(format!("https://flotilla.dev/events/{}.json", event.kind));
     event.traceparent = trace::traceparent();
     event.correlation_id.clone_from(&order.correlation_id);
     event.aggregate_version = u32::try_from(order.version).ok();
