@@ -9,6 +9,7 @@ use flotilla_kit::{
     http::cursor::Cursors,
 };
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 
 use crate::{psp::PaymentProvider, saga::Runner, stock::Stock};
 
@@ -33,6 +34,8 @@ pub struct App {
     pub cursors: Cursors,
     /// How long an order may stay unpaid.
     pub deadline: Duration,
+    /// Room for those who follow their orders.
+    pub streams: Arc<Semaphore>,
     /// The end of the service.
     pub drain: Drain,
 }

@@ -10,7 +10,7 @@ use flotilla_kit::{
 };
 use jiff::Timestamp;
 
-use crate::{psp::stripe::Settings, saga::Times};
+use crate::{failpoint::Failpoints, psp::stripe::Settings, saga::Times};
 
 /// Carts, orders and payments of the shop.
 #[derive(Parser, Debug)]
@@ -99,9 +99,10 @@ pub struct Serve {
     #[arg(long, env = "SHOP_CURSOR_KEY_FILE", value_name = "PATH")]
     pub cursor_key_file: Option<PathBuf>,
 
-    /// Where a saga ends the process, such as capture.called: for tests of what is left then
-    #[arg(long, env = "SHOP_ORDER_FAILPOINT", hide = true)]
-    pub failpoint: Option<String>,
+    /// Where the process ends at once, such as capture.called, or capture.called:3 for the third time: for tests of what is left
+    #[cfg(feature = "failpoints")]
+    #[arg(long, env = "SHOP_ORDER_FAILPOINT", value_name = "POINT")]
+    pub failpoint: Option<crate::failpoint::Trap>,
 }
 
 impl Serve {
@@ -110,6 +111,18 @@ impl Serve {
         let key =
             config::secret("SHOP_CURSOR_KEY", self.cursor_key.as_ref(), self.cursor_key_file.as_deref())?;
         Ok(Secret::new(key.into_exposed().into_bytes()))
+    }
+
+    /// Where the process ends at once.
+    #[cfg(feature = "failpoints")]
+    pub fn failpoints(&self) -> Failpoints {
+        self.failpoint.map(Failpoints::from).unwrap_or_default()
+    }
+
+    /// Nowhere: this program has no such points.
+    #[cfg(not(feature = "failpoints"))]
+    pub fn failpoints(&self) -> Failpoints {
+        Failpoints
     }
 }
 

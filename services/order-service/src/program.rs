@@ -7,7 +7,6 @@ use flotilla_kit::{drain, metrics::Metrics, telemetry};
 
 use crate::{
     config::{Arguments, Command, Outbox, Serve},
-    failpoint::Failpoints,
     run as parts,
 };
 
@@ -34,8 +33,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
-    let failpoints = config.failpoint.clone().map(Failpoints::deadly).unwrap_or_default();
-    let (service, _) = parts::service(config, metrics, failpoints).await?;
+    let (service, _) = parts::service(config, metrics).await?;
     let stop = async {
         if let Err(error) = drain::stop().await {
             tracing::error!(%error, "signals cannot be heard");

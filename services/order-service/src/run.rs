@@ -14,13 +14,12 @@ use flotilla_kit::{
 };
 use jiff::Timestamp;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 
 use crate::{
     app::App,
     config::Serve,
-    consumers,
-    failpoint::Failpoints,
-    grpc, http,
+    consumers, grpc, http,
     psp::{PaymentProvider, stripe::Stripe},
     saga::Runner,
     settle,
@@ -33,6 +32,9 @@ pub const NAME: &str = "order-service";
 
 /// How long a cursor is good for.
 const CURSORS: Duration = Duration::from_secs(24 * 3_600);
+
+/// Customers who may follow their orders at a time, in one process: each asks the database four times a second.
+const STREAMS: usize = 1_000;
 
 /// How long others may take to migrate.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -85,11 +87,7 @@ pub async fn replay(config: &Serve, since: Timestamp, types: &str) -> Result<u64
 }
 
 /// The service, and what its handlers have in common.
-pub async fn service(
-    config: &Serve,
-    metrics: Arc<Metrics>,
-    failpoints: Failpoints,
-) -> Result<(Service, App), Error> {
+pub async fn service(config: &Serve, metrics: Arc<Metrics>) -> Result<(Service, App), Error> {
     let pool = database::pool(&config.database, NAME)?;
     let bus_url = config.bus.url()?;
     flotilla_bus::prepare(bus_url.expose()).await?;
@@ -106,7 +104,7 @@ pub async fn service(
         Arc::clone(&provider),
         stock.clone(),
         config.times.saga(),
-        failpoints,
+        config.failpoints(),
         relay.wake(),
     );
     let providers = BTreeMap::from([(provider.name(), Arc::clone(&provider))]);
@@ -120,6 +118,7 @@ pub async fn service(
         runner: runner.clone(),
         cursors: Cursors::new(&config.cursor_key()?, CURSORS),
         deadline: config.times.deadline(),
+        streams: Arc::new(Semaphore::new(STREAMS)),
         drain: drain.clone(),
     };
     metrics.collect(database::PoolMetrics(pool.clone()));

@@ -4,13 +4,16 @@
 use std::{sync::Arc, time::Duration};
 
 use flotilla_kit::drain::{Drain, Phase};
+use futures::{StreamExt, stream};
 use sqlx::{PgPool, PgTransaction};
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
-    psp::{self, Heard, PaymentProvider},
-    saga::Runner,
+    domain::fact::State,
+    failpoint::{Moment, Stage},
+    psp::{self, Heard, PaymentProvider, RefundState},
+    saga::{self, Runner},
     store::{
         self, orders,
         payments::{self, Payment},
@@ -19,8 +22,11 @@ use crate::{
     },
 };
 
-/// Payments that a reconciler looks at, at a time.
+/// Payments that a reconciler takes at a time.
 const BATCH: i64 = 50;
+
+/// Payments that it looks at at once.
+const AT_ONCE: usize = 8;
 
 /// Why a payment could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +37,9 @@ pub enum Error {
     /// The provider did not answer.
     #[error("the provider does not answer")]
     Provider(#[from] psp::Error),
+    /// A payment that pays nothing was not given up.
+    #[error(transparent)]
+    Stray(#[from] saga::Error),
 }
 
 impl From<sqlx::Error> for Error {
@@ -44,16 +53,20 @@ pub async fn hear(runner: &Runner, provider: &dyn PaymentProvider, heard: &Heard
     if webhooks::is_handled(&runner.pool, provider.name(), &heard.id).await? {
         return Ok(());
     }
+    runner.failpoints.reach(Stage::Webhook, Moment::Begun);
     let seen = match heard.reference.as_deref() {
         Some(reference) => look(&runner.pool, provider, reference).await?,
         None => None,
     };
+    runner.failpoints.reach(Stage::Webhook, Moment::Called);
     let mut transaction = runner.pool.begin().await?;
     if webhooks::note(&mut transaction, provider.name(), &heard.id, &heard.kind).await? {
         if let Some(seen) = seen {
             apply(&mut transaction, &seen, &format!("webhook:{}", heard.id)).await?;
         }
+        runner.failpoints.reach(Stage::Webhook, Moment::Committing);
         transaction.commit().await?;
+        runner.failpoints.reach(Stage::Webhook, Moment::Committed);
         runner.wake();
     }
     Ok(())
@@ -67,10 +80,15 @@ pub async fn refresh(
     actor: &str,
 ) -> Result<(), Error> {
     let Some(reference) = payment.reference.as_deref() else { return Ok(()) };
-    if let Some(seen) = look(&runner.pool, provider, reference).await? {
+    runner.failpoints.reach(Stage::Look, Moment::Begun);
+    let seen = look(&runner.pool, provider, reference).await?;
+    runner.failpoints.reach(Stage::Look, Moment::Called);
+    if let Some(seen) = seen {
         let mut transaction = runner.pool.begin().await?;
         apply(&mut transaction, &seen, actor).await?;
+        runner.failpoints.reach(Stage::Look, Moment::Committing);
         transaction.commit().await?;
+        runner.failpoints.reach(Stage::Look, Moment::Committed);
         runner.wake();
     }
     Ok(())
@@ -93,7 +111,7 @@ async fn look(pool: &PgPool, provider: &dyn PaymentProvider, reference: &str) ->
     let known = payments::by_reference(pool, provider.name(), reference).await?;
     // A webhook may come before the answer that has the reference.
     let Some(payment) = known.or(intent.payment_id) else { return Ok(None) };
-    let is_taken = matches!(intent.state, crate::domain::fact::State::Captured(_));
+    let is_taken = matches!(intent.state, State::Captured(_));
     let refunds = if is_taken { provider.refunds(reference).await? } else { Vec::new() };
     Ok(Some(Seen { payment, intent, refunds }))
 }
@@ -101,7 +119,7 @@ async fn look(pool: &PgPool, provider: &dyn PaymentProvider, reference: &str) ->
 async fn apply(transaction: &mut PgTransaction<'_>, seen: &Seen, actor: &str) -> Result<(), store::Error> {
     let applied = payments::apply(transaction, seen.payment, &seen.intent, actor).await?;
     let Some((mut order, payment)) = applied else { return Ok(()) };
-    for refund in seen.refunds.iter().filter(|refund| refund.is_done) {
+    for refund in seen.refunds.iter().filter(|refund| refund.state == RefundState::Done) {
         // One that was made with the provider itself is ours from now on.
         let id = refund.refund_id.unwrap_or_else(|| Uuid::new_v5(&payment.id, refund.reference.as_bytes()));
         let new = Refund {
@@ -127,7 +145,7 @@ async fn apply(transaction: &mut PgTransaction<'_>, seen: &Seen, actor: &str) ->
 pub async fn reconcile(runner: Runner, provider: Arc<dyn PaymentProvider>, every: Duration, drain: Drain) {
     let mut ending = std::pin::pin!(drain.at_least(Phase::Ending));
     loop {
-        if let Err(error) = reconcile_once(&runner, &*provider, every).await {
+        if let Err(error) = reconcile_all(&runner, &*provider, every).await {
             tracing::warn!(%error, "payments cannot be reconciled now");
         }
         tokio::select! {
@@ -137,13 +155,32 @@ pub async fn reconcile(runner: Runner, provider: Arc<dyn PaymentProvider>, every
     }
 }
 
-async fn reconcile_once(runner: &Runner, provider: &dyn PaymentProvider, age: Duration) -> Result<(), Error> {
-    for id in payments::unsettled(&runner.pool, age.as_secs_f64(), BATCH).await? {
-        let Some(payment) = payments::get(&runner.pool, id).await? else { continue };
-        if payment.provider == provider.name() {
-            refresh(runner, provider, &payment, "reconciler").await?;
+async fn reconcile_all(
+    runner: &Runner,
+    provider: &dyn PaymentProvider,
+    age: Duration,
+) -> Result<(), store::Error> {
+    loop {
+        let due = payments::claim_unsettled(&runner.pool, age.as_secs_f64(), BATCH).await?;
+        let is_all = due.len() < usize::try_from(BATCH).unwrap_or_default();
+        let all = stream::iter(due).for_each_concurrent(AT_ONCE, async |id| {
+            // One that cannot be looked at keeps nobody from the others.
+            if let Err(error) = reconcile_one(runner, provider, id).await {
+                tracing::warn!(payment = %id, %error, "a payment cannot be reconciled now");
+            }
+        });
+        all.await;
+        if is_all {
+            return Ok(());
         }
-        payments::looked_at(&runner.pool, id).await?;
+    }
+}
+
+async fn reconcile_one(runner: &Runner, provider: &dyn PaymentProvider, id: Uuid) -> Result<(), Error> {
+    let Some(payment) = payments::get(&runner.pool, id).await? else { return Ok(()) };
+    if payment.provider == provider.name() {
+        refresh(runner, provider, &payment, "reconciler").await?;
+        runner.give_up_stray(id).await?;
     }
     Ok(())
 }

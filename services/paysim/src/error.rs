@@ -48,6 +48,12 @@ impl Error {
         Self { parameter: Some("id".to_owned()), has_begun: true, ..error }
     }
 
+    /// There is no such payment method.
+    pub fn missing_method(name: &str) -> Self {
+        let message = format!("there is no payment method {name:?}");
+        Self { has_begun: true, ..Self::parameter("resource_missing", "payment_method", message) }
+    }
+
     /// The object is in a state in which that cannot be done.
     pub fn state(code: &'static str, message: impl Into<String>) -> Self {
         let error = Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message);

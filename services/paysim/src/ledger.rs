@@ -12,6 +12,9 @@ use crate::error::Error;
 /// The most that can be charged at once, in minor units.
 const MAX: i64 = 99_999_999;
 
+/// What the names of all payment methods begin with.
+const METHOD: &str = "pm_";
+
 /// Cards that do something else than pay.
 const DECLINED: &str = "pm_card_chargeDeclined";
 const NEEDS_AUTHENTICATION: &str = "pm_card_authenticationRequired";
@@ -175,6 +178,9 @@ impl Ledger {
         if !matches!(new.capture_method.as_str(), "manual" | "automatic") {
             return Err(Error::parameter("parameter_unknown", "capture_method", "write manual or automatic"));
         }
+        if let Some(unknown) = new.payment_method.as_deref().filter(|method| !method.starts_with(METHOD)) {
+            return Err(Error::missing_method(unknown));
+        }
         let status = if new.payment_method.is_some() {
             Status::RequiresConfirmation
         } else {
@@ -206,6 +212,9 @@ impl Ledger {
         let is_open = matches!(intent.status, Status::RequiresPaymentMethod | Status::RequiresConfirmation);
         if !is_open {
             return Err(unexpected(intent, "confirmed"));
+        }
+        if let Some(unknown) = payment_method.as_deref().filter(|method| !method.starts_with(METHOD)) {
+            return Err(Error::missing_method(unknown));
         }
         if payment_method.is_some() {
             intent.payment_method = payment_method;
@@ -431,6 +440,14 @@ mod tests {
         assert!(ledger.entries.is_empty());
         let (object, _) = ledger.confirm(&id, Some("pm_card_visa".to_owned()), None).unwrap();
         assert_eq!(object["status"], "requires_capture");
+    }
+
+    #[test]
+    fn what_is_no_payment_method_pays_nothing() {
+        let (mut ledger, id) = with_intent("pm_card_visa");
+        let error = ledger.confirm(&id, Some("card_of_nobody".to_owned()), None).unwrap_err();
+        assert_eq!((error.status.as_u16(), error.code), (400, "resource_missing"));
+        assert_eq!(ledger.intent(&id).unwrap().payment_method.as_deref(), Some("pm_card_visa"));
     }
 
     #[test]

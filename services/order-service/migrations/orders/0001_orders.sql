@@ -86,13 +86,16 @@ create table orders.payments (
     captured_minor bigint not null default 0 check (captured_minor between 0 and amount_minor),
     refunded_minor bigint not null default 0 check (refunded_minor between 0 and captured_minor),
     failure text,
+    -- Its money is held or taken, or still may be, and its order has no use for it.
+    is_stray boolean not null default false,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     unique (provider, reference)
 );
 
 create index payments_by_order on orders.payments (order_id);
-create index payments_unsettled on orders.payments (updated_at) where status in ('created', 'requires_action', 'authorized', 'unknown');
+create index payments_unsettled on orders.payments (updated_at)
+    where status in ('created', 'requires_action', 'authorized', 'unknown') or is_stray;
 
 -- Keys of requests to the provider, written before them.
 create table orders.payment_attempts (
@@ -121,6 +124,7 @@ create table orders.refunds (
 );
 
 create index refunds_by_order on orders.refunds (order_id);
+create index refunds_pending on orders.refunds (payment_id) where status = 'requested';
 create index refunds_due on orders.refunds (next_at) where status = 'requested';
 
 create table orders.sagas (
@@ -131,6 +135,8 @@ create table orders.sagas (
     -- Where the order ends once all is undone.
     target text,
     reason text,
+    -- How often it was done and had to go back: what is given back then is another refund.
+    round integer not null default 0,
     attempt integer not null default 0,
     next_at timestamptz not null default now(),
     deadline_at timestamptz not null,
@@ -167,7 +173,9 @@ create table orders.ledger_entries (
 
 create function orders.is_balanced() returns trigger language plpgsql as $$
 begin
-    if (select sum(amount_minor) from orders.ledger_entries where cause = new.cause) <> 0 then
+    if exists (
+        select from orders.ledger_entries where cause = new.cause group by currency having sum(amount_minor) <> 0
+    ) then
         raise exception 'the entries of % do not sum to nothing', new.cause;
     end if;
     return null;
@@ -185,5 +193,9 @@ $$;
 
 create trigger order_events_are_only_appended before update or delete on orders.order_events
     for each row execute function orders.is_only_appended();
+create trigger order_events_are_not_emptied before truncate on orders.order_events
+    for each statement execute function orders.is_only_appended();
 create trigger ledger_is_only_appended before update or delete on orders.ledger_entries
     for each row execute function orders.is_only_appended();
+create trigger ledger_is_not_emptied before truncate on orders.ledger_entries
+    for each statement execute function orders.is_only_appended();

@@ -69,6 +69,12 @@ pub fn settle(payment: &Payment, state: State) -> Option<Payment> {
     (status != payment.status).then_some(Payment { status, ..*payment })
 }
 
+/// What a payment is after the answer to a request was lost. Nothing: no request can have moved it.
+pub fn lose(payment: &Payment) -> Option<Payment> {
+    let is_open = matches!(payment.status, Status::Created | Status::RequiresAction | Status::Authorized);
+    is_open.then_some(Payment { status: Status::Unknown, ..*payment })
+}
+
 /// What a payment is after so much of it was given back.
 pub fn refund(payment: &Payment, minor: i64) -> Option<Payment> {
     let refunded_minor = payment.refunded_minor.checked_add(minor)?;
@@ -94,6 +100,15 @@ pub fn follow(order: &Order, payment: &Payment) -> Vec<order::Status> {
         Status::Failed if order.status == Of::Reserved => vec![Of::PaymentFailed],
         _ => Vec::new(),
     }
+}
+
+/// Whether its money is held or taken, or still may be, and its order has no use for it: such as one that somebody confirms with
+/// the provider after another one was made, or after the order has ended.
+pub const fn is_stray(order: &Order, payment: &Payment) -> bool {
+    use order::Status as Of;
+    let is_there =
+        payment.status.is_open() || matches!(payment.status, Status::Captured | Status::PartiallyRefunded);
+    is_there && (!order.is_current || matches!(order.status, Of::Rejected | Of::Cancelled | Of::Expired))
 }
 
 #[cfg(test)]
@@ -167,6 +182,36 @@ mod tests {
         assert_eq!(settle(&held, State::Voided).unwrap().status, Status::Voided);
         let lost = Payment { status: Status::Unknown, ..NEW };
         assert_eq!(settle(&lost, State::Open).unwrap().status, Status::Created);
+    }
+
+    #[test]
+    fn what_was_lost_is_not_known_until_somebody_looks() {
+        let held = Payment { status: Status::Authorized, ..NEW };
+        let lost = lose(&held).unwrap();
+        assert_eq!(lost.status, Status::Unknown);
+        assert_eq!(lose(&lost), None);
+        for state in
+            [State::Authorized, State::Captured(100), State::Voided, State::Failed, State::RequiresAction]
+        {
+            assert_ne!(settle(&lost, state).unwrap().status, Status::Unknown);
+        }
+        for status in [Status::Captured, Status::Refunded, Status::Voided, Status::Failed] {
+            assert_eq!(lose(&Payment { status, ..NEW }), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn money_that_pays_nothing_is_stray() {
+        let held = Payment { status: Status::Authorized, ..NEW };
+        let order = |status, is_current| Order { status, stock: Stock::Reserved, is_current };
+        assert!(!is_stray(&order(order::Status::Authorized, true), &held));
+        assert!(is_stray(&order(order::Status::Authorized, false), &held));
+        for end in [order::Status::Cancelled, order::Status::Expired, order::Status::Rejected] {
+            assert!(is_stray(&order(end, true), &held));
+            for status in [Status::Failed, Status::Voided, Status::Refunded] {
+                assert!(!is_stray(&order(end, true), &Payment { status, ..NEW }), "{status}");
+            }
+        }
     }
 
     #[test]

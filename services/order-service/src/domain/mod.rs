@@ -5,6 +5,6 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod saga;
-mod text;
+pub(crate) mod text;
 
 pub use self::text::Unknown;

@@ -65,6 +65,12 @@ impl Saga {
         Self { step: Step::Reserve, compensations: Vec::new(), target: None }.registered()
     }
 
+    /// Of an order that was done and is to be undone: all of it.
+    pub fn turned_back(target: order::Status) -> Self {
+        let compensations = Compensation::ALL.to_vec();
+        Self { step: Step::Undo, compensations, target: Some(target) }
+    }
+
     /// With what undoes the next step, which is written before the step runs.
     #[must_use]
     pub fn registered(mut self) -> Self {
@@ -102,6 +108,11 @@ impl Saga {
             (Step::Undo, Outcome::Done) => {
                 self.compensations.pop();
                 if self.compensations.is_empty() { Step::Done } else { Step::Undo }
+            }
+            // What cannot be undone is left to a person; the rest is undone nevertheless.
+            (Step::Undo, Outcome::Refused) => {
+                self.compensations.pop();
+                return self.undo(Status::NeedsReview);
             }
             (Step::Undo, _) => Step::Undo,
             (_, Outcome::Abandoned(target)) => return self.undo(target),
@@ -183,18 +194,29 @@ mod tests {
         assert_eq!(saga.after(Outcome::Done).step, Step::Done);
     }
 
+    #[test]
+    fn what_cannot_be_undone_is_left_to_a_person_and_the_rest_is_undone() {
+        let saga = Saga::turned_back(order::Status::Cancelled);
+        assert_eq!(saga.next_undo(), Some(Compensation::Void));
+        let saga = saga.after(Outcome::Refused);
+        assert_eq!((saga.step, saga.next_undo()), (Step::Undo, Some(Compensation::Release)));
+        let saga = saga.after(Outcome::Done);
+        assert_eq!((saga.step, saga.target), (Step::Done, Some(order::Status::NeedsReview)));
+    }
+
     proptest! {
         #[test]
         fn whatever_happens_what_was_begun_is_undone_or_all_is_done(outcomes in prop::collection::vec(outcome(), 0..40)) {
             let mut saga = Saga::new();
-            let (mut has_begun, mut undone, mut is_undoing) = (Vec::new(), Vec::new(), false);
+            let (mut has_begun, mut undone, mut is_undoing, mut is_stuck) = (Vec::new(), Vec::new(), false, false);
             for outcome in outcomes {
                 saga = saga.registered();
                 match saga.step {
                     Step::Done => break,
                     Step::Undo => {
                         is_undoing = true;
-                        if outcome == Outcome::Done { undone.push(saga.next_undo().unwrap()); }
+                        if matches!(outcome, Outcome::Done | Outcome::Refused) { undone.push(saga.next_undo().unwrap()); }
+                        is_stuck |= outcome == Outcome::Refused;
                     }
                     step => {
                         prop_assert!(!is_undoing, "forth after back");
@@ -209,6 +231,7 @@ mod tests {
                 if saga.target.is_some() {
                     undone.reverse();
                     prop_assert_eq!(undone, has_begun);
+                    prop_assert_eq!(saga.target == Some(order::Status::NeedsReview), is_stuck);
                 } else {
                     prop_assert!(undone.is_empty());
                 }

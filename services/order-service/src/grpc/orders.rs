@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    domain::payment,
     store::{self, orders, payments, refunds},
 };
 
@@ -36,32 +37,18 @@ impl Orders {
         Self { app }
     }
 
-    async fn whole(&self, order: orders::Order) -> Result<Order, store::Error> {
-        let mut connection = self.app.pool.acquire().await?;
-        let lines = orders::lines(&mut connection, order.id).await?;
-        drop(connection);
-        let payment =
-            payments::get(&self.app.pool, order.payment_id).await?.ok_or(sqlx::Error::RowNotFound)?;
-        let lines = lines.into_iter().map(|line| OrderLine {
-            sku: line.sku,
-            product_id: line.product_id,
-            name: line.name,
-            quantity: line.quantity,
-            unit_minor: line.unit_minor,
-            total_minor: line.total_minor,
+    /// Orders with all that is of them, however many, in two queries.
+    async fn whole(&self, orders: Vec<orders::Order>) -> Result<Vec<Order>, store::Error> {
+        let ids: Vec<_> = orders.iter().map(|order| order.id).collect();
+        let payments: Vec<_> = orders.iter().map(|order| order.payment_id).collect();
+        let mut lines = orders::lines_of(&self.app.pool, &ids).await?;
+        let payments = payments::statuses(&self.app.pool, &payments).await?;
+        let whole = orders.into_iter().map(|order| {
+            let payment = payments.get(&order.payment_id).ok_or(sqlx::Error::RowNotFound)?;
+            let lines = lines.remove(&order.id).unwrap_or_default();
+            Ok(wire(order, *payment, lines))
         });
-        Ok(Order {
-            id: order.id.to_string(),
-            user_id: order.user_id.to_string(),
-            status: order.status.to_string(),
-            payment_status: payment.known.status.to_string(),
-            currency: order.currency,
-            total_minor: order.total_minor,
-            refunded_minor: order.refunded_minor,
-            lines: lines.collect(),
-            version: order.version,
-            created_at: Some(timestamp(order.created_at)),
-        })
+        whole.collect()
     }
 
     /// All that is known of an order, for whoever it is about.
@@ -123,8 +110,9 @@ impl Interface for Orders {
         let id = id(&request.get_ref().id, "id")?;
         let order = orders::get(&self.app.pool, id).await.map_err(failed)?;
         let order = order.filter(|order| may_see(&caller, order.user_id));
-        let order = order.ok_or_else(|| Status::not_found("there is no such order"))?;
-        Ok(Response::new(self.whole(order).await.map_err(failed)?))
+        let whole = self.whole(order.into_iter().collect()).await.map_err(failed)?;
+        let order = whole.into_iter().next().ok_or_else(|| Status::not_found("there is no such order"))?;
+        Ok(Response::new(order))
     }
 
     async fn list_orders_by_user(
@@ -156,10 +144,7 @@ impl Interface for Orders {
         let last = found.last().filter(|_| has_more).map(|order| order.id);
         let next = last.map(|last| self.app.cursors.seal(&scope, &last)).transpose();
         let next_page_token = next.map_err(|error| failed(error.into()))?.unwrap_or_default();
-        let mut orders = Vec::new();
-        for order in found {
-            orders.push(self.whole(order).await.map_err(failed)?);
-        }
+        let orders = self.whole(found).await.map_err(failed)?;
         Ok(Response::new(ListOrdersByUserResponse { orders, next_page_token }))
     }
 
@@ -193,6 +178,29 @@ impl Interface for Orders {
             Err(status) => stream::iter(vec![Err(status)]),
         });
         Ok(Response::new(Box::pin(records)))
+    }
+}
+
+fn wire(order: orders::Order, payment: payment::Status, lines: Vec<orders::Line>) -> Order {
+    let lines = lines.into_iter().map(|line| OrderLine {
+        sku: line.sku,
+        product_id: line.product_id,
+        name: line.name,
+        quantity: line.quantity,
+        unit_minor: line.unit_minor,
+        total_minor: line.total_minor,
+    });
+    Order {
+        id: order.id.to_string(),
+        user_id: order.user_id.to_string(),
+        status: order.status.to_string(),
+        payment_status: payment.to_string(),
+        currency: order.currency,
+        total_minor: order.total_minor,
+        refunded_minor: order.refunded_minor,
+        lines: lines.collect(),
+        version: order.version,
+        created_at: Some(timestamp(order.created_at)),
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     app::App,
     domain::order::Status,
+    failpoint::{Moment, Stage},
     store::{orders, sagas},
 };
 
@@ -64,7 +65,9 @@ async fn cancel(app: App, principal: Principal, id: Uuid) -> Answer {
     // One that goes forth sees it before its next step; one that is done goes back.
     sagas::turn_back(&mut transaction, id, Status::Cancelled, "cancelled").await?;
     sagas::wake(&mut transaction, id).await?;
+    app.runner.failpoints.reach(Stage::Cancel, Moment::Committing);
     transaction.commit().await?;
+    app.runner.failpoints.reach(Stage::Cancel, Moment::Committed);
     app.runner.wake();
     Ok((StatusCode::ACCEPTED, show(&app, order).await?).into_response())
 }

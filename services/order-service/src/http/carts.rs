@@ -49,9 +49,7 @@ pub(super) async fn create(State(app): State<App>, principal: Principal, Json(ne
     Problems,
 ))]
 pub(super) async fn get(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
-    let mut transaction = app.pool.begin().await?;
-    let cart = carts::lock(&mut transaction, id, principal.user).await?.ok_or_else(no_cart)?;
-    transaction.commit().await?;
+    let cart = carts::get(&app.pool, id, principal.user).await?.ok_or_else(no_cart)?;
     Ok(show(&app, cart).await)
 }
 

@@ -97,6 +97,7 @@ impl From<settle::Error> for Problem {
     fn from(error: settle::Error) -> Self {
         match error {
             settle::Error::Store(error) => error.into(),
+            settle::Error::Stray(error) => Self::internal(&error),
             settle::Error::Provider(error) => {
                 tracing::warn!(%error, "the provider cannot be asked");
                 let detail = "the payment provider cannot be asked now; try again";

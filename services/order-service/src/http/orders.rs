@@ -111,7 +111,8 @@ pub(super) async fn get(
 pub(super) async fn events(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     visible(&app, &principal, id).await?;
     let happened = orders::happened(&app.pool, id, 0, EVENTS).await?;
-    let items = happened.into_iter().map(OrderEvent::from).collect();
+    let is_admin = principal.is_admin();
+    let items = happened.into_iter().map(|event| OrderEvent::new(event, is_admin)).collect();
     Ok(private(Json(OrderEvents { items }).into_response()))
 }
 

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     app::App,
     domain::order::Status,
+    failpoint::{Moment, Stage},
     settle,
     store::{orders, payments, sagas},
 };
@@ -92,7 +93,9 @@ pub(super) async fn create(
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     let text = Bytes::from(text);
     let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &headers, &text).await?;
+    app.runner.failpoints.reach(Stage::Pay, Moment::Committing);
     transaction.commit().await?;
+    app.runner.failpoints.reach(Stage::Pay, Moment::Committed);
     app.runner.wake();
     Ok(response)
 }

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     app::App,
     domain::{money, payment},
+    failpoint::{Moment, Stage},
     store::{carts, orders, payments, sagas},
 };
 
@@ -51,8 +52,10 @@ pub(super) async fn place(
     };
     new.check().into_result()?;
     let (currency, lines) = wanted(&mut transaction, &principal, new.clone()).await?;
-    let quote = app.stock.quote(&currency, lines).await?;
-    let total_minor = total(&quote)?;
+    app.runner.failpoints.reach(Stage::Place, Moment::Begun);
+    let quote = app.stock.quote(&currency, lines.clone()).await?;
+    app.runner.failpoints.reach(Stage::Place, Moment::Called);
+    let total_minor = total(&currency, &lines, &quote)?;
     if let Some(expected) = new.expected_total_minor.filter(|expected| *expected != total_minor) {
         let detail = format!("it costs {total_minor}, and not {expected}; ask the customer");
         let problem = Problem::new(StatusCode::CONFLICT, "price_changed", detail);
@@ -98,7 +101,9 @@ pub(super) async fn place(
         (header::ETAG, HeaderValue::from_static("\"v1\"")),
     ];
     let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &headers, &text).await?;
+    app.runner.failpoints.reach(Stage::Place, Moment::Committing);
     transaction.commit().await?;
+    app.runner.failpoints.reach(Stage::Place, Moment::Committed);
     app.runner.wake();
     Ok(response)
 }
@@ -129,18 +134,73 @@ async fn wanted(
     Ok((cart.currency, lines.collect()))
 }
 
+/// The product-service does not say what was asked for, or does not add up.
+#[derive(Debug, thiserror::Error)]
+#[error("the product-service quotes something else than was asked for, or does not add up")]
+struct WrongQuote;
+
 /// What all of it costs, checked: these are the numbers that somebody pays.
-fn total(quote: &product::QuoteResponse) -> Result<i64, Problem> {
+fn total(currency: &str, wanted: &[product::Line], quote: &product::QuoteResponse) -> Result<i64, Problem> {
+    let is_wanted = |line: &product::QuotedLine| {
+        wanted.iter().any(|other| other.sku == line.sku && other.quantity == line.quantity)
+    };
     let sum = quote.lines.iter().try_fold(0_i64, |sum, line| {
         let total = line.unit_minor.checked_mul(i64::from(line.quantity))?;
-        if total == line.total_minor { sum.checked_add(total) } else { None }
+        if total == line.total_minor && is_wanted(line) { sum.checked_add(total) } else { None }
     });
-    let wrong = || std::io::Error::other("the product-service does not add up");
-    let sum = sum.filter(|sum| *sum == quote.total_minor).ok_or_else(|| Problem::internal(&wrong()))?;
+    let is_whole = quote.currency == currency && quote.lines.len() == wanted.len();
+    let sum = sum.filter(|sum| *sum == quote.total_minor && is_whole);
+    let sum = sum.ok_or_else(|| Problem::internal(&WrongQuote))?;
     if (1..=money::MAX_MINOR).contains(&sum) {
         return Ok(sum);
     }
     let detail = format!("an order costs from 1 to {} minor units, and this one {sum}", money::MAX_MINOR);
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_total", detail)
         .at("/lines", "cost too much, or nothing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quote() -> product::QuoteResponse {
+        let line = |sku: &str, quantity, unit_minor| product::QuotedLine {
+            sku: sku.to_owned(),
+            quantity,
+            unit_minor,
+            total_minor: unit_minor * i64::from(quantity),
+            ..product::QuotedLine::default()
+        };
+        let lines = vec![line("SHOE", 2, 1_990), line("SOCK", 1, 500)];
+        product::QuoteResponse { currency: "EUR".to_owned(), lines, total_minor: 4_480 }
+    }
+
+    #[test]
+    fn nobody_pays_what_was_not_asked_for_or_does_not_add_up() {
+        let wanted =
+            [("SHOE", 2), ("SOCK", 1)].map(|(sku, quantity)| product::Line { sku: sku.to_owned(), quantity });
+        let status = |change: &dyn Fn(&mut product::QuoteResponse)| {
+            let mut quote = quote();
+            change(&mut quote);
+            total("EUR", &wanted, &quote).map_err(|problem| problem.status().as_u16())
+        };
+        assert_eq!(status(&|_| ()), Ok(4_480));
+        assert_eq!(status(&|quote| quote.total_minor = 4_481), Err(500));
+        assert_eq!(status(&|quote| quote.currency = "USD".to_owned()), Err(500));
+        assert_eq!(status(&|quote| quote.lines[0].unit_minor = 1_991), Err(500));
+        assert_eq!(status(&|quote| quote.lines[0].unit_minor = i64::MAX), Err(500));
+        assert_eq!(status(&|quote| quote.lines[1].sku = "HAT".to_owned()), Err(500));
+        let less = |quote: &mut product::QuoteResponse| {
+            quote.lines.pop();
+            quote.total_minor = 3_980;
+        };
+        assert_eq!(status(&less), Err(500));
+        let free = |quote: &mut product::QuoteResponse| {
+            for line in &mut quote.lines {
+                (line.unit_minor, line.total_minor) = (0, 0);
+            }
+            quote.total_minor = 0;
+        };
+        assert_eq!(status(&free), Err(422));
+    }
 }

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     app::App,
+    failpoint::{Moment, Stage},
     store::{orders, payments, refunds},
 };
 
@@ -104,7 +105,9 @@ pub(super) async fn create(
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     let text = Bytes::from(text);
     let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &headers, &text).await?;
+    app.runner.failpoints.reach(Stage::RequestRefund, Moment::Committing);
     transaction.commit().await?;
+    app.runner.failpoints.reach(Stage::RequestRefund, Moment::Committed);
     app.runner.wake();
     Ok(response)
 }

@@ -316,15 +316,20 @@ pub(super) struct OrderEvent {
     at: Timestamp,
 }
 
-impl From<Happened> for OrderEvent {
-    fn from(event: Happened) -> Self {
+impl OrderEvent {
+    /// For somebody who may know which admin did it, or may not.
+    pub(super) fn new(event: Happened, is_for_admin: bool) -> Self {
+        let actor = match event.actor.split_once(':') {
+            Some(("admin", _)) if !is_for_admin => "admin".to_owned(),
+            _ => event.actor,
+        };
         Self {
             version: event.version,
             kind: event.kind,
             from: event.from,
             to: event.to,
             data: event.data,
-            actor: event.actor,
+            actor,
             at: event.at,
         }
     }

@@ -58,8 +58,19 @@ pub struct Refund {
     pub refund_id: Option<Uuid>,
     /// How much.
     pub minor: i64,
-    /// Whether it is done. Else it is under way, or has failed.
-    pub is_done: bool,
+    /// How far it is.
+    pub state: RefundState,
+}
+
+/// How far a refund is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundState {
+    /// The bank has not done it yet.
+    UnderWay,
+    /// It is done.
+    Done,
+    /// It will not be done.
+    Failed,
 }
 
 /// Money that is wanted.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{BadSignature, Error, Heard, Intent, NewIntent, PaymentProvider, Refund, signature};
+use super::{BadSignature, Error, Heard, Intent, NewIntent, PaymentProvider, Refund, RefundState, signature};
 use crate::domain::fact::State;
 
 /// Bytes that an answer may have.
@@ -119,7 +119,11 @@ impl From<RefundObject> for Refund {
             reference: object.id,
             refund_id: object.metadata.refund_id,
             minor: object.amount,
-            is_done: object.status == "succeeded",
+            state: match object.status.as_str() {
+                "succeeded" => RefundState::Done,
+                "failed" | "canceled" => RefundState::Failed,
+                _ => RefundState::UnderWay,
+            },
         }
     }
 }

@@ -4,6 +4,7 @@
 mod money;
 mod refund;
 mod step;
+mod stray;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,11 +21,13 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    domain::saga::Step,
     failpoint::Failpoints,
     psp::PaymentProvider,
     stock::Stock,
     store::{
         self,
+        payments::Payment,
         sagas::{self, Leased},
     },
 };
@@ -44,6 +47,9 @@ pub enum Error {
     /// What the order needs is not there.
     #[error("the order has no payment, or the saga no order")]
     Incomplete,
+    /// A payment is of a provider that this service is not configured for.
+    #[error("a payment is with {0}, which is not the provider of this service (SHOP_PSP)")]
+    OtherProvider(String),
 }
 
 impl From<sqlx::Error> for Error {
@@ -119,12 +125,20 @@ impl Runner {
         self.outbox.wake();
     }
 
+    /// The provider of a payment.
+    fn provider_of(&self, payment: &Payment) -> Result<&dyn PaymentProvider, Error> {
+        if self.provider.name() == payment.provider {
+            return Ok(&*self.provider);
+        }
+        Err(Error::OtherProvider(payment.provider.clone()))
+    }
+
     /// Runs until the end of the service. What is at work ends its step.
     pub async fn run(self, drain: Drain) {
         let mut ending = std::pin::pin!(drain.at_least(Phase::Ending));
         let room = Arc::new(Semaphore::new(AT_ONCE));
         loop {
-            let has_worked = self.take(&room).await;
+            let has_worked = self.take(&room, &drain).await;
             let wait = if has_worked { Duration::ZERO } else { POLL };
             tokio::select! {
                 () = &mut ending => break,
@@ -136,7 +150,7 @@ impl Runner {
     }
 
     /// Takes what is due. Whether there may be more.
-    async fn take(&self, room: &Arc<Semaphore>) -> bool {
+    async fn take(&self, room: &Arc<Semaphore>, drain: &Drain) -> bool {
         let free = room.available_permits();
         if free == 0 {
             sleep(Duration::from_millis(5)).await;
@@ -154,9 +168,9 @@ impl Runner {
         let count = due.len();
         for leased in due {
             let Ok(place) = Arc::clone(room).acquire_owned().await else { return false };
-            let this = self.clone();
+            let (this, drain) = (self.clone(), drain.clone());
             tokio::spawn(async move {
-                this.drive(leased).await;
+                this.drive(leased, &drain).await;
                 drop(place);
             });
         }
@@ -164,18 +178,18 @@ impl Runner {
     }
 
     /// Does the steps of a saga until it ends, waits or fails.
-    async fn drive(&self, mut leased: Leased) {
+    async fn drive(&self, mut leased: Leased, drain: &Drain) {
         let correlation = store::orders::get(&self.pool, leased.order_id).await.ok().flatten();
         let correlation =
             correlation.and_then(|order| CorrelationId::parse(order.correlation_id.as_deref()?));
-        correlation.unwrap_or_default().scope(self.steps(&mut leased)).await;
+        correlation.unwrap_or_default().scope(self.steps(&mut leased, drain)).await;
     }
 
-    async fn steps(&self, leased: &mut Leased) {
+    async fn steps(&self, leased: &mut Leased, drain: &Drain) {
         loop {
             let step = leased.saga.step;
             let (pause, error) = match self.step(leased).await {
-                Ok(Progress::On) if leased.saga.step != crate::domain::saga::Step::Done => {
+                Ok(Progress::On) if leased.saga.step != Step::Done && drain.phase() < Phase::Ending => {
                     self.outbox.wake();
                     continue;
                 }

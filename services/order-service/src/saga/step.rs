@@ -5,14 +5,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgTransaction;
+use uuid::Uuid;
 
-use super::{Error, Progress, Runner, money::Said};
+use super::{Error, Progress, Runner, money::Said, refund::Rest};
 use crate::{
     domain::{
         order::{self, Stock as StockOf},
         payment,
         saga::{Compensation, Outcome, Step},
     },
+    failpoint::{Moment, Stage},
     psp::Intent,
     stock,
     store::{
@@ -29,8 +31,8 @@ const ACTOR: &str = "saga";
 enum Called {
     /// It came to this.
     To(Outcome, Option<String>),
-    /// The provider says that the payment is so.
-    Payment(Intent),
+    /// The provider says that this payment is so.
+    Payment(Uuid, Intent),
     /// It is not known yet.
     Again(String),
 }
@@ -44,7 +46,9 @@ impl Runner {
             return self.finish(leased, Called::To(Outcome::Abandoned(target), None)).await;
         }
         let step = leased.saga.step;
-        self.failpoints.reach(step.as_str(), "begun").await;
+        if step != Step::AwaitPayment {
+            self.pass(leased, Moment::Begun);
+        }
         let called = match step {
             Step::Reserve => self.reserve(&order).await?,
             Step::CreateIntent => self.create_intent(&order, &payment).await?,
@@ -57,15 +61,21 @@ impl Runner {
             Step::Capture => self.capture(&payment).await?,
             Step::Undo => match leased.saga.next_undo() {
                 Some(Compensation::Release) => self.release(&order).await?,
-                Some(Compensation::Void) => self.void(&order, &payment).await?,
+                Some(Compensation::Void) => self.void(leased, &order, &payment).await?,
                 None => Called::To(Outcome::Done, None),
             },
             Step::Done => return Ok(Progress::On),
         };
-        self.failpoints.reach(step.as_str(), "called").await;
-        let progress = self.finish(leased, called).await?;
-        self.failpoints.reach(step.as_str(), "written").await;
-        Ok(progress)
+        if step != Step::AwaitPayment {
+            self.pass(leased, Moment::Called);
+        }
+        self.finish(leased, called).await
+    }
+
+    fn pass(&self, leased: &Leased, moment: Moment) {
+        if let Some(stage) = Stage::of(leased.saga.step, leased.saga.next_undo()) {
+            self.failpoints.reach(stage, moment);
+        }
     }
 
     async fn reserve(&self, order: &Order) -> Result<Called, Error> {
@@ -104,13 +114,13 @@ impl Runner {
         if payment.reference.is_some() {
             return Ok(Called::To(Outcome::Done, None));
         }
-        Ok(said(self.ask_create(order, payment).await?))
+        Ok(said(payment, self.ask_create(order, payment).await?))
     }
 
     async fn authorize(&self, payment: &Payment) -> Result<Called, Error> {
         match outcome_of(payment) {
             Some(outcome) => Ok(Called::To(outcome, None)),
-            None => Ok(said(self.ask_authorize(payment).await?)),
+            None => Ok(said(payment, self.ask_authorize(payment).await?)),
         }
     }
 
@@ -118,25 +128,23 @@ impl Runner {
         match payment.known.status {
             status if status.is_taken() => Ok(Called::To(Outcome::Done, None)),
             payment::Status::Voided => Ok(refused("payment_voided")),
-            _ => Ok(said(self.ask_capture(payment).await?)),
+            _ => Ok(said(payment, self.ask_capture(payment).await?)),
         }
     }
 
-    async fn void(&self, order: &Order, payment: &Payment) -> Result<Called, Error> {
+    async fn void(&self, leased: &Leased, order: &Order, payment: &Payment) -> Result<Called, Error> {
+        let cause = format!("undo:{}", leased.round);
         match payment.known.status {
             payment::Status::Voided | payment::Status::Refunded => Ok(Called::To(Outcome::Done, None)),
-            status if status.is_taken() => {
-                let is_back = self.refund_rest(order, payment).await?;
-                Ok(if is_back {
-                    Called::To(Outcome::Done, None)
-                } else {
-                    again("money is not given back yet")
-                })
-            }
+            status if status.is_taken() => Ok(match self.refund_rest(order, payment, &cause).await? {
+                Rest::Back => Called::To(Outcome::Done, None),
+                Rest::UnderWay => again("money is not given back yet"),
+                Rest::Refused => refused("refund_failed"),
+            }),
             _ => Ok(match self.ask_void(payment).await? {
                 // Nothing was ever held.
                 None => Called::To(Outcome::Done, None),
-                Some(said_) => said(said_),
+                Some(answer) => said(payment, answer),
             }),
         }
     }
@@ -152,8 +160,8 @@ impl Runner {
         let mut order = locked.ok_or(Error::Incomplete)?;
         let (outcome, reason) = match called {
             Called::To(outcome, reason) => (Some(outcome), reason),
-            Called::Payment(intent) => {
-                let applied = payments::apply(&mut transaction, order.payment_id, &intent, ACTOR).await?;
+            Called::Payment(payment, intent) => {
+                let applied = payments::apply(&mut transaction, payment, &intent, ACTOR).await?;
                 let (now, payment) = applied.ok_or(Error::Incomplete)?;
                 order = now;
                 let reason = payment.failure.clone();
@@ -166,7 +174,7 @@ impl Runner {
             transaction.commit().await?;
             return Ok(Progress::Again("the payment is not so far".to_owned()));
         };
-        let is_undoing = step == Step::Undo;
+        let stage = Stage::of(step, leased.saga.next_undo());
         if outcome == Outcome::Done {
             self.done(&mut transaction, &mut order, leased).await?;
         }
@@ -192,13 +200,15 @@ impl Runner {
         if !sagas::write(&mut transaction, leased, self.times.lease.as_secs_f64()).await? {
             return Ok(Progress::Lost);
         }
-        self.failpoints.reach(step.as_str(), "committing").await;
-        transaction.commit().await?;
-        let waits = outcome == Outcome::Waits || (outcome == Outcome::Refused && step == Step::Authorize);
-        if waits && !is_undoing {
-            return Ok(Progress::Waits(until(leased.deadline_at)));
+        if let Some(stage) = stage {
+            self.failpoints.reach(stage, Moment::Committing);
         }
-        Ok(Progress::On)
+        transaction.commit().await?;
+        if let Some(stage) = stage {
+            self.failpoints.reach(stage, Moment::Committed);
+        }
+        let has_to_wait = leased.saga.step == Step::AwaitPayment;
+        Ok(if has_to_wait { Progress::Waits(until(leased.deadline_at)) } else { Progress::On })
     }
 
     /// What a step that is done makes of the order.
@@ -273,9 +283,9 @@ fn after_payment(step: Step, undo: Option<Compensation>, payment: &Payment) -> O
     }
 }
 
-fn said(said: Said) -> Called {
+fn said(payment: &Payment, said: Said) -> Called {
     match said {
-        Said::Payment(intent) => Called::Payment(intent),
+        Said::Payment(intent) => Called::Payment(payment.id, intent),
         Said::Refused(reason) => Called::To(Outcome::Refused, Some(reason)),
         Said::Again(reason) => Called::Again(reason),
     }

@@ -1,6 +1,6 @@
 //! Carts.
 
-use sqlx::{PgExecutor, PgTransaction};
+use sqlx::{PgExecutor, PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::Error;
@@ -35,6 +35,24 @@ pub async fn create(db: impl PgExecutor<'_>, id: Uuid, user: Uuid, currency: &st
         .execute(db)
         .await?;
     Ok(())
+}
+
+/// A cart of somebody.
+pub async fn get(pool: &PgPool, id: Uuid, user: Uuid) -> Result<Option<Cart>, Error> {
+    // One statement, so that the items are those of the version.
+    let rows = sqlx::query!(
+        r#"select carts.currency, carts.version, carts.order_id, items.sku as "sku?", items.quantity as "quantity?"
+           from orders.carts left join orders.cart_items as items on items.cart_id = carts.id
+           where carts.id = $1 and carts.user_id = $2 order by items.sku"#,
+        id,
+        user
+    )
+    .fetch_all(pool)
+    .await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let (currency, version, order_id) = (first.currency.clone(), first.version, first.order_id);
+    let items = rows.into_iter().filter_map(|row| Some(Item { sku: row.sku?, quantity: row.quantity? }));
+    Ok(Some(Cart { id, currency, version, order_id, items: items.collect() }))
 }
 
 /// A cart of somebody, locked against changes by others.

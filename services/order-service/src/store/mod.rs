@@ -10,8 +10,11 @@ pub mod refunds;
 pub mod sagas;
 pub mod webhooks;
 
+use std::time::Duration;
+
 use flotilla_kit::http::Problem;
 use sqlx::migrate::Migrator;
+use uuid::Uuid;
 
 use crate::domain::{Unknown, order::Illegal};
 
@@ -30,6 +33,12 @@ pub enum Error {
     /// An order was to become what it cannot.
     #[error(transparent)]
     Illegal(#[from] Illegal),
+    /// Somebody else has changed an order in between, although whoever changes one has its row first.
+    #[error("order {0} was changed by somebody else in between")]
+    Stale(Uuid),
+    /// The provider says that it has given back more than it took.
+    #[error("refund {0} is more than is left of what was taken")]
+    Excess(Uuid),
     /// Something that is written as JSON is none.
     #[error("something cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -43,6 +52,9 @@ impl From<Error> for Problem {
                 Ok(error) => Self::from(*error),
                 Err(error) => Self::internal(&*error),
             },
+            Error::Stale(_) => {
+                Self::unavailable(Duration::from_secs(1), "somebody else was in the way; try again")
+            }
             error => Self::internal(&error),
         }
     }

@@ -1,6 +1,8 @@
 //! Orders, their lines, and what happened to them. Every change makes a version of the order, a row of its audit and, where
 //! others may want to hear of it, an event.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as Stored, ToSqlx};
 use serde_json::{Value, json};
@@ -249,6 +251,29 @@ pub async fn lines(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Line>,
     .await?)
 }
 
+/// The lines of some orders.
+pub async fn lines_of(pool: &PgPool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<Line>>, Error> {
+    let rows = sqlx::query!(
+        "select order_id, sku, product_id, name, quantity, unit_minor, total_minor
+         from orders.order_lines where order_id = any ($1) order by order_id, position",
+        ids
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut lines = BTreeMap::<Uuid, Vec<Line>>::new();
+    for row in rows {
+        lines.entry(row.order_id).or_default().push(Line {
+            sku: row.sku,
+            product_id: row.product_id,
+            name: row.name,
+            quantity: row.quantity,
+            unit_minor: row.unit_minor,
+            total_minor: row.total_minor,
+        });
+    }
+    Ok(lines)
+}
+
 /// What happened to an order after a version of it, the oldest first.
 pub async fn happened(pool: &PgPool, id: Uuid, after: i64, limit: i64) -> Result<Vec<Happened>, Error> {
     Ok(sqlx::query!(
@@ -306,10 +331,10 @@ pub async fn change(
 ) -> Result<(), Error> {
     order.version += 1;
     order.updated_at = Timestamp::now();
-    sqlx::query!(
+    let written = sqlx::query!(
         "update orders.orders set status = $2, reason = $3, stock = $4, payment_id = $5, is_cancel_wanted = $6,
              tracking = $7, refunded_minor = $8, version = $9, updated_at = $10
-         where id = $1",
+         where id = $1 and version + 1 = $9",
         order.id,
         order.status.as_str(),
         order.reason,
@@ -323,6 +348,9 @@ pub async fn change(
     )
     .execute(&mut **transaction)
     .await?;
+    if written.rows_affected() != 1 {
+        return Err(Error::Stale(order.id));
+    }
     record(transaction, order, kind, Some(from.unwrap_or(order.status)), data, actor).await
 }
 
@@ -355,7 +383,12 @@ async fn record(
 /// Leaves nothing of somebody in their orders but what the books need.
 pub async fn forget(transaction: &mut PgTransaction<'_>, user: Uuid, pseudonym: Uuid) -> Result<u64, Error> {
     let forgotten = sqlx::query!(
-        "update orders.orders set user_id = $2, ship_to = null, updated_at = now() where user_id = $1",
+        "with forgotten as (
+             update orders.orders set user_id = $2, ship_to = null, version = version + 1, updated_at = now()
+             where user_id = $1 returning id, version, status, correlation_id
+         )
+         insert into orders.order_events (order_id, version, kind, from_status, to_status, actor, correlation_id)
+         select id, version, 'forgotten', status, status, 'user-service', correlation_id from forgotten",
         user,
         pseudonym
     )

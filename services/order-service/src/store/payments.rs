@@ -1,5 +1,7 @@
 //! Payments, and [`apply`]: the one way in which what the provider says has an effect here.
 
+use std::collections::BTreeMap;
+
 use jiff_sqlx::{Timestamp as Stored, ToSqlx};
 use serde_json::json;
 use sqlx::{PgPool, PgTransaction};
@@ -135,6 +137,14 @@ pub async fn of_locked(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<
     row.map(Payment::try_from).transpose()
 }
 
+/// How far some payments are.
+pub async fn statuses(pool: &PgPool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Status>, Error> {
+    let rows = sqlx::query!("select id, status from orders.payments where id = any ($1)", ids)
+        .fetch_all(pool)
+        .await?;
+    rows.into_iter().map(|row| Ok((row.id, row.status.parse()?))).collect()
+}
+
 /// The payments of an order, the oldest first.
 pub async fn list(pool: &PgPool, order: Uuid) -> Result<Vec<Payment>, Error> {
     let rows = sqlx::query_as!(
@@ -161,13 +171,17 @@ pub async fn by_reference(pool: &PgPool, provider: &str, reference: &str) -> Res
     Ok(found)
 }
 
-/// Payments that nothing was heard of for so long, although the provider may have moved them.
-pub async fn unsettled(pool: &PgPool, seconds: f64, limit: i64) -> Result<Vec<Uuid>, Error> {
+/// Takes payments that nothing was heard of for so long, although the provider may have moved them, or that are stray. Nobody
+/// else takes them for as long again.
+pub async fn claim_unsettled(pool: &PgPool, seconds: f64, limit: i64) -> Result<Vec<Uuid>, Error> {
     Ok(sqlx::query_scalar!(
-        "select id from orders.payments
-         where status in ('created', 'requires_action', 'authorized', 'unknown') and reference is not null
-           and updated_at < now() - make_interval(secs => $1)
-         order by updated_at limit $2",
+        "update orders.payments set updated_at = now() where id in (
+             select id from orders.payments
+             where (status in ('created', 'requires_action', 'authorized', 'unknown') or is_stray)
+               and reference is not null and updated_at < now() - make_interval(secs => $1)
+             order by updated_at limit $2 for update skip locked
+         )
+         returning id",
         seconds,
         limit,
     )
@@ -175,22 +189,39 @@ pub async fn unsettled(pool: &PgPool, seconds: f64, limit: i64) -> Result<Vec<Uu
     .await?)
 }
 
-/// A look at a payment told nothing new.
-pub async fn looked_at(pool: &PgPool, id: Uuid) -> Result<(), Error> {
-    sqlx::query!("update orders.payments set updated_at = now() where id = $1", id).execute(pool).await?;
-    Ok(())
+/// The answer of the provider was lost: whoever comes next has to look.
+pub async fn lose(transaction: &mut PgTransaction<'_>, id: Uuid, actor: &str) -> Result<(), Error> {
+    let Some((mut order, mut payment)) = lock(transaction, id).await? else { return Ok(()) };
+    let Some(lost) = fact::lose(&payment.known) else { return Ok(()) };
+    payment.known = lost;
+    write(transaction, &order, &payment).await?;
+    changed(transaction, &mut order, &payment, actor).await
 }
 
-/// The answer of the provider was lost: whoever comes next has to look.
-pub async fn lose(pool: &PgPool, id: Uuid) -> Result<(), Error> {
-    sqlx::query!(
-        "update orders.payments set status = 'unknown', updated_at = now()
-         where id = $1 and status in ('created', 'requires_action', 'authorized') and captured_minor = 0",
-        id
-    )
-    .execute(pool)
-    .await?;
-    Ok(())
+/// A payment with its order, whose row is locked.
+async fn lock(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<Option<(Order, Payment)>, Error> {
+    let order = sqlx::query_scalar!("select order_id from orders.payments where id = $1", id)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    let Some(order) = order else { return Ok(None) };
+    let Some(order) = orders::lock(transaction, order).await? else { return Ok(None) };
+    let payment = of_locked(transaction, id).await?;
+    Ok(payment.map(|payment| (order, payment)))
+}
+
+/// The audit of an order has what its payment is now.
+async fn changed(
+    transaction: &mut PgTransaction<'_>,
+    order: &mut Order,
+    payment: &Payment,
+    actor: &str,
+) -> Result<(), Error> {
+    let data = json!({
+        "payment_id": payment.id,
+        "payment_status": payment.known.status,
+        "failure": payment.failure,
+    });
+    orders::change(transaction, order, "payment", None, &data, actor).await
 }
 
 /// Applies what the provider says of a payment: from an answer, a webhook or a look. Its order's row is locked first, so that
@@ -201,15 +232,10 @@ pub async fn apply(
     intent: &Intent,
     actor: &str,
 ) -> Result<Option<(Order, Payment)>, Error> {
-    let order = sqlx::query_scalar!("select order_id from orders.payments where id = $1", id)
-        .fetch_optional(&mut **transaction)
-        .await?;
-    let Some(order) = order else { return Ok(None) };
-    let Some(mut order) = orders::lock(transaction, order).await? else { return Ok(None) };
-    let Some(mut payment) = of_locked(transaction, id).await? else { return Ok(None) };
+    let Some((mut order, mut payment)) = lock(transaction, id).await? else { return Ok(None) };
     if payment.reference.is_none() {
         payment.reference = Some(intent.reference.clone());
-        write(transaction, &payment).await?;
+        write(transaction, &order, &payment).await?;
     }
     if payment.reference.as_deref() != Some(intent.reference.as_str()) {
         // Another one was made by a request whose answer was lost. Nothing of it is ours.
@@ -224,14 +250,13 @@ pub async fn apply(
     let Some(next) = fact::settle(&payment.known, state) else { return Ok(Some((order, payment))) };
     payment.known = next;
     payment.failure.clone_from(&intent.failure);
-    write(transaction, &payment).await?;
-    let data = json!({ "payment_id": payment.id, "payment_status": next.status, "failure": payment.failure });
-    orders::change(transaction, &mut order, "payment", None, &data, actor).await?;
+    write(transaction, &order, &payment).await?;
+    changed(transaction, &mut order, &payment, actor).await?;
     // A payment may become held again, after an answer was lost; others hear of it once.
     let is_before = matches!(order.status, order::Status::Reserved | order::Status::PaymentFailed);
     match next.status {
-        Status::Authorized if is_before => {
-            events::payment(transaction, &order, &payment, "authorized").await?
+        Status::Authorized if is_before && order.payment_id == payment.id => {
+            events::payment(transaction, &order, &payment, "authorized").await?;
         }
         Status::Captured => {
             let (minor, currency) = (next.captured_minor, payment.currency.clone());
@@ -241,8 +266,9 @@ pub async fn apply(
         Status::Failed => events::payment(transaction, &order, &payment, "failed").await?,
         _ => {}
     }
-    follow(transaction, &mut order, &payment, actor).await?;
-    if amount_is_wrong && order.status.become_(order::Status::NeedsReview).is_ok() {
+    if !amount_is_wrong {
+        follow(transaction, &mut order, &payment, actor).await?;
+    } else if order.status.become_(order::Status::NeedsReview).is_ok() {
         let reason = Some("another amount was taken");
         orders::become_(transaction, &mut order, order::Status::NeedsReview, reason, actor).await?;
     }
@@ -257,20 +283,31 @@ pub async fn follow(
     payment: &Payment,
     actor: &str,
 ) -> Result<(), Error> {
-    let known =
-        fact::Order { status: order.status, stock: order.stock, is_current: order.payment_id == payment.id };
-    for next in fact::follow(&known, &payment.known) {
+    for next in fact::follow(&known(order, payment), &payment.known) {
         let reason = payment.failure.as_deref().filter(|_| next == order::Status::PaymentFailed);
         orders::become_(transaction, order, next, reason, actor).await?;
     }
     Ok(())
 }
 
+/// Whether its money is held or taken, and its order has no use for it.
+pub fn is_stray(order: &Order, payment: &Payment) -> bool {
+    fact::is_stray(&known(order, payment), &payment.known)
+}
+
+fn known(order: &Order, payment: &Payment) -> fact::Order {
+    fact::Order { status: order.status, stock: order.stock, is_current: order.payment_id == payment.id }
+}
+
 /// Writes what a payment is, in a transaction that has its order locked.
-pub async fn write(transaction: &mut PgTransaction<'_>, payment: &Payment) -> Result<(), Error> {
+pub async fn write(
+    transaction: &mut PgTransaction<'_>,
+    order: &Order,
+    payment: &Payment,
+) -> Result<(), Error> {
     sqlx::query!(
         "update orders.payments set reference = $2, status = $3, captured_minor = $4, refunded_minor = $5,
-             failure = $6, updated_at = $7
+             failure = $6, updated_at = $7, is_stray = $8
          where id = $1",
         payment.id,
         payment.reference,
@@ -279,6 +316,7 @@ pub async fn write(transaction: &mut PgTransaction<'_>, payment: &Payment) -> Re
         payment.known.refunded_minor,
         payment.failure,
         jiff::Timestamp::now().to_sqlx() as Stored,
+        is_stray(order, payment),
     )
     .execute(&mut **transaction)
     .await?;
@@ -292,8 +330,6 @@ pub struct Attempt {
     pub key: String,
     /// Whether it has been made before, and its answer may have been lost.
     pub is_again: bool,
-    /// How many keys there were before.
-    pub generation: i32,
 }
 
 /// The key of a request, written before it is made. The same one until [`spent`].
@@ -308,7 +344,7 @@ pub async fn attempt(pool: &PgPool, payment: Uuid, operation: &str) -> Result<At
     .await?;
     let generation = match last {
         Some(last) if last.outcome.as_deref() != Some("spent") => {
-            return Ok(Attempt { key: last.key, is_again: true, generation: last.generation });
+            return Ok(Attempt { key: last.key, is_again: true });
         }
         Some(last) => last.generation + 1,
         None => 0,
@@ -317,7 +353,7 @@ pub async fn attempt(pool: &PgPool, payment: Uuid, operation: &str) -> Result<At
         0 => format!("{operation}:{payment}"),
         more => format!("{operation}:{payment}:{more}"),
     };
-    sqlx::query!(
+    let written = sqlx::query!(
         "insert into orders.payment_attempts (key, payment_id, operation, generation)
          values ($1, $2, $3, $4) on conflict do nothing",
         key,
@@ -327,7 +363,8 @@ pub async fn attempt(pool: &PgPool, payment: Uuid, operation: &str) -> Result<At
     )
     .execute(pool)
     .await?;
-    Ok(Attempt { key, is_again: false, generation })
+    // Somebody whose lease has ended may be about to ask with this key as well.
+    Ok(Attempt { key, is_again: written.rows_affected() == 0 })
 }
 
 /// A request with this key has an answer that will never be another, and it was no effect: the next one needs another key.

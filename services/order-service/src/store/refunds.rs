@@ -124,7 +124,8 @@ pub async fn later(pool: &PgPool, id: Uuid, seconds: f64) -> Result<(), Error> {
     Ok(())
 }
 
-/// The provider has given it back, or will not: once, whoever says so and however often.
+/// The provider has given it back, or will not: once, whoever says so and however often. One that was thought to have failed may
+/// turn out to have been made; never the other way around.
 pub async fn apply(
     transaction: &mut PgTransaction<'_>,
     order: Uuid,
@@ -139,7 +140,8 @@ pub async fn apply(
     };
     let refund = sqlx::query!(
         "update orders.refunds set status = $2, reference = $3, updated_at = now()
-         where id = $1 and status = 'requested' returning payment_id, amount_minor",
+         where id = $1 and (status = 'requested' or status = 'failed' and $2 = 'succeeded')
+         returning payment_id, amount_minor",
         id,
         status,
         reference,
@@ -154,12 +156,12 @@ pub async fn apply(
     }
     let payment = payments::of_locked(transaction, refund.payment_id).await?;
     let mut payment = payment.ok_or(sqlx::Error::RowNotFound)?;
-    let Some(known) = fact::refund(&payment.known, refund.amount_minor) else {
-        return Err(Error::Database(sqlx::Error::Protocol(format!("refund {id} is more than was taken"))));
-    };
-    payment.known = known;
-    payments::write(transaction, &payment).await?;
-    order.refunded_minor += refund.amount_minor;
+    payment.known = fact::refund(&payment.known, refund.amount_minor).ok_or(Error::Excess(id))?;
+    payments::write(transaction, &order, &payment).await?;
+    // What is given back of another one was not paid for this order.
+    if payment.id == order.payment_id {
+        order.refunded_minor += refund.amount_minor;
+    }
     let data = json!({ "refund_id": id, "amount_minor": refund.amount_minor });
     orders::change(transaction, &mut order, "refunded", None, &data, actor).await?;
     ledger::refunded(transaction, order.id, id, refund.amount_minor, &payment.currency).await?;

@@ -5,7 +5,10 @@ use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::Error;
-use crate::domain::saga::{Compensation, Saga};
+use crate::domain::{
+    order,
+    saga::{Compensation, Saga},
+};
 
 /// A saga that somebody works on.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +19,8 @@ pub struct Leased {
     pub saga: Saga,
     /// Why it is undone.
     pub reason: Option<String>,
+    /// How often it was done and had to go back.
+    pub round: i32,
     /// How often its step has been tried.
     pub attempt: i32,
     /// Until when it has to have been paid.
@@ -30,6 +35,7 @@ struct Row {
     compensations: Vec<String>,
     target: Option<String>,
     reason: Option<String>,
+    round: i32,
     attempt: i32,
     deadline_at: Stored,
 }
@@ -43,6 +49,7 @@ impl Row {
             order_id: self.order_id,
             saga: Saga { step: self.step.parse()?, compensations: compensations?, target },
             reason: self.reason,
+            round: self.round,
             attempt: self.attempt,
             deadline_at: self.deadline_at.to_jiff(),
             owner,
@@ -84,7 +91,7 @@ pub async fn claim(pool: &PgPool, owner: Uuid, seconds: f64, limit: i64) -> Resu
                where step <> 'done' and next_at <= now() and (lease_until is null or lease_until < now())
                order by next_at limit $3 for update skip locked
            )
-           returning order_id, step, compensations, target, reason, attempt, deadline_at as "deadline_at: Stored""#,
+           returning order_id, step, compensations, target, reason, round, attempt, deadline_at as "deadline_at: Stored""#,
         owner,
         seconds,
         limit,
@@ -110,7 +117,7 @@ pub async fn write(
         leased.owner,
         leased.saga.step.as_str(),
         &texts(&leased.saga.compensations),
-        leased.saga.target.map(crate::domain::order::Status::as_str),
+        leased.saga.target.map(order::Status::as_str),
         leased.reason,
         leased.attempt,
         lease_seconds,
@@ -154,14 +161,17 @@ pub async fn wake(transaction: &mut PgTransaction<'_>, order: Uuid) -> Result<()
 pub async fn turn_back(
     transaction: &mut PgTransaction<'_>,
     order: Uuid,
-    target: crate::domain::order::Status,
+    target: order::Status,
     reason: &str,
 ) -> Result<(), Error> {
+    let saga = Saga::turned_back(target);
     sqlx::query!(
-        "update orders.sagas set step = 'undo', target = $2, reason = $3, attempt = 0, next_at = now(),
-             lease_owner = null, lease_until = null
+        "update orders.sagas set step = $2, compensations = $3, target = $4, reason = $5, attempt = 0,
+             round = round + 1, next_at = now(), lease_owner = null, lease_until = null
          where order_id = $1 and step = 'done'",
         order,
+        saga.step.as_str(),
+        &texts(&saga.compensations),
         target.as_str(),
         reason,
     )
@@ -170,12 +180,13 @@ pub async fn turn_back(
     Ok(())
 }
 
-/// Another payment is to be tried by an order that waits for one. False: it does not.
+/// Another payment is to be tried by an order whose payment was refused; its saga may not have heard of it yet. False: it is
+/// somewhere else.
 pub async fn try_again(transaction: &mut PgTransaction<'_>, order: Uuid) -> Result<bool, Error> {
     let written = sqlx::query!(
         "update orders.sagas set step = 'create_intent', attempt = 0, next_at = now(), lease_owner = null,
              lease_until = null
-         where order_id = $1 and step = 'await_payment'",
+         where order_id = $1 and step in ('authorize', 'await_payment')",
         order
     )
     .execute(&mut **transaction)

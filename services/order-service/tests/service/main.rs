@@ -3,15 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod audit;
 mod bad_input;
 mod carts;
 mod contract;
 mod crashes;
 mod grpc;
+mod guards;
 mod identity;
 mod paying;
-mod process;
+mod person;
 mod races;
 mod refunds;
 mod shop;
+mod strays;
+mod streams;
 mod wrongs;

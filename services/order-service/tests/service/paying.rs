@@ -190,32 +190,6 @@ async fn an_order_is_called_off_wherever_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_happens_to_an_order_is_streamed_until_it_ends() {
-    let shop = Shop::start().await;
-    let customer = shop.customer();
-    let id = customer.order("pm_card_visa").await;
-    shop.until(&id, "paid").await;
-    customer.post(&format!("/v1/orders/{id}:cancel"), None, Value::Null).await;
-    // The stream ends with the order, so that its body is whole.
-    let whole = customer.get(&format!("/v1/orders/{id}/stream")).await;
-    assert_eq!(whole.headers["content-type"], "text/event-stream");
-    let events = customer.get(&format!("/v1/orders/{id}/events")).await.json();
-    let events = events["items"].as_array().unwrap();
-    assert_eq!(
-        whole.text.matches("\nid: ").count() + usize::from(whole.text.starts_with("id: ")),
-        events.len(),
-        "{}",
-        whole.text
-    );
-    assert!(whole.text.contains("event: paid") && whole.text.contains("event: cancelled"), "{}", whole.text);
-    // Whoever was cut off goes on.
-    let last = (events.len() - 1).to_string();
-    let path = format!("/v1/orders/{id}/stream");
-    let rest = shop.send("GET", &path, Some(&customer.token), &[("last-event-id", &last)], "").await;
-    assert_eq!(rest.text.matches("event: ").count(), 1, "{}", rest.text);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_are_listed_page_by_page() {
     let shop = Shop::start().await;
     let customer = shop.customer();

@@ -6,23 +6,13 @@ use flotilla_paysim::{
 };
 use serde_json::{Value, json};
 
-use crate::shop::{Person, Shop, TOTAL};
+use crate::{
+    person::Person,
+    shop::{Shop, TOTAL},
+};
 
 /// Of each order.
 const TIMES: usize = 100;
-
-/// The customer says to their bank that it is them.
-async fn authenticate(shop: &Shop, reference: &str) {
-    let request = flotilla_paysim::provider::Request {
-        operation: Operation::Authenticate,
-        key: None,
-        path: String::new(),
-        body: bytes::Bytes::new(),
-    };
-    let id = reference.to_owned();
-    let done = shop.paysim.run(request, move |ledger, _, _| ledger.authenticate(&id, true)).await;
-    assert_eq!(done.answer.0, 200);
-}
 
 async fn complete(customer: &Person<'_>, order: &str, payment: &str) {
     let path = format!("/v1/orders/{order}/payments/{payment}:complete");
@@ -49,11 +39,10 @@ async fn the_webhook_first_and_then_the_customer() {
     let mut ids = Vec::new();
     for _ in 0..TIMES {
         let id = customer.order("pm_card_authenticationRequired").await;
-        let (payment, reference) = customer.payment(&id).await;
-        wait_for_action(&shop, &id).await;
+        let (payment, reference) = customer.asked(&id).await;
         // Taken by us before the bank's page is back.
         shop.fault(Operation::Authenticate, Effect::EarlyWebhook);
-        authenticate(&shop, &reference).await;
+        shop.authenticate(&reference).await;
         complete(&customer, &id, &payment).await;
         ids.push(id);
     }
@@ -67,10 +56,9 @@ async fn the_customer_first_and_then_the_webhook() {
     let mut ids = Vec::new();
     for _ in 0..TIMES {
         let id = customer.order("pm_card_authenticationRequired").await;
-        let (payment, reference) = customer.payment(&id).await;
-        wait_for_action(&shop, &id).await;
+        let (payment, reference) = customer.asked(&id).await;
         shop.fault(Operation::Authenticate, Effect::LateWebhook { milliseconds: 150 });
-        authenticate(&shop, &reference).await;
+        shop.authenticate(&reference).await;
         complete(&customer, &id, &payment).await;
         ids.push(id);
     }
@@ -84,10 +72,9 @@ async fn both_at_once_and_twice() {
     let mut ids = Vec::new();
     for _ in 0..TIMES {
         let id = customer.order("pm_card_authenticationRequired").await;
-        let (payment, reference) = customer.payment(&id).await;
-        wait_for_action(&shop, &id).await;
+        let (payment, reference) = customer.asked(&id).await;
         shop.fault(Operation::Authenticate, Effect::DuplicateWebhook);
-        authenticate(&shop, &reference).await;
+        shop.authenticate(&reference).await;
         tokio::join!(complete(&customer, &id, &payment), complete(&customer, &id, &payment));
         ids.push(id);
     }
@@ -100,9 +87,8 @@ async fn a_customer_who_calls_off_while_the_bank_says_yes_pays_nothing_in_the_en
     let customer = shop.customer();
     for _ in 0..20 {
         let id = customer.order("pm_card_authenticationRequired").await;
-        let (payment, reference) = customer.payment(&id).await;
-        wait_for_action(&shop, &id).await;
-        authenticate(&shop, &reference).await;
+        let (payment, reference) = customer.asked(&id).await;
+        shop.authenticate(&reference).await;
         let path = format!("/v1/orders/{id}:cancel");
         let ((), answer) =
             tokio::join!(complete(&customer, &id, &payment), customer.post(&path, None, json!(null)));
@@ -110,17 +96,4 @@ async fn a_customer_who_calls_off_while_the_bank_says_yes_pays_nothing_in_the_en
         shop.until(&id, "cancelled").await;
     }
     shop.audit().await;
-}
-
-/// The bank has asked.
-async fn wait_for_action(shop: &Shop, id: &str) {
-    let sql =
-        "select count(*) from orders.payments where order_id = $1::text::uuid and status = 'requires_action'";
-    loop {
-        let count: i64 = sqlx::query_scalar(sql).bind(id).fetch_one(&shop.pool).await.unwrap();
-        if count == 1 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
 }

@@ -1,6 +1,11 @@
 //! Money that is given back: a part, another part, and not more than there is.
 
-use flotilla_paysim::ledger::Movement;
+use std::collections::BTreeMap;
+
+use flotilla_paysim::{
+    fault::Operation,
+    ledger::{Ledger, Movement},
+};
 use serde_json::json;
 
 use crate::shop::{Shop, TOTAL};
@@ -55,16 +60,8 @@ async fn one_that_was_made_with_the_provider_is_in_our_books_as_well() {
     let id = customer.order("pm_card_visa").await;
     shop.until(&id, "paid").await;
     let (_, reference) = customer.payment(&id).await;
-    let request = flotilla_paysim::provider::Request {
-        operation: flotilla_paysim::fault::Operation::Refund,
-        key: None,
-        path: String::new(),
-        body: bytes::Bytes::new(),
-    };
-    let refund = move |ledger: &mut flotilla_paysim::ledger::Ledger, _: Option<&str>, _: bool| {
-        ledger.refund(&reference, Some(700), std::collections::BTreeMap::new(), None)
-    };
-    shop.paysim.run(request, refund).await;
+    let refund = move |ledger: &mut Ledger| ledger.refund(&reference, Some(700), BTreeMap::new(), None);
+    shop.at_provider(Operation::Refund, refund).await;
     loop {
         let order = customer.get(&format!("/v1/orders/{id}")).await.json();
         if order["refunded_minor"] == 700 {

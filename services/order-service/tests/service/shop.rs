@@ -15,8 +15,8 @@ use flotilla_kit::{Secret, database, drain::Announcement, metrics::Metrics, serv
 use flotilla_order_service as order;
 use flotilla_paysim::{
     fault::{Effect, Fault, Operation},
-    ledger::{Ledger, Movement},
-    provider::Provider,
+    ledger::{Done, Ledger, Movement},
+    provider::{Provider, Request},
     webhook::{Endpoint, Webhooks},
 };
 use flotilla_product_service as product;
@@ -31,7 +31,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::identity::{self, AUDIENCE, ISSUER, Issuer, key};
+use crate::{
+    identity::{self, AUDIENCE, ISSUER, Issuer, key},
+    person::Person,
+};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,7 +47,6 @@ pub(crate) struct Shop {
     pub(crate) products: PgPool,
     pub(crate) paysim: Provider,
     pub(crate) issuer: Issuer,
-    pub(crate) failpoints: order::failpoint::Failpoints,
     /// What the order-service is started with.
     pub(crate) flags: Vec<String>,
     pub(crate) http: SocketAddr,
@@ -164,7 +166,6 @@ impl Shop {
             products,
             paysim,
             issuer,
-            failpoints: order::failpoint::Failpoints::default(),
             flags,
             http,
             grpc,
@@ -180,7 +181,7 @@ impl Shop {
     pub(crate) async fn orders(&self) {
         let config = order::config::Arguments::try_parse_from(&self.flags).unwrap().serve;
         let metrics = Arc::new(Metrics::new("order-service", "0"));
-        let (service, _) = order::run::service(&config, metrics, self.failpoints.clone()).await.unwrap();
+        let (service, _) = order::run::service(&config, metrics).await.unwrap();
         let listen = config.listen.clone();
         tokio::spawn(async move { service.run(&listen, std::future::pending()).await });
         self.wait_until_it_serves().await;
@@ -235,6 +236,18 @@ impl Shop {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
+        self.try_send(method, path, token, headers, body).await.expect("nobody answers")
+    }
+
+    /// The same; nothing, when the connection breaks before the answer is whole.
+    pub(crate) async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Option<Answer> {
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
         let mut request =
             axum::http::Request::builder().method(method).uri(format!("http://{}{path}", self.http));
@@ -245,22 +258,38 @@ impl Shop {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).unwrap();
-        let response = timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
+        let response = timeout(PATIENCE, client.request(request)).await.unwrap().ok()?;
         let (head, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Answer {
+        let bytes = body.collect().await.ok()?.to_bytes();
+        Some(Answer {
             status: head.status.as_u16(),
             headers: head.headers,
             text: String::from_utf8(bytes.to_vec()).unwrap(),
-        }
+        })
+    }
+
+    /// Does something with the provider that the order-service has not asked for.
+    pub(crate) async fn at_provider<E>(&self, operation: Operation, effect: E)
+    where
+        E: FnOnce(&mut Ledger) -> Done + Send + 'static,
+    {
+        let request = Request { operation, key: None, path: String::new(), body: Bytes::new() };
+        let done = self.paysim.run(request, move |ledger, _, _| effect(ledger)).await;
+        assert_eq!(done.answer.0, 200, "{:?}", done.answer);
+    }
+
+    /// The customer says to their bank that it is them.
+    pub(crate) async fn authenticate(&self, reference: &str) {
+        let id = reference.to_owned();
+        self.at_provider(Operation::Authenticate, move |ledger| ledger.authenticate(&id, true)).await;
     }
 
     pub(crate) fn customer(&self) -> Person<'_> {
-        Person { shop: self, token: self.issuer.token(Uuid::now_v7(), &["customer"]) }
+        Person::new(self, &["customer"])
     }
 
     pub(crate) fn admin(&self) -> Person<'_> {
-        Person { shop: self, token: self.issuer.token(Uuid::now_v7(), &["admin"]) }
+        Person::new(self, &["admin"])
     }
 
     /// What an order's row says, without asking the service.
@@ -287,172 +316,6 @@ impl Shop {
                     .await
                     .unwrap();
             panic!("it is never {status}, but {}: {saga:?}", self.status(id).await);
-        }
-    }
-
-    /// Waits until all sagas are done and nothing is to be given back.
-    pub(crate) async fn settled(&self) {
-        let settled = async {
-            loop {
-                let sql = "select (select count(*) from orders.sagas where step <> 'done')
-                               + (select count(*) from orders.refunds where status = 'requested')";
-                let open: i64 = sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap();
-                if open == 0 {
-                    return;
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, settled).await.expect("something is never done");
-    }
-
-    /// The invariants of all orders (I1 to I4, I6, I9, I11), when nothing is under way.
-    pub(crate) async fn audit(&self) {
-        self.settled().await;
-        let ledger = self.ledger();
-        let rows: Vec<(Uuid, String, i64, i64)> =
-            sqlx::query_as("select id, status, total_minor, refunded_minor from orders.orders")
-                .fetch_all(&self.pool)
-                .await
-                .unwrap();
-        for (id, status, total, refunded) in &rows {
-            let intents: Vec<_> = ledger
-                .intents
-                .values()
-                .filter(|intent| intent.metadata["order_id"] == id.to_string())
-                .map(|intent| intent.id.clone())
-                .collect();
-            let sum = |movement: Movement| -> (usize, i64) {
-                let of = |entry: &&flotilla_paysim::ledger::Entry| {
-                    entry.movement == movement && intents.contains(&entry.payment_intent)
-                };
-                let amounts: Vec<_> = ledger.entries.iter().filter(of).map(|entry| entry.amount).collect();
-                (amounts.len(), amounts.iter().sum())
-            };
-            let ((times, captured), (_, given_back)) = (sum(Movement::Capture), sum(Movement::Refund));
-            assert!(times <= 1, "{id} was charged {times} times");
-            assert_eq!(given_back, *refunded, "{id}: refunds");
-            match status.as_str() {
-                "paid" | "shipped" | "completed" => assert_eq!(captured, *total, "{id}: captured"),
-                "cancelled" | "expired" | "rejected" | "payment_failed" => {
-                    assert_eq!(captured, given_back, "{id} is {status} and keeps money");
-                }
-                other => panic!("{id} is {other}, and nothing is under way"),
-            }
-            if status != "payment_failed" {
-                let ((_, held), (_, freed)) = (sum(Movement::Authorize), sum(Movement::Void));
-                assert_eq!(held, captured + freed, "{id} holds money");
-            }
-            self.check_history(*id).await;
-        }
-        let unbalanced: i64 = sqlx::query_scalar(
-            "select count(*) from (select cause from orders.ledger_entries group by cause having sum(amount_minor) <> 0) x",
-        )
-        .fetch_one(&self.pool)
-        .await
-        .unwrap();
-        assert_eq!(unbalanced, 0);
-        let books: Option<i64> = sqlx::query_scalar(
-            "select sum(amount_minor)::bigint from orders.ledger_entries where account = 'assets:provider'",
-        )
-        .fetch_one(&self.pool)
-        .await
-        .unwrap();
-        let of = |movement| self.moved(movement).iter().sum::<i64>();
-        assert_eq!(books.unwrap_or(0), of(Movement::Capture) - of(Movement::Refund), "the books");
-        // What is kept is kept for somebody.
-        let active: i64 =
-            sqlx::query_scalar("select count(*) from product.reservations where state = 'active'")
-                .fetch_one(&self.products)
-                .await
-                .unwrap();
-        assert_eq!(active, 0, "stock is kept for nobody");
-    }
-
-    /// Its audit is a path of the table, and its versions have no gaps.
-    async fn check_history(&self, id: Uuid) {
-        let rows: Vec<(i64, Option<String>, String)> = sqlx::query_as(
-            "select version, from_status, to_status from orders.order_events where order_id = $1 order by version",
-        )
-        .bind(id)
-        .fetch_all(&self.pool)
-        .await
-        .unwrap();
-        let mut last: Option<order::domain::order::Status> = None;
-        for (expected, (version, from, to)) in (1..).zip(&rows) {
-            assert_eq!(*version, expected, "{id} has a gap");
-            let to: order::domain::order::Status = to.parse().unwrap();
-            match last {
-                None => assert_eq!((from, to), (&None, order::domain::order::Status::Pending)),
-                Some(last) => {
-                    assert_eq!(from.as_deref(), Some(last.as_str()), "{id} version {version}");
-                    assert!(last == to || last.become_(to).is_ok(), "{id}: {last} became {to}");
-                }
-            }
-            last = Some(to);
-        }
-    }
-
-    /// How often something was told of an order.
-    pub(crate) async fn told(&self, id: &str, kind: &str) -> i64 {
-        sqlx::query_scalar("select count(*) from messaging.outbox where key = $1 and kind = $2")
-            .bind(id)
-            .bind(kind)
-            .fetch_one(&self.pool)
-            .await
-            .unwrap()
-    }
-}
-
-/// Somebody with a token.
-pub(crate) struct Person<'a> {
-    shop: &'a Shop,
-    pub(crate) token: String,
-}
-
-impl Person<'_> {
-    pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.shop.send("GET", path, Some(&self.token), &[], "").await
-    }
-
-    pub(crate) async fn post(&self, path: &str, key: Option<&str>, body: Value) -> Answer {
-        let mut headers = vec![("content-type", "application/json")];
-        headers.extend(key.map(|key| ("idempotency-key", key)));
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.shop.send("POST", path, Some(&self.token), &headers, body).await
-    }
-
-    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
-        let headers = [("content-type", "application/json")];
-        self.shop.send("PUT", path, Some(&self.token), &headers, body.to_string()).await
-    }
-
-    pub(crate) async fn delete(&self, path: &str) -> Answer {
-        self.shop.send("DELETE", path, Some(&self.token), &[], "").await
-    }
-
-    /// Places an order of two shoes and a sock with a card, and gives its id.
-    pub(crate) async fn order(&self, card: &str) -> String {
-        let answer = self.place(&Uuid::now_v7().to_string(), card).await;
-        assert_eq!(answer.status, 202, "{}", answer.text);
-        answer.json()["id"].as_str().unwrap().to_owned()
-    }
-
-    pub(crate) async fn place(&self, key: &str, card: &str) -> Answer {
-        let lines = json!([{ "sku": "SHOE", "quantity": 2 }, { "sku": "SOCK", "quantity": 1 }]);
-        let body = json!({ "currency": "EUR", "lines": lines, "payment_method": card });
-        self.post("/v1/orders", Some(key), body).await
-    }
-
-    /// The payment of an order that counts, once the provider has a name for it.
-    pub(crate) async fn payment(&self, id: &str) -> (String, String) {
-        loop {
-            let payments = self.get(&format!("/v1/orders/{id}/payments")).await.json();
-            let last = payments["items"].as_array().unwrap().last().unwrap().clone();
-            if let Some(reference) = last["reference"].as_str() {
-                return (last["id"].as_str().unwrap().to_owned(), reference.to_owned());
-            }
-            sleep(Duration::from_millis(10)).await;
         }
     }
 }
