@@ -44,8 +44,8 @@ enum Verb {
     Demo,
     /// Set up what the tests need and run them all
     Test(test::Args),
-    /// Write the generated files: definitions, documents
-    Gen,
+    /// Write the generated files: definitions, documents, contracts, queries
+    Gen(r#gen::Args),
     /// Check format, code, licences, generated files and charts
     Lint,
     /// Run the benchmarks
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Verb::Images(args) => images::run(args),
         Verb::Demo => demo::run(),
         Verb::Test(args) => test::run(args),
-        Verb::Gen => r#gen::run(),
+        Verb::Gen(args) => r#gen::run(&args),
         Verb::Lint => lint::run(),
         Verb::Bench(args) => bench::run(args),
     };
