@@ -80,6 +80,10 @@ pub struct Serve {
     /// How pushes and webhooks are sent
     #[command(flatten)]
     pub outbound: Outbound,
+
+    /// Days that notifications and the log of their deliveries are kept. What may still come twice is known for a month
+    #[arg(long, env = "SHOP_NOTIFICATION_DAYS", default_value_t = 90, value_parser = value_parser!(u32).range(31..=3_650))]
+    pub notification_days: u32,
 }
 
 /// Who people and services are to this service, and it to them.
@@ -185,6 +189,10 @@ pub struct Mail {
     #[arg(long, env = "SHOP_SMTP_SECONDS", default_value_t = 30, value_parser = value_parser!(u32).range(1..=50))]
     pub smtp_seconds: u32,
 
+    /// Mails a second that each replica sends at most, as many servers of mail want it; 0: as many as there are
+    #[arg(long, env = "SHOP_MAILS_PER_SECOND", default_value_t = 0, value_parser = value_parser!(u32).range(0..=10_000))]
+    pub mails_per_second: u32,
+
     /// Who sends mail, as NAME <ADDRESS>
     #[arg(long, env = "SHOP_MAIL_FROM", default_value = "Flotilla Shop <shop@shop.example>")]
     pub from: String,
@@ -225,7 +233,7 @@ pub struct Outbound {
     #[arg(long, env = "SHOP_OUTBOUND_SECONDS", default_value_t = 10, value_parser = value_parser!(u32).range(1..=50))]
     pub outbound_seconds: u32,
 
-    /// Deliveries that are under way at a time
+    /// Deliveries that are under way at a time: so many mails, so many pushes and so many webhooks
     #[arg(long, env = "SHOP_DELIVERIES", default_value_t = 16, value_parser = value_parser!(u32).range(1..=1_000))]
     pub deliveries: u32,
 }

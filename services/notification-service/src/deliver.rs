@@ -1,10 +1,6 @@
 //! One attempt of a delivery: who it is for, what it says, and how that is sent.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
-
+use flotilla_kit::Secret;
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -13,9 +9,10 @@ use crate::{
     domain::{
         category::Category,
         channel::Channel,
+        greeting::greeting,
         identity::message_id,
         outcome::{Outcome, Report},
-        rules,
+        rules, schedule,
     },
     keys::Keys,
     people::{self, People},
@@ -49,8 +46,6 @@ pub struct Deliverer {
     pub shop: String,
     /// What links begin with.
     pub url: String,
-    /// Addresses that have just bounced, by their deliveries, until that is written.
-    pub bounces: Mutex<HashMap<Uuid, [u8; 32]>>,
 }
 
 /// What is sent to a reader.
@@ -59,26 +54,25 @@ struct Letter {
     rendered: Rendered,
     version: i32,
     unsubscribe_url: Option<String>,
+    secret: Option<Secret<String>>,
 }
 
-fn later(detail: impl Into<String>) -> Report {
+fn later(detail: impl AsRef<str>) -> Report {
     Report::new(Outcome::Later(None), detail)
 }
 
 impl Deliverer {
     /// Makes an attempt.
     pub async fn deliver(&self, claimed: &Claimed) -> Report {
+        if schedule::is_beyond(rules::urgency(&claimed.template), claimed.tries) {
+            return Report::new(Outcome::Refused, "whoever attempts it dies before the end");
+        }
         match claimed.channel.parse() {
             Ok(Channel::Email) => self.mail(claimed).await,
             Ok(Channel::Push) => self.push(claimed).await,
             Ok(Channel::Webhook) => self.webhook(claimed).await,
             Err(error) => Report::new(Outcome::Refused, format!("{error}")),
         }
-    }
-
-    /// The hash of the address that a delivery has bounced at.
-    pub fn bounced(&self, claimed: &Claimed) -> Option<[u8; 32]> {
-        self.bounces.lock().unwrap_or_else(PoisonError::into_inner).remove(&claimed.id)
     }
 
     async fn mail(&self, claimed: &Claimed) -> Report {
@@ -102,12 +96,10 @@ impl Deliverer {
             message_id: &id,
             correlation_id: claimed.correlation_id.as_deref(),
             unsubscribe_url: letter.unsubscribe_url.as_deref(),
+            secret: letter.secret.as_ref(),
         };
         let mut report = self.mailer.send(&mail).await;
         report.template_version = Some(letter.version);
-        if report.outcome == Outcome::Bounced {
-            self.bounces.lock().unwrap_or_else(PoisonError::into_inner).insert(claimed.id, hash);
-        }
         report
     }
 
@@ -120,15 +112,16 @@ impl Deliverer {
             return Err(Report::new(Outcome::Suppressed, "it is not wanted any more"));
         }
         let has_secret = rules::of_template(&claimed.template).is_some_and(|rule| rule.has_secret);
-        let (contact, token) = if has_secret {
+        let (mut contact, secret) = if has_secret {
             let reference = claimed.data.get("reference").and_then(|reference| reference.as_str());
             let reference =
                 reference.ok_or_else(|| Report::new(Outcome::Refused, "the event has no reference"))?;
             let redeemed = self.people.redeem(reference).await.map_err(unknown)?;
-            (redeemed.contact, Some(redeemed.token))
+            (redeemed.contact, Some(Secret::new(percent_encode(redeemed.token.expose()))))
         } else {
             (self.people.contact(user).await.map_err(unknown)?, None)
         };
+        contact.name = greeting(&contact.name).to_owned();
         let source = templates::best(&self.pool, &claimed.template, &contact.locale).await;
         let source = source.map_err(|error| later(error.to_string()))?;
         let source = source.ok_or_else(|| Report::new(Outcome::Refused, "there is no such template"))?;
@@ -139,14 +132,14 @@ impl Deliverer {
             locale: source.locale.clone(),
             name: contact.name.clone(),
             data: claimed.data.clone(),
-            token: token.as_deref().map(percent_encode),
+            token: secret.as_ref().map(|secret| secret.expose().clone()),
             unsubscribe_url: unsubscribe_url.clone(),
         };
         let rendered = template::render(&source, &context).map_err(|error| {
             let detail = format!("version {} of the template: {error}", source.version);
             Report { template_version: Some(source.version), ..Report::new(Outcome::Refused, detail) }
         })?;
-        Ok(Letter { contact, rendered, version: source.version, unsubscribe_url })
+        Ok(Letter { contact, rendered, version: source.version, unsubscribe_url, secret })
     }
 
     /// Whether somebody still wants it: they may have unsubscribed since it was queued.
@@ -175,6 +168,7 @@ impl Deliverer {
             Ok(letter) => letter,
             Err(report) => return report,
         };
+        // The first line greets.
         let text =
             letter.rendered.text.lines().filter(|line| !line.trim().is_empty()).nth(1).unwrap_or_default();
         let payload = json!({

@@ -1,6 +1,7 @@
 //! What this service tells others: `shop.notification.{sent,failed,bounced,suppressed}.v1`.
 
 use flotilla_bus::{Error, Event, EventType, outbox};
+use flotilla_kit::Secret;
 use serde_json::json;
 use sqlx::PgTransaction;
 use uuid::Uuid;
@@ -27,6 +28,8 @@ pub struct Ended<'a> {
     pub state: State,
     /// Why.
     pub reason: &'a str,
+    /// The address that a mail came back from.
+    pub bounced: Option<&'a Secret<String>>,
     /// The request that it came from.
     pub correlation_id: Option<&'a str>,
     /// The trace that it is in.
@@ -45,7 +48,7 @@ impl Ended<'_> {
         };
         let refused = |error: flotilla_bus::InvalidType| Error::Refused(error.to_string());
         let kind = EventType::try_from(format!("shop.notification.{what}.v1")).map_err(refused)?;
-        let data = json!({
+        let mut data = json!({
             "notification_id": self.notification,
             "delivery_id": self.delivery,
             "user_id": self.user,
@@ -53,6 +56,9 @@ impl Ended<'_> {
             "channel": self.channel,
             "reason": self.reason,
         });
+        if self.state == State::Bounced {
+            data["recipient"] = json!(self.bounced.map(Secret::expose));
+        }
         let mut event = Event::new(SOURCE, kind, self.notification.to_string(), data);
         event.schema = Some(format!("https://flotilla.dev/events/shop.notification.{what}.v1.json"));
         event.correlation_id = self.correlation_id.map(str::to_owned);

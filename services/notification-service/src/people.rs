@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use flotilla_kit::{
+    Secret,
     auth::{NoIdentity, Signer, Subject},
     grpc,
 };
@@ -29,23 +30,17 @@ pub struct Contact {
 }
 
 /// The secret of a mail, and where that goes.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redeemed {
-    /// To whom.
+    /// To whom. It may be an address that `GetContact` does not know yet.
     pub contact: Contact,
     /// For the link.
-    pub token: String,
+    pub token: Secret<String>,
 }
 
 impl fmt::Debug for Contact {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Contact").field("locale", &self.locale).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Redeemed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Redeemed").field("contact", &self.contact).finish_non_exhaustive()
     }
 }
 
@@ -88,7 +83,7 @@ impl People {
         let request = self.request(RedeemReferenceRequest { reference: reference.to_owned() })?;
         let redeemed = self.users.clone().redeem_reference(request).await.map_err(refused)?.into_inner();
         let contact = Contact { email: redeemed.email, name: redeemed.name, locale: redeemed.locale };
-        Ok(Redeemed { contact, token: redeemed.token })
+        Ok(Redeemed { contact, token: Secret::new(redeemed.token) })
     }
 
     fn request<T>(&self, message: T) -> Result<Request<T>, Error> {

@@ -23,6 +23,7 @@ use crate::{
     grpc,
     http::{self, App},
     keys::{self, Keys, Purpose},
+    measures::Measures,
     people::People,
     send::{
         mail::{Mailer, Setup},
@@ -30,14 +31,17 @@ use crate::{
         push::{self, Vapid},
     },
     store::all_migrations,
+    sweep,
     worker::{Bell, Worker, guard},
 };
 
 /// The name of the service.
 pub const NAME: &str = "notification-service";
 
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
 /// How long a cursor is good for.
-const CURSOR: Duration = Duration::from_secs(24 * 3_600);
+const CURSOR: Duration = DAY;
 
 /// How long to wait before the bus is asked again for events.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -122,15 +126,16 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
         vapid,
         shop: config.mail.shop_name.clone(),
         url: config.mail.public_url.to_string().trim_end_matches('/').to_owned(),
-        bounces: std::sync::Mutex::default(),
     });
     let (bell, relay) = (Bell::default(), Relay::new(pool.clone(), Arc::clone(&bus)));
     let worker = Worker {
         pool: pool.clone(),
         deliverer,
         room: config.outbound.deliveries,
+        mails_per_second: config.mail.mails_per_second,
         bell: bell.clone(),
         wake: relay.wake(),
+        measures: Measures::new(&metrics),
     };
     let ready = pool.clone();
     let health = Health::new(drain.clone())
@@ -154,6 +159,7 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
     let subscription = consumers::subscription().map_err(Error::Subscription)?;
     let consumer = run_consumer(bus, subscription, pool.clone(), bell.clone(), drain.clone());
     let grpc = grpc::router(pool.clone(), bell, trust, &drain, Arc::clone(&metrics))?;
+    let age = DAY.saturating_mul(config.notification_days);
     let relaying = drain.at_least(Phase::Ending);
     Ok(Service {
         http: flotilla_kit::http::layer::wrap(http::router(app), Limits::default(), Arc::clone(&metrics)),
@@ -165,6 +171,7 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
             ("the consumer", Box::pin(consumer)),
             ("the worker", Box::pin(worker.run(drain.clone()))),
             ("the relay", Box::pin(relay.run(relaying))),
+            ("the sweeper of notifications", Box::pin(sweep::run(pool.clone(), age, drain.clone()))),
             ("the sweeper", Box::pin(database::sweep(pool, drain))),
         ],
     })

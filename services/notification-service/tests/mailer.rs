@@ -5,14 +5,20 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
+use flotilla_kit::Secret;
 use flotilla_notification_service::{
     config,
     domain::outcome::Outcome,
     send::mail::{Mail, Mailer},
     template::Rendered,
 };
-use flotilla_sink::{Detail, Journal, Running, Sink, config::tls};
+use flotilla_sink::{Channel, Detail, Effect, Failure, Journal, Running, Sink, config::tls};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
+};
+use uuid::Uuid;
 
 #[derive(Parser)]
 struct Arguments {
@@ -38,8 +44,9 @@ async fn send(mailer: &Mailer, address: &str) -> (Outcome, String) {
             name: "Ann, \"B\" <c@d>\r\nBcc: eve@shop.test",
             rendered: &rendered,
             message_id: "<a@shop.test>",
-            correlation_id: Some("c-1"),
+            correlation_id: Some("c-1\r\nBcc: eve@shop.test"),
             unsubscribe_url: None,
+            secret: None,
         })
         .await;
     (report.outcome, report.detail)
@@ -73,7 +80,7 @@ async fn a_server_with_tls_gets_user_and_mail_in_secret() {
     assert_eq!((mails.len(), mail.tls, mail.user.as_deref()), (2, true, Some("shop")));
     // A name is no way to add headers or readers.
     assert_eq!((mail.recipients.as_slice(), mail.header("Bcc")), (&["ann@shop.test".to_owned()][..], None));
-    assert_eq!(mail.header("X-Correlation-ID"), Some("c-1"));
+    assert!(mail.header("X-Correlation-ID").is_some());
 
     let (outcome, detail) = send(&mailer(&sink, &user), "ann@shop.test").await;
     assert_eq!(outcome, Outcome::Later(None), "{detail}");
@@ -91,6 +98,86 @@ async fn a_server_that_should_have_tls_and_has_none_gets_neither() {
     assert_eq!(sink.sink.journal.find(10, |_| true).len(), 0);
     let off = mailer(&sink, &["--smtp-tls=off".to_owned()]);
     assert_eq!(send(&off, "ann@shop.test").await.0, Outcome::Sent);
+}
+
+/// What servers say is kept: for whom a mail was, and what is secret in it, is not.
+#[tokio::test]
+async fn a_server_that_refuses_somebody_says_so_of_them_and_the_log_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = sink(false, folder.path()).await;
+    let mailer = mailer(&sink, &["--smtp-tls=off".to_owned()]);
+    let fail = |effect| {
+        let failure = Failure { id: Uuid::now_v7(), channel: Channel::Mail, target: None, times: 1, effect };
+        sink.sink.failures.add(failure).unwrap();
+    };
+    for (effect, expected) in [
+        (Effect::Reject { status: 550 }, Outcome::Bounced),
+        (Effect::Reject { status: 450 }, Outcome::Later(None)),
+        (Effect::Reject { status: 554 }, Outcome::Refused),
+        // The message is refused, and not its recipient.
+        (Effect::Status { status: 550, retry_after: None }, Outcome::Refused),
+        (Effect::Status { status: 451, retry_after: None }, Outcome::Later(None)),
+    ] {
+        fail(effect);
+        let (outcome, detail) = send(&mailer, "Ann@shop.test").await;
+        assert_eq!(outcome, expected, "{detail}");
+        assert!(!detail.to_lowercase().contains("ann@shop.test"), "{detail}");
+    }
+    assert_eq!(send(&mailer, "ann@shop.test").await.0, Outcome::Sent);
+}
+
+/// Answers to the commands of a client, one after the other.
+async fn scripted(answers: &'static [&'static str]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        for answer in answers {
+            stream.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+            let mut line = String::new();
+            let _read = stream.read_line(&mut line).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_want_the_sender_says_nothing_of_the_recipient() {
+    for (answers, expected) in [
+        (&["220 a", "250 a", "550 5.1.8 this sender is not known"][..], Outcome::Refused),
+        (
+            &[
+                "220 a",
+                "250 a",
+                "250 a",
+                "550 5.7.1 <ann@shop.test> blocked: https://shop/verify?token=s3cret",
+            ],
+            Outcome::Refused,
+        ),
+        (&["554 go away"], Outcome::Later(None)),
+    ] {
+        let smtp = format!("--smtp={}", scripted(answers).await);
+        let flags = ["mail", &smtp, "--from=Shop <shop@shop.test>", "--smtp-tls=off", "--smtp-seconds=5"];
+        let mailer = Mailer::new(&Arguments::try_parse_from(flags).unwrap().mail).unwrap();
+        let rendered =
+            Rendered { subject: "Hi".to_owned(), text: "Hi".to_owned(), html: "<p>Hi</p>".to_owned() };
+        let secret = Secret::new("s3cret".to_owned());
+        let report = mailer
+            .send(&Mail {
+                address: "ann@shop.test",
+                name: "",
+                rendered: &rendered,
+                message_id: "<a@shop.test>",
+                // Others wrote it.
+                correlation_id: Some("c-1\r\nBcc: eve@shop.test"),
+                unsubscribe_url: None,
+                secret: Some(&secret),
+            })
+            .await;
+        assert_eq!(report.outcome, expected, "{}", report.detail);
+        assert!(!report.detail.contains("s3cret") && !report.detail.contains("ann@"), "{}", report.detail);
+    }
 }
 
 #[test]

@@ -22,6 +22,12 @@ pub enum Effect {
         /// Seconds for `Retry-After`, where there is such a thing.
         retry_after: Option<u32>,
     },
+    /// The recipient is refused, before there is a message, as servers do that do not know it. Only of mail.
+    #[serde(rename_all = "camelCase")]
+    Reject {
+        /// The status.
+        status: u16,
+    },
     /// It is taken and kept, but no answer ever comes.
     Hang,
     /// It is taken and kept, but the connection is cut before the answer. Only of mail.
@@ -54,9 +60,9 @@ pub enum Invalid {
     /// It would never be used.
     #[error("write at least 1")]
     Times,
-    /// An answer over HTTP cannot be cut here.
-    #[error("only mail can be cut; take hang")]
-    Cut,
+    /// There is no such thing over HTTP.
+    #[error("only mail can be cut or rejected; take hang or status")]
+    Kind,
     /// There are too many.
     #[error("there are {MAX} failures already; delete some")]
     TooMany,
@@ -70,8 +76,12 @@ impl Failures {
     /// Adds one, after those that there are.
     pub fn add(&self, failure: Failure) -> Result<(), Invalid> {
         match failure.effect {
-            Effect::Status { status, .. } if !(400..=599).contains(&status) => return Err(Invalid::Status),
-            Effect::Cut if failure.channel != Channel::Mail => return Err(Invalid::Cut),
+            Effect::Status { status, .. } | Effect::Reject { status } if !(400..=599).contains(&status) => {
+                return Err(Invalid::Status);
+            }
+            Effect::Cut | Effect::Reject { .. } if failure.channel != Channel::Mail => {
+                return Err(Invalid::Kind);
+            }
             _ if failure.times == 0 => return Err(Invalid::Times),
             _ => {}
         }
@@ -83,11 +93,24 @@ impl Failures {
         Ok(())
     }
 
-    /// What happens to a delivery: the first rule that fits is used once.
+    /// What happens to a delivery once it is here: the first rule that fits is used once.
     pub fn take(&self, channel: Channel, target: &str) -> Option<Effect> {
+        self.take_one(channel, target, |effect| !matches!(effect, Effect::Reject { .. }))
+    }
+
+    /// The status that a recipient of mail is refused with, if it is to be.
+    pub fn reject(&self, target: &str) -> Option<u16> {
+        match self.take_one(Channel::Mail, target, |effect| matches!(effect, Effect::Reject { .. }))? {
+            Effect::Reject { status } => Some(status),
+            _ => None,
+        }
+    }
+
+    fn take_one(&self, channel: Channel, target: &str, is_of_now: impl Fn(Effect) -> bool) -> Option<Effect> {
         let mut rules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |rule: &Failure| {
             rule.channel == channel
+                && is_of_now(rule.effect)
                 && rule.target.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(target))
         };
         let at = rules.iter().position(fits)?;
@@ -125,6 +148,8 @@ mod tests {
         let refuse = Effect::Status { status: 451, retry_after: None };
         failures.add(rule(Channel::Mail, Some("ann@shop.test"), 2, refuse)).unwrap();
         failures.add(rule(Channel::Mail, None, 1, Effect::Hang)).unwrap();
+        failures.add(rule(Channel::Mail, None, 1, Effect::Reject { status: 550 })).unwrap();
+        assert_eq!((failures.reject("ben@shop.test"), failures.reject("ben@shop.test")), (Some(550), None));
         assert_eq!(failures.take(Channel::Push, "ann@shop.test"), None);
         assert_eq!(failures.take(Channel::Mail, "Ann@shop.test"), Some(refuse));
         assert_eq!(failures.take(Channel::Mail, "ben@shop.test"), Some(Effect::Hang));
@@ -141,7 +166,9 @@ mod tests {
             (rule(Channel::Mail, None, 1, status(250)), Invalid::Status),
             (rule(Channel::Mail, None, 1, status(600)), Invalid::Status),
             (rule(Channel::Mail, None, 0, status(451)), Invalid::Times),
-            (rule(Channel::Webhook, None, 1, Effect::Cut), Invalid::Cut),
+            (rule(Channel::Webhook, None, 1, Effect::Cut), Invalid::Kind),
+            (rule(Channel::Push, None, 1, Effect::Reject { status: 550 }), Invalid::Kind),
+            (rule(Channel::Mail, None, 1, Effect::Reject { status: 250 }), Invalid::Status),
         ] {
             assert_eq!(failures.add(rule), Err(error));
         }

@@ -15,6 +15,9 @@ use uuid::Uuid;
 
 use crate::{mail::Mail, push::Pushed};
 
+/// Bytes of deliveries that are kept in memory, about.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
+
 /// How something was delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -70,6 +73,18 @@ impl Detail {
             Self::Webhook { .. } => Channel::Webhook,
         }
     }
+
+    /// Bytes of what others wrote in it, about.
+    fn weight(&self) -> usize {
+        match self {
+            // What is read of it is as large as it again.
+            Self::Mail(mail) => 2 * mail.raw.len(),
+            Self::Push(pushed) => pushed.payload.len(),
+            Self::Webhook { headers, body } => {
+                body.len() + headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+            }
+        }
+    }
 }
 
 /// Why there is no log.
@@ -80,11 +95,29 @@ pub struct NoJournal {
     source: io::Error,
 }
 
+/// What is in memory.
+#[derive(Debug, Default)]
+struct Kept {
+    deliveries: VecDeque<Delivery>,
+    bytes: usize,
+}
+
+impl Kept {
+    /// Keeps one more, and of those before it as many as there may be.
+    fn push(&mut self, delivery: Delivery, keep: usize) {
+        self.bytes += delivery.detail.weight();
+        self.deliveries.push_back(delivery);
+        while self.deliveries.len() > keep || (self.bytes > MAX_BYTES && self.deliveries.len() > 1) {
+            self.bytes -= self.deliveries.pop_front().map_or(0, |oldest| oldest.detail.weight());
+        }
+    }
+}
+
 /// The log.
 #[derive(Debug)]
 pub struct Journal {
     keep: usize,
-    kept: Mutex<VecDeque<Delivery>>,
+    kept: Mutex<Kept>,
     file: Option<Mutex<File>>,
     count: watch::Sender<u64>,
 }
@@ -112,12 +145,7 @@ impl Journal {
             file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)?;
         }
         let id = delivery.id;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        while kept.len() >= self.keep {
-            kept.pop_front();
-        }
-        kept.push_back(delivery);
-        drop(kept);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(delivery, self.keep);
         self.count.send_modify(|count| *count += 1);
         Ok(id)
     }
@@ -125,7 +153,7 @@ impl Journal {
     /// What was delivered and fits, the newest first.
     pub fn find(&self, limit: usize, fits: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().rev().filter(|delivery| fits(delivery)).take(limit).cloned().collect()
+        kept.deliveries.iter().rev().filter(|delivery| fits(delivery)).take(limit).cloned().collect()
     }
 
     /// One of them.
@@ -135,7 +163,7 @@ impl Journal {
 
     /// Forgets what is in memory.
     pub fn clear(&self) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
     }
 
     /// How much was delivered since the start. It changes with each delivery.
@@ -169,5 +197,21 @@ mod tests {
         assert_eq!((&lines[0]["channel"], &lines[0]["key"]), (&"webhook".into(), &"k-1".into()));
         assert_eq!(*journal.count().borrow(), 3);
         assert!(Journal::new(1, Some(Path::new("/no/such/folder/journal"))).is_err());
+    }
+
+    #[test]
+    fn what_is_large_makes_others_be_forgotten_sooner() {
+        let journal = Journal::new(100, None).unwrap();
+        for number in 0..10 {
+            let detail = Detail::Webhook { headers: Vec::new(), body: "a".repeat(MAX_BYTES / 4) };
+            journal.deliver("hook", Some(number.to_string()), detail).unwrap();
+            let kept = journal.kept.lock().unwrap();
+            assert!(kept.bytes <= MAX_BYTES && kept.deliveries.len() <= 4, "{}", kept.bytes);
+        }
+        journal.clear();
+        assert_eq!(journal.kept.lock().unwrap().bytes, 0);
+        let detail = Detail::Webhook { headers: Vec::new(), body: "a".repeat(MAX_BYTES + 1) };
+        journal.deliver("hook", None, detail).unwrap();
+        assert_eq!(journal.find(10, |_| true).len(), 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use flotilla_kit::{
     drain::{self, Announcement},
     health::Health,
@@ -33,7 +33,8 @@ pub async fn run(config: Config) -> Result<()> {
     let journal = Journal::new(usize::try_from(config.keep)?, config.journal.as_deref())?;
     let sink = Sink::new(journal, config.public_url.clone(), tls);
     let announcement = Announcement::default();
-    let mail = TcpListener::bind(config.smtp).await?;
+    let mail = TcpListener::bind(config.smtp).await;
+    let mail = mail.with_context(|| format!("cannot listen on {} (SINK_SMTP)", config.smtp))?;
     let service = Service {
         http: wrap(http::router(Arc::clone(&sink)), limits(), Arc::clone(&metrics)),
         grpc: None,

@@ -19,6 +19,9 @@ create table notification.notifications (
 );
 
 create index notifications_by_user on notification.notifications (user_id, id desc);
+create index notifications_by_time on notification.notifications (created_at);
+-- What endpoints were told of somebody, to be found when that one is to be forgotten.
+create index notifications_about on notification.notifications ((data ->> 'user_id')) where user_id is null;
 
 -- A notification on its way to one recipient.
 create table notification.deliveries (
@@ -39,7 +42,7 @@ create table notification.deliveries (
     unique (notification_id, channel, recipient)
 );
 
-create index deliveries_due on notification.deliveries (due_at) where state in ('queued', 'sending');
+create index deliveries_due on notification.deliveries (channel, due_at) where state in ('queued', 'sending');
 create index deliveries_dead on notification.deliveries (finished_at desc, id desc) where state = 'dead';
 
 create table notification.delivery_attempts (

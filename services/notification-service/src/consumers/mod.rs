@@ -1,6 +1,7 @@
 //! What events lead to: notifications, queued in the transaction that notes the event as handled.
 
 use flotilla_bus::{Consumer, Event, Failure, Pattern, Subscription, inbox};
+use flotilla_kit::correlation::CorrelationId;
 use serde_json::Value;
 use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
@@ -30,15 +31,23 @@ pub fn subscription() -> Result<Subscription, Box<dyn std::error::Error + Send +
 
 /// Handles an event, once.
 pub async fn handle(pool: PgPool, bell: Bell, event: Event) -> Result<(), Failure> {
+    let id = event.correlation_id.as_deref().and_then(CorrelationId::parse).unwrap_or_default();
+    id.scope(handle_once(pool, bell, event)).await
+}
+
+async fn handle_once(pool: PgPool, bell: Bell, event: Event) -> Result<(), Failure> {
     let again = |error: &dyn std::fmt::Display| Failure::Again(error.to_string());
     let consumer = Consumer::try_from(NAME).map_err(|error| Failure::Poison(error.to_string()))?;
     let mut transaction = pool.begin().await.map_err(|error| again(&error))?;
     if !inbox::is_first(&mut transaction, &consumer, &event).await.map_err(|error| again(&error))? {
         return Ok(());
     }
+    let kind = event.kind.as_str();
     let user = user(&event.data)?;
-    if event.kind.as_str() == rules::ERASED {
-        let user = user.ok_or_else(|| Failure::Poison("data: user_id is needed".to_owned()))?;
+    if user.is_none() && (kind == rules::ERASED || rules::of(kind).next().is_some()) {
+        return Err(Failure::Poison("data: user_id is needed".to_owned()));
+    }
+    if let Some(user) = user.filter(|_| kind == rules::ERASED) {
         notifications::erase(&mut transaction, user).await.map_err(|error| again(&error))?;
     } else {
         told(&mut transaction, &event, user).await.map_err(|error| again(&error))?;
@@ -62,13 +71,12 @@ fn user(data: &Value) -> Result<Option<Uuid>, Failure> {
 /// Queues what an event leads to: a notification for the person, and one for endpoints.
 async fn told(transaction: &mut PgTransaction<'_>, event: &Event, user: Option<Uuid>) -> Result<(), Error> {
     let kind = event.kind.as_str();
-    let data = rules::kept(&event.data);
     let id = event.id.to_string();
-    if let (Some(rule), Some(user)) = (rules::of(kind), user) {
+    for (rule, user) in rules::of(kind).zip(user.into_iter().cycle()) {
         let recipients = recipients(transaction, user, rule.category, rule.is_pushed).await?;
         let key = dedupe_key(rule.template, rule.once, &event.subject, &id);
         if !recipients.is_empty() {
-            let new = new(event, &data, &key, Some(user), (rule.template, rule.category));
+            let new = new(event, &event.data, &key, Some(user), (rule.template, rule.category));
             notifications::queue(transaction, &new, &recipients).await?;
         }
     }
@@ -77,7 +85,7 @@ async fn told(transaction: &mut PgTransaction<'_>, event: &Event, user: Option<U
         if !endpoints.is_empty() {
             let recipients: Vec<_> = endpoints.iter().map(|id| (Channel::Webhook, id.to_string())).collect();
             let key = format!("webhook/event/{id}");
-            let new = new(event, &data, &key, None, ("webhook", Category::Updates));
+            let new = new(event, &event.data, &key, None, ("webhook", Category::Updates));
             notifications::queue(transaction, &new, &recipients).await?;
         }
     }
@@ -91,6 +99,8 @@ fn new<'a>(
     user: Option<Uuid>,
     (template, category): (&'a str, Category),
 ) -> New<'a> {
+    // Others wrote it, and it becomes a header.
+    let correlation_id = event.correlation_id.as_deref().filter(|id| CorrelationId::parse(id).is_some());
     New {
         dedupe_key,
         user,
@@ -99,7 +109,7 @@ fn new<'a>(
         subject: &event.subject,
         kind: event.kind.as_str(),
         data,
-        correlation_id: event.correlation_id.as_deref(),
+        correlation_id,
         traceparent: event.traceparent.as_deref(),
         time: event.time,
     }

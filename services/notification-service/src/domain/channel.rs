@@ -21,6 +21,9 @@ pub enum Channel {
 pub struct Unknown(String);
 
 impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Email, Self::Push, Self::Webhook];
+
     /// As text.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,9 +38,6 @@ impl std::str::FromStr for Channel {
     type Err = Unknown;
 
     fn from_str(text: &str) -> Result<Self, Unknown> {
-        [Self::Email, Self::Push, Self::Webhook]
-            .into_iter()
-            .find(|channel| channel.as_str() == text)
-            .ok_or_else(|| Unknown(text.to_owned()))
+        Self::ALL.into_iter().find(|channel| channel.as_str() == text).ok_or_else(|| Unknown(text.to_owned()))
     }
 }

@@ -14,26 +14,30 @@ pub fn dedupe_key(template: &str, once: Once, subject: &str, event: &str) -> Str
 }
 
 /// The Message-ID of the mail of a notification. The same notification has the same one for ever, also when it is sent twice
-/// because nobody knows whether it was sent: whoever gets it sees one.
+/// because nobody knows whether it was sent: whoever gets it sees one. Another notification has another one.
 pub fn message_id(dedupe_key: &str, domain: &str) -> String {
-    let (template, rest) = dedupe_key.split_once('/').unwrap_or(("mail", dedupe_key));
-    let last = rest.rsplit('/').next().unwrap_or(rest);
     let is_plain = |text: &str| {
         !text.is_empty()
             && text.len() <= 64
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
-    let (template, is_known) = if is_plain(template) { (template, true) } else { ("mail", false) };
-    if is_known && is_plain(last) {
-        return format!("<{last}.{template}@{domain}>");
+    let parts: Vec<_> = dedupe_key.split('/').collect();
+    if let [template, "subject" | "event", id] = parts[..]
+        && is_plain(template)
+        && is_plain(id)
+    {
+        return format!("<{id}.{template}@{domain}>");
     }
+    // Of any other key all of it counts: two services may use the same word for what each of them asks for.
     let digest = Sha256::digest(dedupe_key);
     let hash = Uuid::from_slice(digest.get(..16).unwrap_or_default()).unwrap_or_default().simple();
-    format!("<{hash}.{template}@{domain}>")
+    format!("<{hash}@{domain}>")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -45,6 +49,24 @@ mod tests {
         assert_ne!(key(Once::PerEvent, "e-1"), key(Once::PerEvent, "e-2"));
         let confirmation = dedupe_key("order_confirmation", Once::PerSubject, "o-12", "e-1");
         assert_eq!(message_id(&confirmation, "shop.test"), "<o-12.order_confirmation@shop.test>");
+    }
+
+    #[test]
+    fn notifications_that_are_not_the_same_have_no_message_id_in_common() {
+        let keys = [
+            "newsletter/request/ann/k-1",
+            "newsletter/request/ben/k-1",
+            "newsletter/service/order-service/k-1",
+            "newsletter/service/user-service/k-1",
+            "newsletter/service/user-service/a/k-1",
+            "newsletter/service/user-service/b/k-1",
+            "newsletter/subject/k-1",
+            "newsletter/subject/a/k-1",
+            "newsletter/subject/a b",
+            "newsletter/subject/",
+        ];
+        let ids: BTreeSet<_> = keys.iter().map(|key| message_id(key, "shop.test")).collect();
+        assert_eq!(ids.len(), keys.len(), "{ids:?}");
     }
 
     proptest! {

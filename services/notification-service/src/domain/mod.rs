@@ -2,10 +2,12 @@
 
 pub mod category;
 pub mod channel;
+pub mod greeting;
 pub mod identity;
 pub mod locale;
 pub mod money;
 pub mod outcome;
 pub mod preferences;
+pub mod rate;
 pub mod rules;
 pub mod schedule;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flotilla_kit::Secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,6 +34,9 @@ impl Outcome {
     }
 }
 
+/// Characters of what is said of an attempt. Some of it is of others, who may say much.
+const MAX_DETAIL: usize = 500;
+
 /// What is known of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -44,12 +48,16 @@ pub struct Report {
     pub detail: String,
     /// The version of the template.
     pub template_version: Option<i32>,
+    /// The address that a mail came back from.
+    pub bounced: Option<Secret<String>>,
 }
 
 impl Report {
-    /// Without a status.
-    pub fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, status: None, detail: detail.into(), template_version: None }
+    /// Without a status. What is no text in a detail becomes a space: a database does not take all of it.
+    pub fn new(outcome: Outcome, detail: impl AsRef<str>) -> Self {
+        let plain = |character: char| if character.is_control() { ' ' } else { character };
+        let detail = detail.as_ref().chars().map(plain).take(MAX_DETAIL).collect();
+        Self { outcome, status: None, detail, template_version: None, bounced: None }
     }
 
     /// With one.
@@ -58,6 +66,23 @@ impl Report {
         self.status = Some(status);
         self
     }
+}
+
+/// A text without a word, however that is written: servers repeat what they were told, and a log is no place for it.
+pub fn without(text: &str, word: &str, stand_in: &str) -> String {
+    if word.is_empty() {
+        return text.to_owned();
+    }
+    let (lower, word) = (text.to_ascii_lowercase(), word.to_ascii_lowercase());
+    let mut kept = String::with_capacity(text.len());
+    let mut end = 0;
+    for (at, _) in lower.match_indices(&word) {
+        kept.push_str(text.get(end..at).unwrap_or_default());
+        kept.push_str(stand_in);
+        end = at + word.len();
+    }
+    kept.push_str(text.get(end..).unwrap_or_default());
+    kept
 }
 
 /// Where a delivery is.
@@ -156,6 +181,20 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_say_is_cut_and_has_no_control_characters() {
+        let report = Report::new(Outcome::Refused, format!("a\0b\r\nc{}", "ü".repeat(1_000)));
+        assert!(report.detail.starts_with("a b  cü"));
+        assert_eq!(report.detail.chars().count(), MAX_DETAIL);
+    }
+
+    #[test]
+    fn a_word_is_left_out_however_it_is_written() {
+        let text = without("550 <Ann@Shop.test>: über ann@shop.test", "ann@shop.TEST", "ADDRESS");
+        assert_eq!(text, "550 <ADDRESS>: über ADDRESS");
+        assert_eq!(without("550 no", "", "ADDRESS"), "550 no");
+    }
 
     #[test]
     fn a_notification_is_as_far_as_the_best_of_its_deliveries() {

@@ -20,15 +20,24 @@ pub enum Urgency {
     Urgent,
 }
 
+fn delays(urgency: Urgency) -> &'static [u64] {
+    match urgency {
+        Urgency::Usual => &USUAL,
+        Urgency::Urgent => &URGENT,
+    }
+}
+
+/// Whether this many tries are more than there can be. Those before have not even ended, so whoever made them may have died of
+/// it.
+pub fn is_beyond(urgency: Urgency, tries: i32) -> bool {
+    usize::try_from(tries).is_ok_and(|tries| tries > delays(urgency).len() + 1)
+}
+
 /// How long to wait after this many tries. `random` is from 0 to 1 and spreads those that failed together, by a tenth. Who was
 /// asked to wait (`Retry-After`) waits for that at least. Nothing: it is given up.
 pub fn after(urgency: Urgency, tries: u32, asked: Option<Duration>, random: f64) -> Option<Duration> {
-    let delays: &[u64] = match urgency {
-        Urgency::Usual => &USUAL,
-        Urgency::Urgent => &URGENT,
-    };
     let at = usize::try_from(tries).ok()?.checked_sub(1)?;
-    let delay = Duration::from_secs(*delays.get(at)?);
+    let delay = Duration::from_secs(*delays(urgency).get(at)?);
     let spread = delay.mul_f64(1.0 + 0.1 * random.clamp(0.0, 1.0));
     Some(spread.max(asked.unwrap_or_default().min(LONGEST)))
 }
@@ -47,6 +56,8 @@ mod tests {
         assert_eq!(usual[7], None);
         assert_eq!(seconds(Urgency::Urgent, 5), Some(300));
         assert_eq!(seconds(Urgency::Urgent, 6), None);
+        assert!(!is_beyond(Urgency::Usual, 8) && is_beyond(Urgency::Usual, 9));
+        assert!(!is_beyond(Urgency::Urgent, 6) && is_beyond(Urgency::Urgent, 7));
         // All within the time that a secret can be had for.
         assert!(URGENT.iter().sum::<u64>() * 11 / 10 < 15 * 60);
     }

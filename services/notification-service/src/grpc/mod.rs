@@ -2,12 +2,13 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use axum::Router;
+use axum::{Router, http::StatusCode};
 use flotilla_kit::{
     auth::Trust,
     correlation::CorrelationId,
     drain::Drain,
     grpc::{self, Unable},
+    http::Problem,
     metrics::Metrics,
 };
 use flotilla_proto::{
@@ -18,32 +19,20 @@ use flotilla_proto::{
     },
 };
 use futures::{Stream, stream};
-use jiff::Timestamp;
 use prost_types::Timestamp as ProtoTimestamp;
-use serde_json::Value;
 use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    consumers::recipients,
-    domain::{
-        outcome::{State, Status as Told},
-        rules,
-    },
-    http::REQUEST,
-    store::{
-        Error,
-        notifications::{self, New},
-    },
+    domain::outcome::{State, Status as Told},
+    requests::{self, Wrong},
+    store::notifications,
     worker::Bell,
 };
 
 /// Bytes that a key may have.
 const MAX_KEY: usize = 255;
-
-/// Bytes that the data of a notification may have.
-const MAX_DATA: usize = 64 * 1024;
 
 /// Who may ask for everything that is known of somebody.
 const EXPORTER: &str = "user-service";
@@ -64,17 +53,13 @@ pub(crate) fn router(
     grpc::router(NotificationsServer::new(Service { pool, bell }), DESCRIPTORS, trust, drain, metrics)
 }
 
-fn failed(error: Error) -> Status {
-    use sqlx::Error::{Io, PoolClosed, PoolTimedOut};
-    if matches!(error, Error::Database(PoolTimedOut | PoolClosed | Io(_))) {
-        return Status::unavailable("the service cannot do this now; try again");
+/// As it is in REST: the cause is logged, and told only when it is worth trying again.
+fn failed(error: impl Into<Problem>) -> Status {
+    if error.into().status() == StatusCode::SERVICE_UNAVAILABLE {
+        Status::unavailable("the service cannot do this now; try again")
+    } else {
+        Status::internal("the service failed")
     }
-    tracing::error!(%error, source = ?std::error::Error::source(&error), "a call failed");
-    Status::internal("the service failed")
-}
-
-fn database(error: sqlx::Error) -> Status {
-    failed(error.into())
 }
 
 fn id(name: &str, text: &str) -> Result<Uuid, Status> {
@@ -102,39 +87,22 @@ impl Notifications for Service {
         let correlation = CorrelationId::current();
         let message = request.into_inner();
         let user = id("user_id", &message.user_id)?;
-        if !(1..=MAX_KEY).contains(&message.key.len()) {
-            return Err(Status::invalid_argument(format!("key: write from 1 to {MAX_KEY} bytes")));
+        let is_key = (1..=MAX_KEY).contains(&message.key.len()) && !message.key.chars().any(char::is_control);
+        if !is_key {
+            return Err(Status::invalid_argument(format!("key: write from 1 to {MAX_KEY} bytes of text")));
         }
-        let has_secret = rules::of_template(&message.template).is_some_and(|rule| rule.has_secret);
-        let category = rules::category(&message.template).filter(|_| !has_secret);
-        let category =
-            category.ok_or_else(|| Status::invalid_argument("template: there is none of this name"))?;
-        if message.data_json.len() > MAX_DATA {
-            return Err(Status::invalid_argument(format!("data_json: write at most {MAX_DATA} bytes")));
-        }
-        let data: Value = serde_json::from_str(&message.data_json).unwrap_or_default();
-        if !data.is_object() {
-            return Err(Status::invalid_argument("data_json: write a JSON object"));
-        }
-        let is_pushed = rules::of_template(&message.template).is_some_and(|rule| rule.is_pushed);
-        let key = format!("{}/{}/{}", message.template, caller.service, message.key);
-        let mut transaction = self.pool.begin().await.map_err(database)?;
-        let recipients = recipients(&mut transaction, user, category, is_pushed).await.map_err(failed)?;
-        let new = New {
-            dedupe_key: &key,
-            user: Some(user),
-            template: &message.template,
-            category,
-            subject: &message.user_id,
-            kind: REQUEST,
-            data: &data,
-            correlation_id: correlation.as_ref().map(CorrelationId::as_str),
-            traceparent: None,
-            time: Timestamp::now(),
-        };
-        let (id, _is_new) =
-            notifications::queue(&mut transaction, &new, &recipients).await.map_err(failed)?;
-        transaction.commit().await.map_err(database)?;
+        let data = serde_json::from_str(&message.data_json).unwrap_or_default();
+        let wanted =
+            requests::Request::new(&self.pool, user, &message.template, data).await.map_err(failed)?;
+        let wanted = wanted.map_err(|wrong| {
+            let field = if matches!(wrong, Wrong::Template) { "template" } else { "data_json" };
+            Status::invalid_argument(format!("{field}: {wrong}"))
+        })?;
+        let key = format!("{}/service/{}/{}", wanted.template(), caller.service, message.key);
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let (id, _is_for_somebody) =
+            wanted.queue(&mut transaction, &key, correlation.as_ref(), None).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
         self.bell.ring();
         let known = notifications::get(&self.pool, id).await.map_err(failed)?;
         known.map(|known| Response::new(view(known))).ok_or_else(|| Status::internal("the service failed"))
@@ -154,8 +122,11 @@ impl Notifications for Service {
         &self,
         request: Request<ExportUserDataRequest>,
     ) -> Result<Response<Self::ExportUserDataStream>, Status> {
-        grpc::only(&request, EXPORTER)?;
+        let caller = grpc::only(&request, EXPORTER)?;
         let user = id("user_id", &request.get_ref().user_id)?;
+        if caller.subject.user.as_deref() != Some(user.to_string().as_str()) {
+            return Err(Status::permission_denied("ask in the name of the user whose records these are"));
+        }
         let known = notifications::export(&self.pool, user).await.map_err(failed)?;
         let records = known.into_iter().map(|(table, json)| {
             Ok(ExportedRecord { source: format!("notification-service/{table}"), json: json.to_string() })

@@ -30,7 +30,8 @@ pub(super) struct DeadLetter {
     /// What was said of the last attempt.
     reason: Option<String>,
     attempts: i32,
-    time: Option<Timestamp>,
+    /// When it was given up.
+    time: Timestamp,
 }
 
 /// A page of dead letters.
@@ -68,7 +69,7 @@ pub(super) async fn list(
     let (limit, scope) = (page.limit()?, "dead-letters");
     let before = page.cursor.as_deref().map(|cursor| app.cursors.open(scope, cursor)).transpose()?;
     let mut found = deliveries::dead(&app.pool, before, i64::from(limit) + 1).await?;
-    let next_cursor = next(&app, scope, limit, &mut found, |one| one.id)?;
+    let next_cursor = next(&app, scope, limit, &mut found, |one| (one.time, one.id))?;
     let items = found.into_iter().map(|one| DeadLetter {
         id: one.id,
         notification_id: one.notification,
@@ -81,7 +82,7 @@ pub(super) async fn list(
     Ok(Page { items: items.collect(), next_cursor }.into_response(&uri))
 }
 
-/// Sends dead letters again.
+/// Sends dead letters again, at most 10,000 at a time.
 #[utoipa::path(post, path = "/v1/dead-letters/replay", tag = "dead letters", request_body = Which,
     responses((status = 200, body = Replayed), (status = 401), (status = 403), (status = 422)))]
 pub(super) async fn replay(

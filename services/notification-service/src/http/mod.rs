@@ -21,8 +21,6 @@ use uuid::Uuid;
 
 use crate::{keys::Keys, send::guard::Guard, worker::Bell};
 
-pub(crate) use self::notifications::REQUEST;
-
 /// The role of those who run the shop.
 const ADMIN: &str = "admin";
 

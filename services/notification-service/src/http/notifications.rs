@@ -23,20 +23,13 @@ use uuid::Uuid;
 
 use super::{ADMIN, App, user};
 use crate::{
-    consumers::recipients,
-    domain::{
-        outcome::{State as Where, Status},
-        rules,
-    },
+    domain::outcome::{State as Where, Status},
+    requests::{self, Request, Wrong},
     store::{
-        self, deliveries,
-        notifications::{self, New, Notification},
+        deliveries,
+        notifications::{self, Notification},
     },
-    template,
 };
-
-/// Bytes that the data of a notification may have.
-const MAX_DATA: usize = 64 * 1024;
 
 /// What somebody is told.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -142,12 +135,14 @@ pub(super) async fn list(
     Query(whose): Query<Whose>,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let is_admin = claims.require(ADMIN).is_ok();
-    let of = match whose.user {
-        Some(user) if is_admin => Some(user),
-        Some(other) if other != user(&claims)? => claims.require(ADMIN).map(|()| None)?,
-        None if is_admin => None,
-        _ => Some(user(&claims)?),
+    let of = if claims.require(ADMIN).is_ok() {
+        whose.user
+    } else {
+        let own = user(&claims)?;
+        if whose.user.is_some_and(|other| other != own) {
+            claims.require(ADMIN)?;
+        }
+        Some(own)
     };
     let limit = page.limit()?;
     let scope = format!("notifications/{}", of.unwrap_or_default());
@@ -159,19 +154,19 @@ pub(super) async fn list(
 }
 
 /// The cursor of the next page, when one more was found than the page has.
-pub(super) fn next<T>(
+pub(super) fn next<T, P: Serialize>(
     app: &App,
     scope: &str,
     limit: u32,
     found: &mut Vec<T>,
-    id: impl Fn(&T) -> Uuid,
+    position: impl Fn(&T) -> P,
 ) -> Result<Option<String>, Problem> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     if found.len() <= limit {
         return Ok(None);
     }
     found.truncate(limit);
-    let seal = |last: &T| app.cursors.seal(scope, &id(last)).map_err(|error| Problem::internal(&error));
+    let seal = |last: &T| app.cursors.seal(scope, &position(last)).map_err(|error| Problem::internal(&error));
     found.last().map(seal).transpose()
 }
 
@@ -230,7 +225,8 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     claims.require(ADMIN)?;
     let Json(new) = parse(&headers, body.clone()).await?;
-    let known = check(&new)?;
+    let user = new.user_id;
+    let new = Request::new(&app.pool, user, &new.template, new.data).await?.map_err(wrong)?;
     let mut transaction = app.pool.begin().await?;
     let request = idempotency::Request {
         principal: &claims.sub,
@@ -243,16 +239,18 @@ pub(super) async fn create(
         Begun::Repeated(response) => return Ok(response),
         Begun::First(pending) => pending,
     };
-    let dedupe = format!("{}/request/{}/{}", new.template, claims.sub, key.as_str());
-    let (id, _is_new) = queue(&mut transaction, &new, known, &dedupe).await?;
+    let dedupe = format!("{}/request/{}/{}", new.template(), claims.sub, key.as_str());
+    let (correlation, traceparent) = (CorrelationId::current(), flotilla_kit::trace::traceparent());
+    let (id, is_for_somebody) =
+        new.queue(&mut transaction, &dedupe, correlation.as_ref(), traceparent.as_deref()).await?;
     let notification = NotificationView {
         id,
-        user_id: Some(new.user_id),
-        template: new.template,
-        category: known.as_str().to_owned(),
-        subject: new.user_id.to_string(),
-        kind: REQUEST.to_owned(),
-        status: Status::Queued,
+        user_id: Some(user),
+        template: new.template().to_owned(),
+        category: new.category().as_str().to_owned(),
+        subject: user.to_string(),
+        kind: requests::KIND.to_owned(),
+        status: if is_for_somebody { Status::Queued } else { Status::Suppressed },
         created_at: Timestamp::now(),
     };
     let text = serde_json::to_vec(&notification).map_err(|error| Problem::internal(&error))?;
@@ -266,58 +264,17 @@ pub(super) async fn create(
     Ok(response)
 }
 
-/// What a notification that no event has led to comes from.
-pub(crate) const REQUEST: &str = "request";
-
 async fn parse(headers: &axum::http::HeaderMap, body: Bytes) -> Result<Json<NewNotification>, Problem> {
     let mut request = axum::extract::Request::new(axum::body::Body::from(body));
     *request.headers_mut() = headers.clone();
     <Json<NewNotification> as FromRequest<()>>::from_request(request, &()).await
 }
 
-fn check(new: &NewNotification) -> Result<crate::domain::category::Category, Problem> {
+fn wrong(wrong: Wrong) -> Problem {
+    let pointer = if matches!(wrong, Wrong::Template) { "/template" } else { "/data" };
     let mut violations = Violations::new();
-    let category = rules::category(&new.template);
-    let has_secret = rules::of_template(&new.template).is_some_and(|rule| rule.has_secret);
-    if category.is_none() || has_secret {
-        let names: Vec<_> = template::NAMES
-            .iter()
-            .filter(|name| !rules::of_template(name).is_some_and(|rule| rule.has_secret))
-            .collect();
-        violations.add("/template", format!("write one of {names:?}"));
-    }
-    if !new.data.is_object() {
-        violations.add("/data", "write an object");
-    } else if new.data.to_string().len() > MAX_DATA {
-        violations.add("/data", format!("write at most {MAX_DATA} bytes"));
-    }
-    violations.into_result()?;
-    category.ok_or_else(|| Problem::not_found("there is no such template"))
-}
-
-async fn queue(
-    transaction: &mut sqlx::PgTransaction<'_>,
-    new: &NewNotification,
-    category: crate::domain::category::Category,
-    dedupe_key: &str,
-) -> Result<(Uuid, bool), store::Error> {
-    let is_pushed = rules::of_template(&new.template).is_some_and(|rule| rule.is_pushed);
-    let recipients = recipients(transaction, new.user_id, category, is_pushed).await?;
-    let correlation = CorrelationId::current();
-    let traceparent = flotilla_kit::trace::traceparent();
-    let new = New {
-        dedupe_key,
-        user: Some(new.user_id),
-        template: &new.template,
-        category,
-        subject: &new.user_id.to_string(),
-        kind: REQUEST,
-        data: &new.data,
-        correlation_id: correlation.as_ref().map(CorrelationId::as_str),
-        traceparent: traceparent.as_deref(),
-        time: Timestamp::now(),
-    };
-    notifications::queue(transaction, &new, &recipients).await
+    violations.add(pointer, wrong.to_string());
+    violations.into_result().err().unwrap_or_else(|| Problem::internal(&wrong))
 }
 
 /// Sends again what of a notification was given up.

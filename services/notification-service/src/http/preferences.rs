@@ -2,6 +2,7 @@
 
 use axum::{
     extract::State,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use flotilla_kit::{
@@ -95,12 +96,10 @@ pub(super) async fn put(
     violations.into_result()?;
     let written = preferences::put(&app.pool, user, &preferences, version).await?;
     let Some(version) = written else {
-        // Somebody was quicker.
-        return Err(IfMatch::These(Vec::new()).check(tag(version)).err().unwrap_or_else(|| {
-            Problem::new(axum::http::StatusCode::PRECONDITION_FAILED, "stale", "read it again")
-        }));
+        let detail = "somebody has changed it; read it again and decide anew";
+        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "stale", detail));
     };
     let mut response = Json(view(&preferences)).into_response();
-    response.headers_mut().insert(axum::http::header::ETAG, tag(version).header());
+    response.headers_mut().insert(header::ETAG, tag(version).header());
     Ok(response)
 }

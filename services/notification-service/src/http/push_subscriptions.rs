@@ -86,14 +86,18 @@ pub(super) async fn add(
     };
     let p256dh = key("/keys/p256dh", &new.keys.p256dh, POINT);
     let auth = key("/keys/auth", new.keys.auth.expose(), SECRET);
-    violations.into_result()?;
     let subscription = Subscription { endpoint: new.endpoint, p256dh, auth };
-    let id = push_subscriptions::add(&app.pool, user(&claims)?, &subscription).await?;
-    let Some(id) = id else {
+    if subscription.p256dh.len() == POINT && !subscription.is_usable() {
+        violations.add("/keys/p256dh", "write a point of P-256");
+    }
+    violations.into_result()?;
+    let known = push_subscriptions::add(&app.pool, user(&claims)?, &subscription).await?;
+    let Some(known) = known else {
         let detail = format!("you have {} browsers; take one back first", push_subscriptions::MAX);
         return Err(Problem::new(StatusCode::CONFLICT, "too_many", detail));
     };
-    Ok((StatusCode::CREATED, Json(SubscriptionView { id, created_at: Timestamp::now() })).into_response())
+    let view = SubscriptionView { id: known.id, created_at: known.created_at };
+    Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 
 /// Takes a browser back.

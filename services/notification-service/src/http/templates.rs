@@ -103,6 +103,10 @@ fn check(name: &str, new: NewEdition) -> Result<(Source, Preview), Problem> {
         if part.len() > MAX {
             violations.add(pointer, format!("write at most {MAX} bytes"));
         }
+        // No database takes it.
+        if part.contains('\0') {
+            violations.add(pointer, "leave out the character U+0000");
+        }
     }
     let locale = fallbacks(&new.locale).into_iter().next().unwrap_or_default();
     let source = Source { version: 0, locale, subject: new.subject, text: new.text, html: new.html };

@@ -1,10 +1,9 @@
-//! Mail by SMTP. A connection is used for one mail after the other while it is good; of one that was broken off in the middle
-//! nobody knows what the server makes of what comes next, so it is let go.
+//! Mails, and what becomes of them.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -18,27 +17,24 @@ use lettre::{
     },
     transport::smtp::{
         Error as SmtpError,
-        authentication::{Credentials, Mechanism},
-        client::{AsyncSmtpConnection, Certificate, TlsParameters},
-        extension::ClientId,
+        client::{Certificate, TlsParameters},
     },
 };
 use tokio::time::timeout;
 
+use super::smtp::{Error, Server};
 use crate::{
-    config::{self, Tls},
-    domain::outcome::{Outcome, Report},
+    config,
+    domain::outcome::{Outcome, Report, without},
     template::Rendered,
 };
-
-/// Connections that are kept.
-const IDLE: usize = 4;
 
 /// Characters of a name that are written.
 const MAX_NAME: usize = 100;
 
-/// Statuses that say that there is no such recipient (RFC 5321, section 4.2.3).
-const NO_RECIPIENT: [u16; 3] = [550, 551, 553];
+/// What stands in a log for what was left out of an answer.
+const ADDRESS: &str = "ADDRESS";
+const SECRET: &str = "SECRET";
 
 /// Why no mail can be sent at all.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +57,7 @@ pub enum Setup {
 }
 
 /// A mail.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy)]
 pub struct Mail<'a> {
     /// To whom.
     pub address: &'a str,
@@ -75,26 +71,28 @@ pub struct Mail<'a> {
     pub correlation_id: Option<&'a str>,
     /// The link that unsubscribes, where there is one (RFC 8058).
     pub unsubscribe_url: Option<&'a str>,
+    /// What in it nobody else is to read.
+    pub secret: Option<&'a Secret<String>>,
+}
+
+impl std::fmt::Debug for Mail<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Mail").field("message_id", &self.message_id).finish_non_exhaustive()
+    }
 }
 
 /// Sends mail.
 pub struct Mailer {
-    host: String,
-    port: u16,
-    tls: Tls,
-    parameters: TlsParameters,
-    credentials: Option<(String, Secret<String>)>,
+    server: Server,
     from: Mailbox,
-    patience: Duration,
-    idle: Mutex<Vec<AsyncSmtpConnection>>,
 }
 
 impl std::fmt::Debug for Mailer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Mailer")
-            .field("host", &self.host)
-            .field("port", &self.port)
+            .field("host", &self.server.host)
+            .field("port", &self.server.port)
             .finish_non_exhaustive()
     }
 }
@@ -135,7 +133,7 @@ impl Mailer {
         if host.is_empty() {
             return Err(server());
         }
-        let from = config.from.parse().map_err(|error| Setup::From(config.from.clone(), error))?;
+        let from: Mailbox = config.from.parse().map_err(|error| Setup::From(config.from.clone(), error))?;
         let mut builder = TlsParameters::builder(host.to_owned());
         for certificate in config.smtp_ca.as_deref().map(certificates).transpose()?.unwrap_or_default() {
             builder = builder.add_root_certificate(certificate);
@@ -147,16 +145,17 @@ impl Mailer {
             }
             None => None,
         };
-        Ok(Self {
+        let server = Server {
             host: host.to_owned(),
             port,
             tls: config.smtp_tls,
             parameters,
             credentials,
-            from,
+            hello: from.email.domain().to_owned(),
             patience: Duration::from_secs(config.smtp_seconds.into()),
             idle: Mutex::default(),
-        })
+        };
+        Ok(Self { server, from })
     }
 
     /// What Message-IDs end with.
@@ -168,13 +167,14 @@ impl Mailer {
     pub async fn send(&self, mail: &Mail<'_>) -> Report {
         let (envelope, message) = match self.message(mail) {
             Ok(message) => message,
-            Err(reason) => return Report::new(Outcome::Refused, reason),
+            Err(reason) => return Report::new(Outcome::Refused, without(&reason, mail.address, ADDRESS)),
         };
-        match timeout(self.patience, self.deliver(&envelope, &message)).await {
+        let patience = self.server.patience;
+        match timeout(patience, self.server.take(&envelope, &message)).await {
             Ok(Ok(())) => Report::new(Outcome::Sent, "the server took it").with_status(250),
-            Ok(Err(error)) => report(&error),
+            Ok(Err(error)) => report(mail, &error),
             Err(_late) => {
-                Report::new(Outcome::Later(None), format!("no answer within {} s", self.patience.as_secs()))
+                Report::new(Outcome::Later(None), format!("no answer within {} s", patience.as_secs()))
             }
         }
     }
@@ -206,46 +206,6 @@ impl Mailer {
         let message = message.multipart(parts).map_err(|error| format!("there is no such mail: {error}"))?;
         Ok((message.envelope().clone(), message.formatted()))
     }
-
-    /// Over a connection that there is, or a new one. Only one that has said yes is kept.
-    async fn deliver(&self, envelope: &Envelope, message: &[u8]) -> Result<(), SmtpError> {
-        let mut connection = match self.idle().await {
-            Some(connection) => connection,
-            None => self.connect().await?,
-        };
-        connection.send(envelope, message).await?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE {
-            idle.push(connection);
-        }
-        Ok(())
-    }
-
-    async fn idle(&self) -> Option<AsyncSmtpConnection> {
-        loop {
-            let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            // A server ends what is not used.
-            if connection.test_connected().await {
-                return Some(connection);
-            }
-        }
-    }
-
-    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
-        let hello = ClientId::Domain(self.domain().to_owned());
-        let server = (self.host.as_str(), self.port);
-        let implicit = (self.tls == Tls::Implicit).then(|| self.parameters.clone());
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, Some(self.patience), &hello, implicit, None).await?;
-        if self.tls == Tls::Starttls {
-            connection.starttls(self.parameters.clone(), &hello).await?;
-        }
-        if let Some((user, password)) = &self.credentials {
-            let credentials = Credentials::new(user.clone(), password.expose().clone());
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await?;
-        }
-        Ok(connection)
-    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, Setup> {
@@ -253,17 +213,11 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, Setup> {
     Certificate::from_pem(&pem).map(|certificate| vec![certificate]).map_err(Setup::Tls)
 }
 
-/// What a server says of a recipient that it does not have is for ever; 5xx of anything else is for a person to look at.
-fn report(error: &SmtpError) -> Report {
-    let status = error.status().map(u16::from);
-    let outcome = match status {
-        Some(status) if NO_RECIPIENT.contains(&status) => Outcome::Bounced,
-        Some(500..) => Outcome::Refused,
-        _ => Outcome::Later(None),
-    };
-    let mut detail = error.to_string();
-    if let Some(source) = std::error::Error::source(error) {
-        detail = format!("{detail}: {source}");
-    }
-    Report { status, ..Report::new(outcome, detail) }
+/// What a server says is kept, without what it repeats of the mail.
+fn report(mail: &Mail<'_>, error: &Error) -> Report {
+    let detail = without(&error.to_string(), mail.address, ADDRESS);
+    let detail = mail.secret.map_or(detail.clone(), |secret| without(&detail, secret.expose(), SECRET));
+    let outcome = error.outcome();
+    let bounced = (outcome == Outcome::Bounced).then(|| Secret::new(mail.address.to_owned()));
+    Report { status: error.status(), bounced, ..Report::new(outcome, detail) }
 }

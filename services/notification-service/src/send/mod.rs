@@ -4,4 +4,5 @@ pub mod guard;
 pub mod mail;
 pub mod outbound;
 pub mod push;
+mod smtp;
 pub mod webhook;

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
+    task::JoinSet,
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
@@ -21,6 +22,9 @@ use super::guard::{Guard, Refused, Target};
 
 /// Bytes of an answer that are read.
 const MAX: usize = 64 * 1024;
+
+/// How long they are read.
+const REST: Duration = Duration::from_secs(1);
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -112,7 +116,9 @@ where
 {
     let http = |error: hyper::Error| Error::Http(error.into());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
-    let driver = tokio::spawn(connection);
+    // Dropped it ends: whoever has no patience any more leaves no connection behind.
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
     let path = target.uri.path_and_query().map_or("/", |path| path.as_str());
     let authority = target.uri.authority().map_or("", |authority| authority.as_str());
     let mut request = Request::builder()
@@ -126,9 +132,8 @@ where
     let response = sender.send_request(request).await.map_err(http)?;
     let answer =
         Answer { status: response.status(), retry_after: retry_after(response.headers(), Timestamp::now()) };
-    // Read, so that whoever answers is not cut off; what it says is of no interest.
-    let _read = Limited::new(response.into_body(), MAX).collect().await.is_ok();
-    driver.abort();
+    // Read, so that whoever answers is not cut off. What it says is of no interest, and the answer is one without its end.
+    let _read = timeout(REST, Limited::new(response.into_body(), MAX).collect()).await.is_ok();
     Ok(answer)
 }
 

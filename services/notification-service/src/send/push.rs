@@ -43,6 +43,13 @@ pub struct Subscription {
     pub auth: Vec<u8>,
 }
 
+impl Subscription {
+    /// Whether something can be encrypted for it: its key may be none of the curve.
+    pub fn is_usable(&self) -> bool {
+        encrypt(self, b"").is_ok()
+    }
+}
+
 /// Why nothing is pushed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -209,7 +216,8 @@ mod tests {
             "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3j\
              l7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
         );
+        assert!(to.is_usable());
         let none = Subscription { p256dh: vec![4; 65], ..to };
-        assert!(encrypt(&none, b"a").is_err());
+        assert!(encrypt(&none, b"a").is_err() && !none.is_usable());
     }
 }

@@ -9,10 +9,16 @@ use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::Error;
-use crate::domain::outcome::{Report, State};
+use crate::domain::{
+    channel::Channel,
+    outcome::{Report, State},
+};
 
 /// How long somebody has a delivery. Longer than an attempt may take.
 const LEASE: Duration = Duration::from_secs(120);
+
+/// Dead letters that are queued again at a time, so that no transaction is long.
+const BATCH: i64 = 10_000;
 
 /// A delivery that is to be attempted now.
 #[derive(Clone, Debug)]
@@ -51,27 +57,34 @@ pub struct Claimed {
     pub created_at: Timestamp,
 }
 
-/// Takes deliveries that are due, at most so many. Those of whoever took them and was not heard of again are due as well.
-/// What is for an endpoint that is left alone for now waits.
-pub async fn claim(pool: &PgPool, limit: i64) -> Result<Vec<Claimed>, Error> {
+/// Takes deliveries of a channel that are due, at most so many, but none for these recipients. Those of whoever took them and
+/// was not heard of again are due as well. What is for an endpoint that is left alone for now waits.
+pub async fn claim(
+    pool: &PgPool,
+    channel: Channel,
+    not_for: &[String],
+    limit: i64,
+) -> Result<Vec<Claimed>, Error> {
     let rows = sqlx::query!(
         r#"with due as (
-               select id from notification.deliveries delivery
-               where state in ('queued', 'sending') and due_at <= now() and not (channel = 'webhook' and exists (
-                   select from notification.webhook_endpoints
-                   where id::text = delivery.recipient and paused_until > now()
-               ))
-               order by due_at limit $1 for update skip locked
+               select id from notification.deliveries
+               where channel = $1 and state in ('queued', 'sending') and due_at <= now() and recipient <> all ($2)
+                   and ($1 <> 'webhook' or recipient not in (
+                       select id::text from notification.webhook_endpoints where paused_until > now()
+                   ))
+               order by due_at limit $3 for update skip locked
            ), claimed as (
                update notification.deliveries delivery
                set state = 'sending', attempt = attempt + 1, tries = tries + 1,
-                   due_at = now() + make_interval(secs => $2)
+                   due_at = now() + make_interval(secs => $4)
                from due where due.id = delivery.id
                returning delivery.id, notification_id, channel, recipient, attempt, tries
            )
            select claimed.id, notification_id, channel, recipient, attempt, tries, dedupe_key, user_id, template, category,
                subject, kind, data, correlation_id, traceparent, created_at as "created_at: jiff_sqlx::Timestamp"
            from claimed join notification.notifications notification on notification.id = notification_id"#,
+        channel.as_str(),
+        not_for,
         limit,
         LEASE.as_secs_f64(),
     )
@@ -234,21 +247,24 @@ pub struct Dead {
     /// Attempts.
     pub attempts: i32,
     /// When it was given up.
-    pub time: Option<Timestamp>,
+    pub time: Timestamp,
 }
 
-/// Dead letters, those given up last first, before one of them.
-pub async fn dead(pool: &PgPool, before: Option<Uuid>, limit: i64) -> Result<Vec<Dead>, Error> {
+/// Where a page of dead letters ends. It stays where it is when the letter itself is sent again.
+pub type Position = (Timestamp, Uuid);
+
+/// Dead letters, those given up last first, from a position on.
+pub async fn dead(pool: &PgPool, before: Option<Position>, limit: i64) -> Result<Vec<Dead>, Error> {
+    let (time, id) = before.unzip();
     let rows = sqlx::query!(
         r#"select delivery.id, notification_id, channel, template, reason, attempt,
-               finished_at as "finished_at: jiff_sqlx::Timestamp"
+               finished_at as "finished_at!: jiff_sqlx::Timestamp"
            from notification.deliveries delivery
            join notification.notifications notification on notification.id = notification_id
-           where state = 'dead' and ($1::uuid is null or (finished_at, delivery.id) < (
-               select finished_at, id from notification.deliveries where id = $1
-           ))
-           order by finished_at desc, delivery.id desc limit $2"#,
-        before,
+           where state = 'dead' and ($2::uuid is null or (finished_at, delivery.id) < ($1, $2))
+           order by finished_at desc, delivery.id desc limit $3"#,
+        time.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
+        id,
         limit,
     )
     .fetch_all(pool)
@@ -262,19 +278,26 @@ pub async fn dead(pool: &PgPool, before: Option<Uuid>, limit: i64) -> Result<Vec
             template: row.template,
             reason: row.reason,
             attempts: row.attempt,
-            time: row.finished_at.map(jiff_sqlx::Timestamp::to_jiff),
+            time: row.finished_at.to_jiff(),
         })
         .collect())
 }
 
-/// Queues dead letters again: these, or all, or those of a notification. Says how many.
+/// Queues dead letters again: these, or all, or those of a notification, the oldest first. Says how many; when there are very
+/// many it is not all of them.
 pub async fn replay(pool: &PgPool, these: Option<&[Uuid]>, notification: Option<Uuid>) -> Result<u64, Error> {
     let replayed = sqlx::query!(
         "update notification.deliveries
          set state = 'queued', tries = 0, due_at = now(), finished_at = null
-         where state = 'dead' and ($1::uuid[] is null or id = any ($1)) and ($2::uuid is null or notification_id = $2)",
+         where id in (
+             select id from notification.deliveries
+             where state = 'dead' and ($1::uuid[] is null or id = any ($1))
+                 and ($2::uuid is null or notification_id = $2)
+             order by finished_at, id limit $3 for update skip locked
+         )",
         these,
         notification,
+        BATCH,
     )
     .execute(pool)
     .await?;

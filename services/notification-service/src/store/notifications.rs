@@ -1,5 +1,7 @@
 //! Notifications.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
@@ -158,11 +160,20 @@ pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Notification>, Error>
     }))
 }
 
-/// Forgets everything about somebody (GDPR, article 17).
+/// Forgets everything about somebody (GDPR, article 17). What endpoints of webhooks are still to hear of them is forgotten
+/// with what is old: the events that it was in cannot be taken back from those either.
 pub async fn erase(transaction: &mut PgTransaction<'_>, user: Uuid) -> Result<(), Error> {
-    sqlx::query!("delete from notification.notifications where user_id = $1", user)
-        .execute(&mut **transaction)
-        .await?;
+    sqlx::query!(
+        "delete from notification.notifications notification
+         where user_id = $1 or (user_id is null and data ->> 'user_id' = $2 and not exists (
+             select from notification.deliveries
+             where notification_id = notification.id and state in ('queued', 'sending')
+         ))",
+        user,
+        user.to_string(),
+    )
+    .execute(&mut **transaction)
+    .await?;
     sqlx::query!("delete from notification.preferences where user_id = $1", user)
         .execute(&mut **transaction)
         .await?;
@@ -172,13 +183,39 @@ pub async fn erase(transaction: &mut PgTransaction<'_>, user: Uuid) -> Result<()
     Ok(())
 }
 
-/// Everything that is known of somebody, as objects with the tables that they are from (GDPR, article 15).
+/// Forgets notifications that are older than this and on their way to nobody, at most so many, and says how many.
+pub async fn forget(pool: &PgPool, age: Duration, limit: i64) -> Result<u64, Error> {
+    let forgotten = sqlx::query!(
+        "delete from notification.notifications where id in (
+             select id from notification.notifications notification
+             where created_at < now() - make_interval(secs => $1) and not exists (
+                 select from notification.deliveries
+                 where notification_id = notification.id and state in ('queued', 'sending')
+             )
+             order by created_at limit $2 for update skip locked
+         )",
+        age.as_secs_f64(),
+        limit,
+    )
+    .execute(pool)
+    .await?;
+    Ok(forgotten.rows_affected())
+}
+
+/// Everything that is known of somebody, as objects with the tables that they are from (GDPR, article 15). References to the
+/// secrets of mails are nobody's to read.
 pub async fn export(pool: &PgPool, user: Uuid) -> Result<Vec<(String, Value)>, Error> {
     let rows = sqlx::query!(
-        r#"select 'notifications' as "source!", to_jsonb(notification) - 'dedupe_key' as "json!"
+        r#"select 'notifications' as "source!",
+                   to_jsonb(notification) - 'dedupe_key' #- '{data,reference}' as "json!"
                from notification.notifications notification where user_id = $1
            union all
            select 'deliveries', to_jsonb(delivery) from notification.deliveries delivery
+               join notification.notifications notification on notification.id = delivery.notification_id
+               where notification.user_id = $1
+           union all
+           select 'delivery_attempts', to_jsonb(attempt) from notification.delivery_attempts attempt
+               join notification.deliveries delivery on delivery.id = attempt.delivery_id
                join notification.notifications notification on notification.id = delivery.notification_id
                where notification.user_id = $1
            union all

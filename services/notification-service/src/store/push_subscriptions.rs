@@ -20,14 +20,14 @@ pub struct Known {
 }
 
 /// Subscribes a browser, which is whoever's it is now. Nothing: somebody has too many.
-pub async fn add(pool: &PgPool, user: Uuid, subscription: &Subscription) -> Result<Option<Uuid>, Error> {
-    let id = sqlx::query_scalar!(
-        "insert into notification.push_subscriptions (id, user_id, endpoint, p256dh, auth)
+pub async fn add(pool: &PgPool, user: Uuid, subscription: &Subscription) -> Result<Option<Known>, Error> {
+    let row = sqlx::query!(
+        r#"insert into notification.push_subscriptions (id, user_id, endpoint, p256dh, auth)
          select $1, $2, $3, $4, $5
          where (select count(*) from notification.push_subscriptions where user_id = $2 and endpoint <> $3) < $6
          on conflict (endpoint) do update
              set user_id = excluded.user_id, p256dh = excluded.p256dh, auth = excluded.auth
-         returning id",
+         returning id, created_at as "created_at: jiff_sqlx::Timestamp""#,
         Uuid::now_v7(),
         user,
         subscription.endpoint,
@@ -37,7 +37,7 @@ pub async fn add(pool: &PgPool, user: Uuid, subscription: &Subscription) -> Resu
     )
     .fetch_optional(pool)
     .await?;
-    Ok(id)
+    Ok(row.map(|row| Known { id: row.id, created_at: row.created_at.to_jiff() }))
 }
 
 /// The browsers of somebody.

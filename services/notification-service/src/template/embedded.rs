@@ -28,6 +28,7 @@ macro_rules! templates {
 templates![
     "account_locked",
     "email_change",
+    "email_change_notice",
     "email_changed",
     "email_verification",
     "newsletter",

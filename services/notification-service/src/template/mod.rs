@@ -3,8 +3,10 @@
 
 mod embedded;
 mod render;
+mod sample;
 
 pub use self::{
     embedded::{LOCALES, NAMES, source},
-    render::{Context, Error, Part, Rendered, Source, check, render, sample},
+    render::{Context, Error, Part, Rendered, Source, check, fill, render},
+    sample::sample,
 };

@@ -1,10 +1,13 @@
 //! Makes a mail of a template. What people have in their names cannot become HTML, and a template that asks for what is not
 //! there fails, so that nobody gets half a mail.
 
+use std::io;
+
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, value::Serde};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::sample;
 use crate::domain::money;
 
 /// Steps that a template may take.
@@ -150,8 +153,12 @@ pub fn render(source: &Source, context: &Context) -> Result<Rendered, Error> {
     add(&mut environment, Part::Html, &html)?;
     let part = |part: Part| {
         let template = environment.get_template(part.file()).map_err(fail(part))?;
-        let rendered = template.render(Serde(context)).map_err(fail(part))?;
-        if rendered.len() > MAX { Err(Error::Size(part)) } else { Ok(rendered) }
+        let mut rendered = Limited(Vec::new());
+        match template.render_captured_to(Serde(context), &mut rendered) {
+            Ok(_captured) => Ok(String::from_utf8_lossy(&rendered.0).into_owned()),
+            Err(error) if error.kind() == ErrorKind::WriteFailure => Err(Error::Size(part)),
+            Err(error) => Err(Error::Part(part, error)),
+        }
     };
     let subject = part(Part::Subject)?.trim().to_owned();
     if subject.is_empty() || subject.chars().any(char::is_control) {
@@ -160,37 +167,30 @@ pub fn render(source: &Source, context: &Context) -> Result<Rendered, Error> {
     Ok(Rendered { subject, text: part(Part::Text)?, html: part(Part::Html)? })
 }
 
-/// Whether a template can be rendered with what it may be given.
+/// Renders a template with what it is given when there is everything.
 pub fn check(name: &str, source: &Source) -> Result<Rendered, Error> {
     render(source, &sample(name, &source.locale))
 }
 
-/// What a template may be given, made up.
-pub fn sample(name: &str, locale: &str) -> Context {
-    let line = json!({
-        "sku": "MUG-1", "product_id": "0190a000-0000-7000-8000-000000000003", "name": "Mug", "quantity": 2,
-        "unit_minor": 1_250, "total_minor": 2_500,
-    });
-    let data = json!({
-        "user_id": "0190a000-0000-7000-8000-000000000001",
-        "order_id": "0190a000-0000-7000-8000-000000000002",
-        "payment_id": "0190a000-0000-7000-8000-000000000004",
-        "session_id": "0190a000-0000-7000-8000-000000000005",
-        "locale": locale, "status": "paid", "reason": "customer", "how": "change", "currency": "EUR",
-        "total_minor": 2_500, "amount_minor": 2_500, "captured_minor": 2_500, "refunded_minor": 500,
-        "tracking": "TRACK-1", "lines": [line], "provider": "paysim", "failure": "card_declined",
-        "until": "2026-01-01T12:00:00Z", "expires_at": "2026-01-01T12:00:00Z",
-        "title": "News", "text": "There is something new.",
-    });
-    let needs_token = crate::domain::rules::of_template(name).is_some_and(|rule| rule.has_secret);
-    Context {
-        shop: "Flotilla Shop".to_owned(),
-        url: "https://shop.example".to_owned(),
-        locale: locale.to_owned(),
-        name: "Ann".to_owned(),
-        data,
-        token: needs_token.then(|| "token".to_owned()),
-        unsubscribe_url: Some("https://shop.example/v1/unsubscribe/token".to_owned()),
+/// Renders a template with data that somebody has for it.
+pub fn fill(name: &str, source: &Source, data: &Value) -> Result<Rendered, Error> {
+    render(source, &Context { data: data.clone(), ..sample(name, &source.locale) })
+}
+
+/// Keeps as much as a part may have, and fails on more.
+struct Limited(Vec<u8>);
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -247,6 +247,7 @@ mod tests {
                 "come to an end",
             ),
             ("a", "{% include 'secret' %}", "", "text: "),
+            ("a", "{% for a in range(99) %}{{ 'x' * 9999 }}{% endfor %}", "", "text: it has more than"),
         ] {
             let error = render(&source(subject, text, html), &context).unwrap_err().to_string();
             assert!(error.contains(message), "{text}: {error}");

@@ -4,7 +4,7 @@ use flotilla_kit::auth::{HEADER, Signer, Subject};
 use flotilla_proto::notification::{
     ExportUserDataRequest, GetStatusRequest, SendRequest, notifications_client::NotificationsClient,
 };
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::join_all};
 use serde_json::{Value, json};
 use tonic::{Code, Request, metadata::AsciiMetadataKey, transport::Channel};
 use tonic_health::pb::{
@@ -23,7 +23,13 @@ fn signed<T>(world: &World, message: T) -> Request<T> {
 }
 
 fn sign<T>(signer: &Signer, message: T) -> Request<T> {
-    let identity = signer.sign("notification-service", &Subject::default()).unwrap();
+    sign_for(signer, None, message)
+}
+
+/// In the name of a user.
+fn sign_for<T>(signer: &Signer, user: Option<Uuid>, message: T) -> Request<T> {
+    let subject = Subject { user: user.map(|user| user.to_string()), ..Subject::default() };
+    let identity = signer.sign("notification-service", &subject).unwrap();
     let mut request = Request::new(message);
     let name: AsciiMetadataKey = HEADER.as_str().parse().unwrap();
     request.metadata_mut().insert(name, identity.expose().parse().unwrap());
@@ -56,19 +62,32 @@ async fn a_service_tells_somebody_something_once() {
     let known = client.get_status(signed(&world, GetStatusRequest { id: first.id.clone() })).await.unwrap();
     assert_eq!(known.into_inner().status, "sent");
     let export = ExportUserDataRequest { user_id: ann.to_string() };
-    let refused = client.export_user_data(signed(&world, export.clone())).await.unwrap_err();
-    assert_eq!(refused.code(), Code::PermissionDenied);
-    let export = sign(&world.users, export);
+    for nobody in [
+        sign_for(&world.orders, Some(ann), export.clone()),
+        sign(&world.users, export.clone()),
+        sign_for(&world.users, Some(Uuid::now_v7()), export.clone()),
+    ] {
+        let refused = client.export_user_data(nobody).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied);
+    }
+    let export = sign_for(&world.users, Some(ann), export);
     let records = client.export_user_data(export).await.unwrap().into_inner();
     let records: Vec<_> = records.try_collect().await.unwrap();
     let sources: Vec<_> = records.iter().map(|record| record.source.as_str()).collect();
-    assert_eq!(sources, ["notification-service/notifications", "notification-service/deliveries"]);
+    assert_eq!(
+        sources,
+        ["notifications", "deliveries", "delivery_attempts"]
+            .map(|table| format!("notification-service/{table}"))
+    );
 
     for (message, code) in [
         (send("", "newsletter", news.clone()), Code::InvalidArgument),
         (send("k2", "none", news.clone()), Code::InvalidArgument),
         (send("k2", "password_reset", news.clone()), Code::InvalidArgument),
         (send("k2", "newsletter", json!([])), Code::InvalidArgument),
+        (send("k2", "newsletter", json!({ "title": "a" })), Code::InvalidArgument),
+        (send("k2", "newsletter", json!({ "title": "a", "text": "b\0c" })), Code::InvalidArgument),
+        (send("k\0", "newsletter", news.clone()), Code::InvalidArgument),
         (
             SendRequest { user_id: "ann".to_owned(), ..send("k2", "newsletter", news.clone()) },
             Code::InvalidArgument,
@@ -106,6 +125,22 @@ async fn a_request_with_its_key_is_done_once() {
         world.ask("POST", "/v1/notifications", Some(&world.token(ann, &[])), &key, body("a")).await;
     assert_eq!(ann_asks.status, 403);
     assert_eq!(world.mails(ann, 1).await.len(), 1);
+    // The same key of another admin is another one, also for whoever gets both.
+    let other = world.token(Uuid::now_v7(), &["admin"]);
+    let second = world.ask("POST", "/v1/notifications", Some(&other), &key, body("b")).await;
+    assert_eq!((second.status, second.json()["status"].as_str()), (202, Some("queued")));
+    let mails = world.mails(ann, 2).await;
+    assert_ne!(mails[0].header("Message-ID"), mails[1].header("Message-ID"));
+    // Whoever wants none is told nothing, and whoever asked is told that.
+    let ben = Uuid::now_v7();
+    let off = json!({ "preferences": [{ "category": "marketing", "channel": "email", "enabled": false }] });
+    let bens = world.token(ben, &[]);
+    let put = world.ask("PUT", "/v1/preferences", Some(&bens), &[("if-match", "\"v0\"")], Some(off)).await;
+    assert_eq!(put.status, 200);
+    let news = json!({ "user_id": ben, "template": "newsletter", "data": { "title": "News", "text": "a" } });
+    let none =
+        world.ask("POST", "/v1/notifications", Some(&admin), &[("idempotency-key", "k-2")], Some(news)).await;
+    assert_eq!((none.status, none.json()["status"].as_str()), (202, Some("suppressed")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,7 +171,7 @@ async fn a_template_that_somebody_writes_is_used_from_then_on() {
     let written = "select exists (select from notification.delivery_attempts where template_version = 2)";
     world.until("the version is not noted", written).await;
     let names = world.ask("GET", "/v1/templates", Some(&admin), &[], None).await.json();
-    assert_eq!(names["items"].as_array().unwrap().len(), 17);
+    assert_eq!(names["items"].as_array().unwrap().len(), 18);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,6 +190,20 @@ async fn preferences_are_changed_by_whoever_has_read_them() {
     assert_eq!(written.json(), all);
     let stale = world.ask("PUT", "/v1/preferences", Some(&token), &[("if-match", &tag)], Some(all)).await;
     assert_eq!((stale.status, stale.header("etag")), (412, "\"v1\""));
-    let known = world.ask("GET", "/v1/preferences", Some(&token), &[("if-none-match", "\"v1\"")], None).await;
+    let newer: Vec<_> = (0..4)
+        .map(|_| {
+            world.ask(
+                "PUT",
+                "/v1/preferences",
+                Some(&token),
+                &[("if-match", "\"v1\"")],
+                Some(json!({ "preferences": [] })),
+            )
+        })
+        .collect();
+    let mut statuses: Vec<_> = join_all(newer).await.into_iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412, 412, 412]);
+    let known = world.ask("GET", "/v1/preferences", Some(&token), &[("if-none-match", "\"v2\"")], None).await;
     assert_eq!(known.status, 304);
 }

@@ -10,10 +10,28 @@ use uuid::Uuid;
 
 use super::world::World;
 
+/// A request, its status, and the place of what is wrong with it.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], String, u16, &'a str);
+
+async fn refused(world: &World, cases: &[Case<'_>]) {
+    let admin = world.admin();
+    for (method, path, headers, body, status, place) in cases {
+        let answer = world.send(method, path, Some(&admin), headers, body.clone().into()).await;
+        assert_eq!(answer.status, *status, "{method} {path}: {}", answer.text);
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{method} {path}");
+        let problem = answer.json();
+        let error = &problem["errors"][0];
+        let found = ["pointer", "parameter", "header"].into_iter().find_map(|kind| error[kind].as_str());
+        assert_eq!(found.unwrap_or_default(), *place, "{method} {path}: {problem}");
+    }
+}
+
+const NONE: &[(&str, &str)] = &[];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_is_a_problem_with_its_place() {
     let world = World::start().await;
-    let (admin, ann) = (world.admin(), world.token(Uuid::now_v7(), &[]));
+    let none = NONE;
     let key = [("idempotency-key", "k-1")];
     let tag = [("if-match", "\"v0\"")];
     let user = Uuid::now_v7().to_string();
@@ -21,14 +39,10 @@ async fn bad_input_is_a_problem_with_its_place() {
     let notification = |template: &str, data: Value| {
         json!({ "user_id": user, "template": template, "data": data }).to_string()
     };
-    let version = |locale: &str, subject: &str, text: &str, html: &str| {
-        json!({ "locale": locale, "subject": subject, "text": text, "html": html }).to_string()
-    };
-    let none: &[(&str, &str)] = &[];
     let preferences = |category: &str, channel: &str| {
         json!({ "preferences": [{ "category": category, "channel": channel, "enabled": false }] }).to_string()
     };
-    for (method, path, headers, body, status, place) in [
+    let cases: &[Case<'_>] = &[
         ("POST", "/v1/notifications", none, notification("newsletter", json!({})), 400, "Idempotency-Key"),
         ("POST", "/v1/notifications", &key, notification("none", json!({})), 422, "#/template"),
         ("POST", "/v1/notifications", &key, notification("password_reset", json!({})), 422, "#/template"),
@@ -38,6 +52,30 @@ async fn bad_input_is_a_problem_with_its_place() {
             "/v1/notifications",
             &key,
             notification("newsletter", json!({ "text": long })),
+            422,
+            "#/data",
+        ),
+        (
+            "POST",
+            "/v1/notifications",
+            &key,
+            notification("newsletter", json!({ "title": "a" })),
+            422,
+            "#/data",
+        ),
+        (
+            "POST",
+            "/v1/notifications",
+            &key,
+            notification("newsletter", json!({ "title": "a\nBcc: eve@shop.test", "text": "b" })),
+            422,
+            "#/data",
+        ),
+        (
+            "POST",
+            "/v1/notifications",
+            &key,
+            notification("newsletter", json!({ "title": "a", "text": "b\0" })),
             422,
             "#/data",
         ),
@@ -56,19 +94,6 @@ async fn bad_input_is_a_problem_with_its_place() {
         ("PUT", "/v1/preferences", &tag, preferences("security", "email"), 422, "#/preferences/0/enabled"),
         ("PUT", "/v1/preferences", &tag, preferences("none", "email"), 422, "#/preferences/0/category"),
         ("PUT", "/v1/preferences", &tag, preferences("updates", "fax"), 422, "#/preferences/0/channel"),
-        ("POST", "/v1/templates/welcome/versions", none, version("../etc", "a", "b", "c"), 422, "#/locale"),
-        ("POST", "/v1/templates/welcome/versions", none, version("en", "a\nb", "b", "c"), 422, "#/subject"),
-        (
-            "POST",
-            "/v1/templates/welcome/versions",
-            none,
-            version("en", "a", "{{ nothing }}", "c"),
-            422,
-            "#/text",
-        ),
-        ("POST", "/v1/templates/welcome/preview", none, version("en", "a", "b", "{% if %}"), 422, "#/html"),
-        ("POST", "/v1/templates/welcome/preview", none, version("en", "a", &long, "c"), 422, "#/text"),
-        ("POST", "/v1/templates/none/preview", none, version("en", "a", "b", "c"), 404, ""),
         (
             "POST",
             "/v1/webhook-endpoints",
@@ -81,15 +106,49 @@ async fn bad_input_is_a_problem_with_its_place() {
         ("GET", "/v1/unsubscribe/forged", none, String::new(), 404, ""),
         ("PATCH", "/v1/preferences", none, String::new(), 405, ""),
         ("GET", "/v1/none", none, String::new(), 404, ""),
-    ] {
-        let answer = world.send(method, path, Some(&admin), headers, body.into()).await;
-        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
-        assert_eq!(answer.header("content-type"), "application/problem+json", "{method} {path}");
-        let problem = answer.json();
-        let error = &problem["errors"][0];
-        let found = ["pointer", "parameter", "header"].into_iter().find_map(|kind| error[kind].as_str());
-        assert_eq!(found.unwrap_or_default(), place, "{method} {path}: {problem}");
-    }
+    ];
+    refused(&world, cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_template_that_would_make_half_a_mail_is_refused() {
+    let world = World::start().await;
+    let (none, long) = (NONE, "a".repeat(70_000));
+    let version = |locale: &str, subject: &str, text: &str, html: &str| {
+        json!({ "locale": locale, "subject": subject, "text": text, "html": html }).to_string()
+    };
+    let cases: &[Case<'_>] = &[
+        ("POST", "/v1/templates/welcome/versions", none, version("../etc", "a", "b", "c"), 422, "#/locale"),
+        ("POST", "/v1/templates/welcome/versions", none, version("en", "a\nb", "b", "c"), 422, "#/subject"),
+        (
+            "POST",
+            "/v1/templates/welcome/versions",
+            none,
+            version("en", "a", "{{ nothing }}", "c"),
+            422,
+            "#/text",
+        ),
+        ("POST", "/v1/templates/welcome/preview", none, version("en", "a", "b", "{% if %}"), 422, "#/html"),
+        ("POST", "/v1/templates/welcome/preview", none, version("en", "a", &long, "c"), 422, "#/text"),
+        ("POST", "/v1/templates/welcome/versions", none, version("en", "a", "b\0", "c"), 422, "#/text"),
+        // What other events have, this one has not.
+        (
+            "POST",
+            "/v1/templates/welcome/versions",
+            none,
+            version("en", "a", "{{ data.order_id }}", "c"),
+            422,
+            "#/text",
+        ),
+        ("POST", "/v1/templates/none/preview", none, version("en", "a", "b", "c"), 404, ""),
+    ];
+    refused(&world, cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_for_admins_is_for_nobody_else() {
+    let world = World::start().await;
+    let ann = world.token(Uuid::now_v7(), &[]);
     for path in ["/v1/dead-letters", "/v1/templates", "/v1/suppressions?address=a@b", "/v1/webhook-endpoints"]
     {
         assert_eq!(world.ask("GET", path, Some(&ann), &[], None).await.status, 403, "{path}");

@@ -1,18 +1,13 @@
 //! What people get by mail.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use flotilla_sink::{Channel, Effect, Failure};
+use flotilla_notification_service::store::notifications;
+use flotilla_sink::{Channel, Detail, Effect, Failure};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::world::{World, order};
-
-fn schema(kind: &str) -> jsonschema::Validator {
-    let path = format!("{}/events/{kind}.json", env!("CARGO_MANIFEST_DIR"));
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap()
-}
+use super::world::{World, order, schema};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_is_paid_is_confirmed_once_however_often_it_is_said() {
@@ -96,6 +91,36 @@ async fn the_secret_of_a_mail_is_redeemed_when_it_is_sent_and_is_nowhere_else() 
     assert_eq!(world.mails(ann, 1).await.len(), 1);
 }
 
+/// Whoever loses an account hears of it at the address that they have, before there is another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_address_is_asked_for_its_secret_and_the_one_of_now_is_told() {
+    let world = World::start().await;
+    let ann = world.people.add("Ann", "en");
+    let reference = world.people.refer_to("ann@new.test", ann, "t0ken");
+    let data = json!({ "user_id": ann, "reference": reference, "expires_at": "2026-01-01T00:00:00Z" });
+    world.publish("shop.user.email_change_requested.v1", &ann.to_string(), data).await;
+    let told = world.mails(ann, 1).await.pop().unwrap();
+    assert_eq!(told.subject, "Somebody wants to change your address");
+    assert!(!told.text.unwrap().contains("t0ken"));
+    let asked = world.delivered(Channel::Mail, "ann@new.test", 1).await.pop().unwrap();
+    let Detail::Mail(asked) = asked.detail else { panic!("no mail") };
+    assert!(asked.text.unwrap().contains("https://shop.test/verify-email?token=t0ken"));
+    assert_eq!(asked.recipients, ["ann@new.test"]);
+    assert_eq!(world.mails(ann, 1).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_a_message_is_not_written_to_whoever_gets_the_mail() {
+    let world = World::start().await;
+    let victim = world.people.add("You won! Go to evil.example", "en");
+    let reference = world.people.refer(victim, "t0ken");
+    let data = json!({ "user_id": victim, "reference": reference, "expires_at": "2026-01-01T00:00:00Z" });
+    world.publish("shop.user.verification_requested.v1", &victim.to_string(), data).await;
+    let mail = world.mails(victim, 1).await.pop().unwrap();
+    let all = format!("{:?} {:?} {:?}", mail.headers, mail.text, mail.html);
+    assert!(!all.contains("evil.example") && all.contains("Hello,"), "{all}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_want_it_gets_none_and_says_so_by_one_click() {
     let world = World::start().await;
@@ -107,6 +132,8 @@ async fn who_does_not_want_it_gets_none_and_says_so_by_one_click() {
     let path = link.trim_matches(['<', '>']).strip_prefix("https://shop.test").unwrap().to_owned();
     let page = world.ask("GET", &path, None, &[], None).await;
     assert!(page.status == 200 && page.text.contains("<form method=post>"), "{}", page.text);
+    let german = world.ask("GET", &path, None, &[("accept-language", "de-AT,en;q=0.5")], None).await;
+    assert!(german.text.contains("Abbestellen"), "{}", german.text);
     let token = world.token(ann, &[]);
     let preferences = world.ask("GET", "/v1/preferences", Some(&token), &[], None).await;
     // To look is not to unsubscribe.
@@ -147,10 +174,47 @@ async fn of_whoever_was_erased_nothing_is_left() {
     world.mails(ann, 1).await;
     let sent = "select exists (select from notification.delivery_attempts)";
     world.until("no attempt is written", sent).await;
+    let token = world.admin();
+    let url = format!("http://{}/webhooks/orders", world.sink.http);
+    let endpoint = Some(json!({ "url": url, "types": ["shop.order.*"] }));
+    assert_eq!(world.ask("POST", "/v1/webhook-endpoints", Some(&token), &[], endpoint).await.status, 201);
+    world.publish("shop.order.shipped.v1", &id.to_string(), order(ann, id)).await;
+    world.delivered(Channel::Webhook, "orders", 1).await;
+    let done = "select bool_and(state = 'sent') and count(*) = 3 from notification.deliveries";
+    world.until("not all is sent", done).await;
     world.publish("shop.user.erased.v1", &ann.to_string(), json!({ "user_id": ann })).await;
     let gone = "select not exists (select from notification.notifications) and not exists (select from \
                 notification.delivery_attempts)";
     world.until("something is left", gone).await;
+}
+
+/// What is old is forgotten, unless somebody is still to have it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_does_not_grow_for_ever() {
+    let world = World::start().await;
+    let ann = world.people.add("Ann", "en");
+    for kind in ["shop.order.paid.v1", "shop.order.shipped.v1", "shop.order.completed.v1"] {
+        let id = Uuid::now_v7();
+        world.publish(kind, &id.to_string(), order(ann, id)).await;
+    }
+    world.mails(ann, 3).await;
+    let sent = "select count(*) = 3 from notification.deliveries where state = 'sent'";
+    world.until("not all are sent", sent).await;
+    for old in [
+        "update notification.notifications set created_at = now() - interval '91 days' where kind <> 'shop.order.paid.v1'",
+        "update notification.deliveries set state = 'queued', due_at = now() + interval '1 day'
+         where notification_id in (select id from notification.notifications where kind = 'shop.order.shipped.v1')",
+    ] {
+        sqlx::query(old).execute(&world.pool).await.unwrap();
+    }
+    let age = Duration::from_secs(90 * 24 * 3_600);
+    assert_eq!(notifications::forget(&world.pool, age, 100).await.unwrap(), 1);
+    assert_eq!(notifications::forget(&world.pool, age, 100).await.unwrap(), 0);
+    let left: Vec<String> = sqlx::query_scalar("select kind from notification.notifications order by kind")
+        .fetch_all(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, ["shop.order.paid.v1", "shop.order.shipped.v1"]);
 }
 
 /// Three replicas, a server that fails now and then, and events that come twice: each order is confirmed by one mail, and what
@@ -169,8 +233,9 @@ async fn many_orders_are_confirmed_each_once_by_all_replicas_together() {
             world.publish("shop.order.paid.v1", &id.to_string(), order(ann, *id)).await;
         }
     }
+    // One that has failed may meet a failure again, and would wait for minutes then.
     let all = "select count(*) = 60 from notification.deliveries where state = 'sent'";
-    world.until("not all are sent", all).await;
+    world.until_in_a_hurry("not all are sent", all).await;
     let mails = world.mails(ann, 63).await;
     let ids: BTreeSet<_> = mails.iter().filter_map(|mail| mail.header("Message-ID")).collect();
     let wanted: Vec<_> = orders.iter().map(|id| format!("<{id}.order_confirmation@shop.test>")).collect();

@@ -62,13 +62,18 @@ impl People {
     }
 
     pub(crate) fn refer(&self, user: Uuid, token: &str) -> String {
+        self.refer_to(&self.email(user), user, token)
+    }
+
+    /// A reference whose mail goes to an address that may not be the user's yet.
+    pub(crate) fn refer_to(&self, email: &str, user: Uuid, token: &str) -> String {
         let reference = Uuid::now_v7().to_string();
         let contact = self.contacts.lock().unwrap()[&user.to_string()].clone();
         let redeemed = RedeemReferenceResponse {
             user_id: user.to_string(),
             purpose: "verification".to_owned(),
             token: token.to_owned(),
-            email: contact.email,
+            email: email.to_owned(),
             locale: contact.locale,
             name: contact.name,
             ..RedeemReferenceResponse::default()

@@ -68,6 +68,8 @@ async fn a_browser_is_of_one_person() {
         ("ftp://example.com", &key, "AAAAAAAAAAAAAAAAAAAAAA", "#/endpoint"),
         ("https://example.com", "AAAA", "AAAAAAAAAAAAAAAAAAAAAA", "#/keys/p256dh"),
         ("https://example.com", &key, "s3cret", "#/keys/auth"),
+        // As long as a point, but none.
+        ("https://example.com", &key, "AAAAAAAAAAAAAAAAAAAAAA", "#/keys/p256dh"),
     ] {
         let body = json!({ "endpoint": endpoint, "keys": { "p256dh": p256dh, "auth": auth } });
         let answer = world.ask("POST", "/v1/push-subscriptions", Some(&anns), &[], Some(body)).await;

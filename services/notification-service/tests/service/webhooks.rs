@@ -113,6 +113,33 @@ async fn an_endpoint_that_only_fails_is_left_alone_and_one_that_is_gone_is_switc
     world.until("what failed is not forgotten", well).await;
 }
 
+/// Endpoints that hang take the places of neither mail nor other endpoints.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_hangs_holds_up_nobody_else() {
+    let world = World::start().await;
+    let ann = world.people.add("Ann", "en");
+    for name in ["hanging", "other"] {
+        add(&world, name, json!(["shop.order.paid.v1"])).await;
+    }
+    let failure = Failure {
+        id: Uuid::now_v7(),
+        channel: Channel::Webhook,
+        target: Some("hanging".to_owned()),
+        times: 1_000,
+        effect: Effect::Hang,
+    };
+    world.sink.sink.failures.add(failure).unwrap();
+    for _order in 0..40 {
+        let id = Uuid::now_v7();
+        world.publish("shop.order.paid.v1", &id.to_string(), order(ann, id)).await;
+    }
+    world.mails(ann, 40).await;
+    world.delivered(Channel::Webhook, "other", 40).await;
+    // Each attempt takes two seconds, eight are made at a time, and five failures let it be for a minute.
+    let hanging = world.delivered(Channel::Webhook, "hanging", 1).await.len();
+    assert!(hanging < 20, "{hanging}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_within_the_cluster_is_refused() {
     let world = World::start().await;

@@ -170,6 +170,7 @@ impl World {
             format!("--networks={}", networks.join(",")),
             "--plain-http=true".to_owned(),
             "--outbound-seconds=2".to_owned(),
+            "--deliveries=8".to_owned(),
         ];
         let database_config = Arguments::try_parse_from(&flags).unwrap_or_else(|error| panic!("{error}"));
         migrate(&database_config.serve.database).await.unwrap();
@@ -292,6 +293,20 @@ impl World {
         }
     }
 
+    /// The same, with everything that waits being due again and again.
+    pub(crate) async fn until_in_a_hurry(&self, what: &str, query: &'static str) {
+        let hurry = async {
+            loop {
+                self.hurry().await;
+                sleep(Duration::from_millis(500)).await;
+            }
+        };
+        tokio::select! {
+            () = self.until(what, query) => {}
+            () = hurry => {}
+        }
+    }
+
     /// Has everything that waits be due now.
     pub(crate) async fn hurry(&self) {
         let now = "update notification.deliveries set due_at = now() where state = 'queued'";
@@ -310,6 +325,13 @@ impl Drop for World {
     fn drop(&mut self) {
         self.announcement.enter(Phase::Ending);
     }
+}
+
+/// The schema of what this service publishes.
+pub(crate) fn schema(kind: &str) -> jsonschema::Validator {
+    let path = format!("{}/events/{kind}.json", env!("CARGO_MANIFEST_DIR"));
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
 /// What an order was when it was paid, as order-service says it.

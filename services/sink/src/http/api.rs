@@ -102,7 +102,7 @@ pub(super) async fn fail(
         Err(error) => {
             let pointer = match error {
                 Invalid::Status => "/effect/status",
-                Invalid::Cut => "/effect/kind",
+                Invalid::Kind => "/effect/kind",
                 Invalid::Times => "/times",
                 Invalid::TooMany => "",
             };

@@ -15,6 +15,9 @@ use crate::{Delivery, Detail, Mail, Sink};
 /// Deliveries on the page.
 const SHOWN: usize = 200;
 
+/// Characters of each of them.
+const CUT: usize = 200;
+
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
     table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd}\
     iframe{width:100%;height:32rem;border:1px solid #ddd}pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem}";
@@ -71,13 +74,18 @@ fn row(delivery: &Delivery) -> String {
     let what = match &delivery.detail {
         Detail::Mail(mail) => {
             let subject = if mail.subject.is_empty() { "(no subject)" } else { &mail.subject };
-            format!("<a href=\"/mail/{}\">{}</a>", delivery.id, escape(subject))
+            format!("<a href=\"/mail/{}\">{}</a>", delivery.id, escape(cut(subject)))
         }
-        Detail::Push(pushed) => format!("Push: {}", escape(&pushed.payload)),
-        Detail::Webhook { body, .. } => format!("Webhook: {}", escape(body)),
+        Detail::Push(pushed) => format!("Push: {}", escape(cut(&pushed.payload))),
+        Detail::Webhook { body, .. } => format!("Webhook: {}", escape(cut(body))),
     };
     let time = delivery.time.strftime("%F %T");
     format!("<tr><td>{time}<td>{}<td>{what}</tr>", escape(&delivery.target))
+}
+
+/// The beginning of a text.
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(CUT).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 fn mail(sink: &Sink, id: Uuid) -> Result<Mail, Problem> {
@@ -124,5 +132,6 @@ mod tests {
     #[test]
     fn what_strangers_write_is_text() {
         assert_eq!(escape("<a href=\"x\">'&'</a>"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;");
+        assert_eq!((cut("über"), cut(&"ü".repeat(CUT + 1)).chars().count()), ("über", CUT));
     }
 }

@@ -1,6 +1,6 @@
 //! A conversation with a client.
 
-use std::{future::pending, io};
+use std::io;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -135,6 +135,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             Command::To(_) if self.envelope.sender.is_none() => "503 5.5.1 Say MAIL first",
             Command::To(_) if self.envelope.recipients.len() >= RECIPIENTS => "452 4.5.3 These are too many",
             Command::To(recipient) => {
+                if let Some(status) = self.sink.failures.reject(&recipient) {
+                    let class = status / 100;
+                    let answer = format!("{status} {class}.1.1 <{recipient}>: there is nobody of this name");
+                    self.lines.answer(&answer).await?;
+                    return Ok(Next::Answer(""));
+                }
                 self.envelope.recipients.push(recipient);
                 "250 2.1.5 Good"
             }
@@ -202,7 +208,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             }
         }
         match effect {
-            Some(Effect::Hang) => pending().await,
+            Some(Effect::Hang) => {
+                // Until the client has gone: whoever waits for nobody takes the place of others.
+                while self.lines.next().await? != Line::End {}
+                Ok(Next::Over)
+            }
             Some(Effect::Cut) => Ok(Next::Over),
             _ => Ok(Next::Answer("250 2.0.0 Taken")),
         }
