@@ -1,6 +1,8 @@
 //! Conditions as the Gateway API has them: each with the generation that it is of, and with a time that moves only when
 //! its status does.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -17,7 +19,7 @@ pub struct Verdict {
     /// Why, in one word.
     pub reason: &'static str,
     /// Why, and what to do, for people.
-    pub message: String,
+    pub message: Cow<'static, str>,
 }
 
 /// Whether a condition holds.
@@ -43,17 +45,17 @@ impl Status {
 
 impl Verdict {
     /// It holds.
-    pub fn good(type_: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn good(type_: &'static str, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { type_, status: Status::True, reason, message: message.into() }
     }
 
     /// It does not hold.
-    pub fn bad(type_: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn bad(type_: &'static str, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { type_, status: Status::False, reason, message: message.into() }
     }
 
     /// Nobody knows yet.
-    pub fn unknown(type_: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn unknown(type_: &'static str, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { type_, status: Status::Unknown, reason, message: message.into() }
     }
 

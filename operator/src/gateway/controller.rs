@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Time for which changes are gathered: a manifest of several objects is one change.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(2);
 
 /// The longest time for which changes are gathered, however many come.
 const GATHER_AT_MOST: Duration = Duration::from_millis(50);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use flotilla_crds::gateway_api::Gateway;
+use flotilla_gateway_config::package::Packer;
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -63,13 +64,20 @@ pub struct Decision {
 /// What the status of a route was computed from, and the version of the object.
 type Settled = (Option<Arc<Route>>, String);
 
+/// A configuration as it lies in Secrets.
+#[derive(Debug, Default)]
+struct Packed {
+    from: Arc<[u8]>,
+    package: Package,
+    packer: Packer,
+}
+
 /// Decides, and remembers what is settled.
 #[derive(Debug, Default)]
 pub struct Decider {
-    /// Configurations as they lie in Secrets.
-    packages: HashMap<Key, (Arc<[u8]>, Package)>,
-    /// Routes whose status is right.
-    settled: HashMap<RouteKey, Settled>,
+    packages: HashMap<Key, Packed>,
+    /// Routes whose status is right, in the order of their keys.
+    settled: Vec<(RouteKey, Settled)>,
 }
 
 impl Decider {
@@ -170,25 +178,26 @@ impl Decider {
     }
 
     fn package(&mut self, key: &Key, name: &str, served: &Served) -> Result<&Package, String> {
-        let is_same = |(from, _): &(Arc<[u8]>, Package)| Arc::ptr_eq(from, &served.configuration);
-        if !self.packages.get(key).is_some_and(is_same) {
-            let package = Package::new(name, &served.configuration).map_err(|error| error.to_string())?;
-            self.packages.insert(key.clone(), (Arc::clone(&served.configuration), package));
+        let packed = self.packages.entry(key.clone()).or_default();
+        if !Arc::ptr_eq(&packed.from, &served.configuration) {
+            packed.package = Package::new(&mut packed.packer, name, &served.configuration)
+                .map_err(|error| error.to_string())?;
+            packed.from = Arc::clone(&served.configuration);
         }
-        match self.packages.get(key) {
-            Some((_, package)) => Ok(package),
-            None => Err("the configuration is gone".to_owned()),
-        }
+        Ok(&packed.package)
     }
 
     /// Statuses of routes. There may be thousands, so that those that are right are not computed again.
     fn routes(&mut self, known: &Known, outcome: &Outcome, now: Timestamp, decision: &mut Decision) {
-        let mut settled = HashMap::with_capacity(self.settled.len());
+        let before = std::mem::take(&mut self.settled);
+        self.settled.reserve(before.len());
+        let (mut before, mut compiled) = (before.into_iter().peekable(), outcome.routes.iter().peekable());
         for source in route::sources(&known.objects) {
-            let key = source.key();
-            let compiled = outcome.routes.get(&key);
+            let place = source.place();
+            let settled = route::at(&mut before, place);
+            let compiled = route::at(&mut compiled, place).map(|(_, compiled)| compiled);
             let meta = source.meta();
-            let version = meta.resource_version.clone().unwrap_or_default();
+            let version = meta.resource_version.as_deref().unwrap_or_default();
             let is_same = |(from, of): &Settled| {
                 *of == version
                     && match (from, compiled) {
@@ -197,24 +206,22 @@ impl Decider {
                         _ => false,
                     }
             };
-            let is_settled = self.settled.get(&key).is_some_and(is_same) || {
-                let live = source.status();
-                let next = status::route(live, meta.generation, compiled.map(|found| &**found), now);
-                let is_right = live.map_or(next.parents.is_empty(), |live| *live == next);
-                if !is_right {
-                    let status = json!({"parents": next.parents});
-                    let said = transitions(Kind::Route(key.0), &json!(live), &status);
-                    let target = (Kind::Route(key.0), key.1.clone());
-                    let resource_version = version.clone();
-                    decision.jobs.insert(target, Job::Status { resource_version, status, said });
-                }
-                is_right
-            };
-            if is_settled {
-                settled.insert(key, (compiled.map(Arc::clone), version));
+            if let Some(settled) = settled.filter(|(_, settled)| is_same(settled)) {
+                self.settled.push(settled);
+                continue;
+            }
+            let key = source.key();
+            let live = source.status();
+            let next = status::route(live, meta.generation, compiled.map(|found| &**found), now);
+            if live.map_or(next.parents.is_empty(), |live| *live == next) {
+                self.settled.push((key, (compiled.map(Arc::clone), version.to_owned())));
+            } else {
+                let status = json!({"parents": next.parents});
+                let said = transitions(Kind::Route(key.0), &json!(live), &status);
+                let job = Job::Status { resource_version: version.to_owned(), status, said };
+                decision.jobs.insert((Kind::Route(key.0), key.1), job);
             }
         }
-        self.settled = settled;
     }
 }
 

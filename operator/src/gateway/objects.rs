@@ -222,6 +222,11 @@ by_generation!(
 impl Watched for HttpRoute {
     /// There may be thousands, and a list has room for four as soon as it has one.
     fn trim(&mut self) {
+        if let Some(status) = &mut self.status {
+            status.parents.iter_mut().for_each(|parent| parent.conditions.shrink_to_fit());
+            status.parents.shrink_to_fit();
+        }
+        self.spec.parent_refs.iter_mut().for_each(Vec::shrink_to_fit);
         for rule in self.spec.rules.iter_mut().flatten() {
             rule.filters.iter_mut().for_each(Vec::shrink_to_fit);
             for backend in rule.backend_refs.iter_mut().flatten() {

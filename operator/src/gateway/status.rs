@@ -70,7 +70,7 @@ pub fn gateway(gateway: &Gateway, served: &Served, running: &Running, now: Times
     let all = served.listeners.get(&key);
     let invalid = listeners.iter().filter(|listener| !listener.is_valid()).count();
     let accepted = match &served.refused {
-        Some(fault) => Verdict::bad("Accepted", fault.reason, &fault.message),
+        Some(fault) => Verdict::bad("Accepted", fault.reason, fault.message.clone()),
         None if invalid > 0 && invalid == listeners.len() => {
             Verdict::bad("Accepted", "ListenersNotValid", "no listener can be had: see status.listeners")
         }
@@ -84,11 +84,11 @@ pub fn gateway(gateway: &Gateway, served: &Served, running: &Running, now: Times
     let waits = waits(served, running, &listeners);
     let programmed = match &waits {
         None => Verdict::good("Programmed", "Programmed", "the gateway serves"),
-        Some(fault) => Verdict::bad("Programmed", fault.reason, &fault.message),
+        Some(fault) => Verdict::bad("Programmed", fault.reason, fault.message.clone()),
     };
     let no_certificate = all.and_then(|all| all.no_client_certificate.as_ref());
     let resolved = match no_certificate {
-        Some(fault) => Verdict::bad("ResolvedRefs", fault.reason, &fault.message),
+        Some(fault) => Verdict::bad("ResolvedRefs", fault.reason, fault.message.clone()),
         None => Verdict::good("ResolvedRefs", "ResolvedRefs", "all that it refers to is there"),
     };
     let mut verdicts = vec![accepted, programmed, resolved];
@@ -186,8 +186,8 @@ pub fn listener_set(
     let waits = waits(served, running, &everybody);
     let verdicts = if let Some(fault) = refused {
         [
-            Verdict::bad("Accepted", fault.reason, &fault.message),
-            Verdict::bad("Programmed", fault.reason, &fault.message),
+            Verdict::bad("Accepted", fault.reason, fault.message.clone()),
+            Verdict::bad("Programmed", fault.reason, fault.message.clone()),
         ]
     } else if served.refused.is_some() {
         let message = "the Gateway is not accepted";
@@ -211,7 +211,7 @@ pub fn listener_set(
                 Verdict::good("Accepted", "Accepted", "the Gateway has these listeners")
             };
             let programmed = match &waits {
-                Some(fault) => Verdict::bad("Programmed", "Pending", &fault.message),
+                Some(fault) => Verdict::bad("Programmed", "Pending", fault.message.clone()),
                 None => Verdict::good("Programmed", "Programmed", "the gateway listens"),
             };
             [accepted, programmed]

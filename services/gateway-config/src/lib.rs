@@ -39,7 +39,7 @@ pub use limits::Limits;
 pub use listener::{
     Certificate, ClientValidation, ClientValidationMode, Listener, ListenerProtocol, ListenerTls,
 };
-pub use load::{Error, load, load_json};
+pub use load::{Error, Loader, load, load_json};
 pub use matching::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch};
 pub use policy::Policy;
 pub use rate_limit::{RateKey, RateLimit, RateUnit};
@@ -49,21 +49,21 @@ pub use text::{
     BadText, HeaderName, HeaderText, HostPattern, Hostname, Method, Path, Pattern, RedirectStatus,
 };
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that one gateway does.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+/// Everything that one gateway does. `R` is what its routes are read as.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct GatewayConfig {
+pub struct GatewayConfig<R = Arc<Route>> {
     /// Where it listens.
     #[serde(default)]
     pub listeners: Vec<Listener>,
 
     /// Where HTTP requests go. Of two routes that match alike, the first wins.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub routes: Vec<Route>,
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<R>,
 
     /// Where connections and datagrams go that are not of HTTP. Of two streams that fit alike, the first wins; one with a
     /// more specific server name comes before.
@@ -85,4 +85,18 @@ pub struct GatewayConfig {
     /// Who signs tokens, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub jwt_providers: BTreeMap<String, JwtProvider>,
+}
+
+impl<R> Default for GatewayConfig<R> {
+    fn default() -> Self {
+        Self {
+            listeners: Vec::new(),
+            routes: Vec::new(),
+            streams: Vec::new(),
+            backends: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            rate_limits: BTreeMap::new(),
+            jwt_providers: BTreeMap::new(),
+        }
+    }
 }

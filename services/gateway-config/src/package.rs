@@ -3,14 +3,18 @@
 //! An index names the parts with their digests, and a reader takes nothing unless every part is the one that the index
 //! means. So a writer writes parts first and the index last, and whoever reads in between keeps what it has.
 
+mod pack;
+
 use std::{
     fmt::Write as _,
     io::{self, Read},
 };
 
-use flate2::{Compression, bufread::GzEncoder, bufread::MultiGzDecoder};
+use flate2::bufread::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use self::pack::{Packer, pack};
 
 /// The key that the index has in its Secret.
 pub const INDEX_KEY: &str = "index.json";
@@ -95,51 +99,6 @@ pub enum UnpackError {
         /// The version that the index says.
         wanted: String,
     },
-}
-
-/// Packs a configuration for the Secret `name`: the index, and the parts in its order. A whole that fits one part lies beside
-/// the index, in `name` itself; otherwise the parts lie in `name-0`, `name-1` and so on. The same bytes make the same parts.
-pub fn pack(name: &str, config: &[u8], part_limit: usize) -> Result<(Index, Vec<Vec<u8>>), PackError> {
-    if config.len() > WHOLE_LIMIT {
-        return Err(PackError::TooLarge(config.len()));
-    }
-    let whole = compress(config)?;
-    let mut parts = Vec::new();
-    if whole.len() <= part_limit {
-        parts.push(whole);
-    } else {
-        let pieces = whole.len() / part_limit.max(1) + 1;
-        for piece in config.chunks(config.len().div_ceil(pieces)) {
-            split(piece, part_limit, &mut parts)?;
-        }
-    }
-    let is_one = parts.len() == 1;
-    let named = parts.iter().enumerate().map(|(number, part)| Part {
-        name: if is_one { name.to_owned() } else { format!("{name}-{number}") },
-        digest: digest(part),
-    });
-    Ok((Index { version: digest(config), parts: named.collect() }, parts))
-}
-
-/// Halves a piece until it fits: how far a text shrinks is known only when it has.
-fn split(piece: &[u8], limit: usize, parts: &mut Vec<Vec<u8>>) -> Result<(), PackError> {
-    let part = compress(piece)?;
-    if part.len() <= limit {
-        parts.push(part);
-        return Ok(());
-    }
-    if piece.len() < 2 {
-        return Err(PackError::NoRoom(limit));
-    }
-    let (left, right) = piece.split_at(piece.len() / 2);
-    split(left, limit, parts)?;
-    split(right, limit, parts)
-}
-
-fn compress(plain: &[u8]) -> Result<Vec<u8>, PackError> {
-    let mut packed = Vec::new();
-    GzEncoder::new(plain, Compression::fast()).read_to_end(&mut packed).map_err(PackError::Compress)?;
-    Ok(packed)
 }
 
 fn digest(bytes: &[u8]) -> String {

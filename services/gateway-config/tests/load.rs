@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
-use flotilla_gateway_config::{Error, GatewayConfig, load, load_json};
+use std::sync::Arc;
+
+use flotilla_gateway_config::{Error, GatewayConfig, Loader, load, load_json};
 
 const WHOLE: &str = include_str!("whole.yaml");
 
@@ -21,6 +23,45 @@ fn json_is_held_to_the_same() {
     assert!(error("{\"routs\": []}").starts_with("unknown field `routs`"));
     let plain = "{\"listeners\": [{\"name\": \"a\", \"port\": 80, \"protocol\": \"HTTPS\"}]}";
     assert_eq!(error(plain), "listeners[0].tls: HTTPS needs it: name a certificate");
+}
+
+#[test]
+fn a_route_that_is_written_as_before_is_the_same_one() {
+    let json = |routes: &[&str]| {
+        let routes: Vec<_> =
+            routes.iter().map(|rule| format!("{{\"name\": \"{rule}\", \"rules\": []}}")).collect();
+        format!("{{\"listeners\": [], \"routes\": [{}]}}", routes.join(",")).into_bytes()
+    };
+    let mut loader = Loader::default();
+    let mut load = |routes: &[&str]| {
+        let config = loader.load(json(routes)).unwrap();
+        assert_eq!(config, load_json(&json(routes)).unwrap());
+        config.routes
+    };
+    let first = load(&["a", "b", "c"]);
+    let second = load(&["new", "c", "a"]);
+    assert!(Arc::ptr_eq(&first[2], &second[1]) && Arc::ptr_eq(&first[0], &second[2]));
+    // Those that are gone are forgotten, and what is refused changes nothing.
+    assert!(!Arc::ptr_eq(&first[1], &load(&["b", "a"])[0]));
+    assert!(Arc::ptr_eq(&first[0], &load(&["a"])[0]));
+    let wrong = |loader: &mut Loader, json: &str| {
+        let own = load_json(json.as_bytes()).unwrap_err().to_string();
+        assert_eq!(loader.load(json.as_bytes().to_vec()).unwrap_err().to_string(), own);
+        own
+    };
+    for (text, expected) in [
+        ("{\"listeners\": [", "EOF while parsing a list at line 1 column 15"),
+        ("{\"routs\": []}", "unknown field `routs`"),
+        ("{\"routes\":\n [{\"name\": \"a\", \"rules\": 1}]}", "at line 2 column 26"),
+        (
+            "{\"routes\": [{\"name\": \"a\", \"rules\": []}, {\"name\": \"a\", \"rules\": []}]}",
+            "routes[1].name: \"a\" is there twice",
+        ),
+    ] {
+        let said = wrong(&mut loader, text);
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(Arc::ptr_eq(&first[0], &loader.load(json(&["a"])).unwrap().routes[0]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 use flotilla_gateway_config::package::{
-    Index, PART_LIMIT, PackError, Part, UnpackError, Unpacking, WHOLE_LIMIT, pack,
+    Index, PART_LIMIT, PackError, Packer, Part, UnpackError, Unpacking, WHOLE_LIMIT, pack,
 };
 use proptest::prelude::*;
 
@@ -85,6 +85,68 @@ proptest! {
         prop_assert!(Index::read(json.as_bytes()).is_err());
         prop_assert!(Index::read(&bytes).is_err());
     }
+}
+
+/// Lists of objects, each with some that were added, taken away or changed since the one before.
+fn lists() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let change = (any::<prop::sample::Index>(), 0..3, "[a-z]{1,40}");
+    ("[a-z ]{0,20}", proptest::collection::vec("[a-z]{1,40}", 1..60), proptest::collection::vec(change, 1..8))
+        .prop_map(|(head, mut names, changes)| {
+            let written = |names: &[String]| {
+                let objects: Vec<_> = names.iter().map(|name| format!("{{\"name\":\"{name}\"}}")).collect();
+                format!("{head}[{}]", objects.join(",")).into_bytes()
+            };
+            let mut lists = vec![written(&names)];
+            for (at, what, name) in changes {
+                let at = at.index(names.len());
+                match what {
+                    0 => names.insert(at, name),
+                    1 if names.len() > 1 => drop(names.remove(at)),
+                    _ => names[at] = name,
+                }
+                lists.push(written(&names));
+            }
+            lists
+        })
+}
+
+proptest! {
+    #[test]
+    fn what_was_packed_before_changes_nothing(lists in lists(), least in 1usize..200, limit in 24usize..400) {
+        let mut packer = Packer::new(least);
+        for list in lists {
+            let packed = packer.pack("shop", &list.clone().into(), limit).unwrap();
+            prop_assert_eq!(&packed, &Packer::new(least).pack("shop", &list.clone().into(), limit).unwrap());
+            prop_assert_eq!(unpack(&packed.0, &packed.1, list.len()).unwrap(), list);
+        }
+    }
+}
+
+/// How many bytes two texts have in common at both ends.
+fn common(one: &[u8], other: &[u8]) -> usize {
+    let count =
+        |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| pairs.take_while(|(one, other)| one == other).count();
+    count(&mut one.iter().zip(other)) + count(&mut one.iter().rev().zip(other.iter().rev()))
+}
+
+#[test]
+fn a_change_in_the_middle_leaves_the_rest_of_a_large_whole_as_it_is_packed() {
+    let list = |changed: Option<usize>| -> Vec<u8> {
+        let object = |number: usize| {
+            let more = if changed == Some(number) { ",\"more\":\"of it\"" } else { "" };
+            format!("{{\"name\":\"route-{number}\",\"hostnames\":[\"h{number}.example.com\"]{more}}}")
+        };
+        format!("[{}]", (0..20_000).map(object).collect::<Vec<_>>().join(",")).into_bytes()
+    };
+    let packed = |list: &[u8]| pack("shop", list, PART_LIMIT).unwrap().1.remove(0);
+    let (before, after) = (packed(&list(None)), packed(&list(Some(10_000))));
+    assert_ne!(before, after);
+    assert!(
+        common(&before, &after) > before.len() * 9 / 10,
+        "{} of {}",
+        common(&before, &after),
+        before.len()
+    );
 }
 
 #[test]

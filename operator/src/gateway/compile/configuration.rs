@@ -89,7 +89,7 @@ impl Configuration {
 fn count(gateway: &Key, listeners: &Listeners, pieces: &[Part]) -> BTreeMap<String, usize> {
     let mut attached: BTreeMap<String, usize> =
         listeners.all.iter().map(|listener| (listener.id.clone(), 0)).collect();
-    for listener in pieces.iter().filter_map(|part| part.route.attached.get(gateway)).flatten() {
+    for listener in pieces.iter().filter_map(|part| part.route.listeners_of(gateway)).flatten() {
         *attached.entry(listener.clone()).or_default() += 1;
     }
     attached
@@ -104,7 +104,7 @@ fn write(gateway: &Key, listeners: &Listeners, pieces: &[Part], ports: &[Port]) 
     let ids: BTreeSet<&str> = usable.iter().map(|listener| listener.id.as_str()).collect();
     let (mut rate_limits, mut jwt_providers) = (BTreeMap::new(), BTreeMap::new());
     for Part { route, policed } in pieces {
-        let Some(attached) = route.attached.get(gateway) else { continue };
+        let Some(attached) = route.listeners_of(gateway) else { continue };
         if let Some(policed) = policed {
             for variant in &policed.variants {
                 http.push(&*variant.json);

@@ -94,30 +94,34 @@ impl Listener {
         let rejected = self.conflict.as_ref().or(self.rejected.as_ref());
         let accepted = match rejected {
             None => Verdict::good("Accepted", "Accepted", "the listener is accepted"),
-            Some(fault) => Verdict::bad("Accepted", fault.reason, &fault.message),
+            Some(fault) => Verdict::bad("Accepted", fault.reason, fault.message.clone()),
         };
         let resolved = match &self.unresolved {
             None => Verdict::good("ResolvedRefs", "ResolvedRefs", "all that it refers to is there"),
-            Some(fault) => Verdict::bad("ResolvedRefs", fault.reason, &fault.message),
+            Some(fault) => Verdict::bad("ResolvedRefs", fault.reason, fault.message.clone()),
         };
         let conflicted = match &self.conflict {
             None => Verdict::bad("Conflicted", "NoConflicts", "no other listener is in the way"),
-            Some(fault) => Verdict::good("Conflicted", fault.reason, &fault.message),
+            Some(fault) => Verdict::good("Conflicted", fault.reason, fault.message.clone()),
         };
         let programmed = match (&self.conflict, self.is_usable(), waits) {
-            (Some(fault), ..) => Verdict::bad("Programmed", fault.reason, &fault.message),
+            (Some(fault), ..) => Verdict::bad("Programmed", fault.reason, fault.message.clone()),
             (None, false, _) => {
                 let why = rejected.or(self.unresolved.as_ref());
-                Verdict::bad("Programmed", "Invalid", why.map_or("", |fault| fault.message.as_str()))
+                Verdict::bad(
+                    "Programmed",
+                    "Invalid",
+                    why.map(|fault| fault.message.clone()).unwrap_or_default(),
+                )
             }
-            (None, true, Some(wait)) => Verdict::bad("Programmed", "Pending", &wait.message),
+            (None, true, Some(wait)) => Verdict::bad("Programmed", "Pending", wait.message.clone()),
             (None, true, None) => Verdict::good("Programmed", "Programmed", "the gateway listens"),
         };
         // One that is bad when it holds is left out when it does not, as the Gateway API has it.
         let overlapping = self
             .overlap
             .as_ref()
-            .map(|fault| Verdict::good("OverlappingTLSConfig", fault.reason, &fault.message));
+            .map(|fault| Verdict::good("OverlappingTLSConfig", fault.reason, fault.message.clone()));
         [accepted, programmed, resolved, conflicted].into_iter().chain(overlapping).collect()
     }
 }

@@ -82,7 +82,7 @@ pub struct Outcome {
     /// Gateways of our classes.
     pub gateways: BTreeMap<Key, Arc<Served>>,
     /// Routes that name a gateway of ours.
-    pub routes: BTreeMap<RouteKey, Arc<Route>>,
+    pub routes: Arc<BTreeMap<RouteKey, Arc<Route>>>,
     /// The policies for backends.
     pub policies: Arc<Policies>,
     /// The gateways whose routes lead to a Service that a policy is for.
@@ -131,7 +131,7 @@ pub struct Compiler {
     /// What was compiled last, and of which version of the objects.
     last: Option<(u64, Arc<Outcome>)>,
     shared: Option<Shared>,
-    routes: BTreeMap<RouteKey, Arc<Route>>,
+    routes: Arc<BTreeMap<RouteKey, Arc<Route>>>,
     rivals: Rivals,
     traffic: Traffic,
     configurations: BTreeMap<Key, Configuration>,
@@ -164,7 +164,7 @@ impl Compiler {
         let shared = match self.shared.take() {
             Some(shared) if shared.version == version => shared,
             _ => {
-                self.routes.clear();
+                self.routes = Arc::default();
                 Shared {
                     version,
                     gateways: Arc::new(gateways(objects)),
@@ -172,25 +172,26 @@ impl Compiler {
                 }
             }
         };
-        let mut routes = BTreeMap::new();
-        for source in route::sources(objects) {
-            let key = source.key();
-            let known = self.routes.get(&key).filter(|known| source.is(objects, known));
-            let compiled = match known {
-                Some(known) => Arc::clone(known),
-                None => Arc::new(source.compile(objects, &shared.gateways, &shared.policies)),
-            };
-            routes.insert(key, compiled);
+        let mut known = Arc::unwrap_or_clone(std::mem::take(&mut self.routes)).into_iter().peekable();
+        let compiled = route::sources(objects).map(|source| match route::at(&mut known, source.place()) {
+            Some((key, known)) if source.is(objects, &known) => (key, known),
+            _ => (source.key(), Arc::new(source.compile(objects, &shared.gateways, &shared.policies))),
+        });
+        self.routes = Arc::new(compiled.collect());
+        let mut routes = Arc::clone(&self.routes);
+        // Mostly all are ours, and nobody loses anything: then there is one map of them.
+        if routes.values().any(|route| route.parents.is_empty()) {
+            Arc::make_mut(&mut routes).retain(|_, route| !route.parents.is_empty());
         }
-        self.routes = routes.clone();
-        routes.retain(|_, route| !route.parents.is_empty());
         self.rivals.settle(&mut routes, &shared.gateways);
 
         let mut traffic = self.traffic.compile(objects, &shared.gateways, &routes);
         let mut attached: BTreeMap<&Key, Vec<Part>> = BTreeMap::new();
-        for (key, route) in &routes {
-            for gateway in route.attached.keys() {
-                let policed = traffic.policed.remove(&(key.clone(), gateway.clone()));
+        for (key, route) in &*routes {
+            for (gateway, _) in &route.attached {
+                let is_policed = !traffic.policed.is_empty();
+                let policed =
+                    is_policed.then(|| traffic.policed.remove(&(key.clone(), gateway.clone()))).flatten();
                 let part = Part { route: Arc::clone(route), policed };
                 attached.entry(gateway).or_default().push(part);
             }
@@ -278,7 +279,7 @@ fn policed(policies: &Policies, routes: &BTreeMap<RouteKey, Arc<Route>>) -> BTre
     let mut callers: BTreeMap<&Key, std::collections::BTreeSet<&Key>> = BTreeMap::new();
     for route in routes.values() {
         for service in &route.services {
-            callers.entry(service).or_default().extend(route.attached.keys());
+            callers.entry(service).or_default().extend(route.attached.iter().map(|(gateway, _)| gateway));
         }
     }
     let of = |services: &Vec<Key>| {

@@ -1,6 +1,7 @@
 //! How backends are called in TLS: `BackendTLSPolicy` (GEP-1897).
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
 };
@@ -81,19 +82,20 @@ fn upstream(
     policy: &BackendTlsPolicy,
 ) -> (Option<UpstreamTls>, Vec<Verdict>) {
     let validation = &policy.spec.validation;
-    let invalid = |message: &str| (None, vec![Verdict::bad("Accepted", "Invalid", message)]);
+    let invalid = |message: Cow<'static, str>| (None, vec![Verdict::bad("Accepted", "Invalid", message)]);
     let mut tls = UpstreamTls { server_name: validation.hostname.clone(), ..UpstreamTls::default() };
     for name in validation.subject_alt_names.iter().flatten() {
         match alternative(name) {
             Ok(name) => tls.subject_alt_names.push(name),
-            Err(message) => return invalid(&message),
+            Err(message) => return invalid(message.into()),
         }
     }
     let references = validation.ca_certificate_refs.as_deref().unwrap_or_default();
     let mut unresolved = None;
     if references.is_empty() {
         if validation.well_known_ca_certificates.as_deref() != Some("System") {
-            return invalid("validation: write caCertificateRefs, or wellKnownCACertificates: System");
+            let message = "validation: write caCertificateRefs, or wellKnownCACertificates: System";
+            return invalid(message.into());
         }
     } else {
         let mut authorities = String::new();
@@ -110,7 +112,7 @@ fn upstream(
     }
     let resolved = match &unresolved {
         None => Verdict::good("ResolvedRefs", "ResolvedRefs", "all that it refers to is there"),
-        Some(Fault { reason, message }) => Verdict::bad("ResolvedRefs", reason, message),
+        Some(Fault { reason, message }) => Verdict::bad("ResolvedRefs", reason, message.clone()),
     };
     match unresolved.filter(|_| tls.ca.as_ref().is_some_and(String::is_empty)) {
         None => (Some(tls), vec![Verdict::good("Accepted", "Accepted", "the policy is accepted"), resolved]),

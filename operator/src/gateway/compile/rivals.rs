@@ -31,10 +31,10 @@ struct Settled {
 
 impl Rivals {
     /// Takes listeners from routes whose hosts another has already.
-    pub(super) fn settle(&mut self, routes: &mut BTreeMap<RouteKey, Arc<Route>>, gateways: &Gateways) {
+    pub(super) fn settle(&mut self, routes: &mut Arc<BTreeMap<RouteKey, Arc<Route>>>, gateways: &Gateways) {
         let mut known = std::mem::take(&mut self.known);
         for (key, lost) in losers(routes, gateways) {
-            let Some(route) = routes.get_mut(&key) else { continue };
+            let Some(route) = Arc::make_mut(routes).get_mut(&key) else { continue };
             let settled = match known.remove(&key) {
                 Some(settled) if Arc::ptr_eq(&settled.from, route) && settled.lost == lost => settled,
                 _ => Settled { from: Arc::clone(route), to: Arc::new(without(route, &lost)), lost },
@@ -103,14 +103,14 @@ fn without(route: &Route, lost: &Lost) -> Route {
     for (gateway, listeners) in &mut route.attached {
         listeners.retain(|listener| !lost.contains_key(&(gateway.clone(), listener.clone())));
     }
-    route.attached.retain(|_, listeners| !listeners.is_empty());
+    route.attached.retain(|(_, listeners)| !listeners.is_empty());
     for parent in &mut route.parents {
         let Some(accepted) = parent.said.iter_mut().find(|said| said.type_ == "Accepted" && said.holds())
         else {
             continue;
         };
         let Some(gateway) = &parent.gateway else { continue };
-        let (gone, kept): (BTreeSet<_>, BTreeSet<_>) = std::mem::take(&mut parent.listeners)
+        let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut parent.listeners)
             .into_iter()
             .partition(|listener| lost.contains_key(&(gateway.clone(), listener.clone())));
         parent.listeners = kept;

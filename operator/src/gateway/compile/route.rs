@@ -1,7 +1,9 @@
 //! One route: where it attaches, what its status says, and what the configuration gets of it.
 
 use std::{
+    borrow::Borrow,
     collections::{BTreeMap, BTreeSet},
+    iter::Peekable,
     sync::Arc,
 };
 
@@ -27,6 +29,10 @@ use crate::gateway::{
     objects::{Key, Objects},
 };
 
+/// The listeners that a route attaches to, by gateway. There are thousands of routes with one or two of each, and a node of a
+/// tree has room for eleven.
+pub type Attached = Vec<(Key, Vec<String>)>;
+
 /// A compiled route.
 #[derive(Clone, Debug, Default)]
 pub struct Route {
@@ -40,13 +46,13 @@ pub struct Route {
     /// Its parents that are ours.
     pub parents: Vec<Parent>,
     /// The listeners that it attaches to, by gateway.
-    pub attached: BTreeMap<Key, BTreeSet<String>>,
+    pub attached: Attached,
     /// What the configuration has of it.
     pub compiled: Compiled,
     /// Its backends by the names that the configuration has for them.
-    pub backends: BTreeMap<String, Arc<Backend>>,
+    pub backends: Vec<(String, Arc<Backend>)>,
     /// The Services that they are.
-    pub services: BTreeSet<Key>,
+    pub services: Vec<Key>,
     /// The policies that it names, each with whether it was there.
     pub needed: BTreeMap<String, bool>,
 }
@@ -61,7 +67,7 @@ pub struct Parent {
     /// The gateway; `None` when the route does not attach to it.
     pub gateway: Option<Key>,
     /// Its listeners that the route attaches to.
-    pub listeners: BTreeSet<String>,
+    pub listeners: Vec<String>,
 }
 
 /// What the configuration has of a route.
@@ -77,6 +83,16 @@ pub enum Compiled {
 }
 
 impl Route {
+    /// The listeners of a gateway that it attaches to.
+    pub fn listeners_of(&self, gateway: &Key) -> Option<&[String]> {
+        self.attached.iter().find(|(key, _)| key == gateway).map(|(_, listeners)| listeners.as_slice())
+    }
+
+    /// The backend of this name.
+    pub fn backend(&self, name: &str) -> Option<&Arc<Backend>> {
+        self.backends.iter().find(|(known, _)| known == name).map(|(_, backend)| backend)
+    }
+
     /// Of two routes that match alike the older counts, and of two of one age the first by namespace and name.
     pub fn precedence(&self) -> (Option<&Time>, &str) {
         (self.created.as_ref(), self.name.split_once('/').map_or(&*self.name, |(_, rest)| rest))
@@ -98,7 +114,24 @@ pub enum Source<'a> {
     Udp(&'a Arc<UdpRoute>),
 }
 
-/// Every route.
+/// Kind, namespace and name of a route, as they are ordered in a map.
+pub type Place<'a> = (RouteKind, &'a str, &'a str);
+
+/// What a sequence has for a place: what comes before it is passed by. With thousands of routes a look for each in a map, by a
+/// key of its own, would cost more than all else that is done when one has changed.
+pub fn at<K: Borrow<RouteKey>, T>(
+    sorted: &mut Peekable<impl Iterator<Item = (K, T)>>,
+    place: Place<'_>,
+) -> Option<(K, T)> {
+    let of = |key: &K| {
+        let (kind, (namespace, name)): &RouteKey = key.borrow();
+        (*kind, namespace.as_str(), name.as_str()).cmp(&place)
+    };
+    while sorted.next_if(|(key, _)| of(key).is_lt()).is_some() {}
+    sorted.next_if(|(key, _)| of(key).is_eq())
+}
+
+/// Every route, in the order of their keys.
 pub fn sources(objects: &Objects) -> impl Iterator<Item = Source<'_>> {
     let http = objects.http_routes.iter().map(|(_, route)| Source::Http(route));
     let grpc = objects.grpc_routes.iter().map(|(_, route)| Source::Grpc(route));
@@ -144,16 +177,23 @@ impl<'a> Source<'a> {
 
     /// Its kind, namespace and name.
     pub fn key(self) -> RouteKey {
+        let (kind, namespace, name) = self.place();
+        (kind, (namespace.to_owned(), name.to_owned()))
+    }
+
+    /// The same, of which nothing is made.
+    pub fn place(self) -> Place<'a> {
         let meta = self.meta();
-        (self.kind(), (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default()))
+        let of = |text: &'a Option<String>| text.as_deref().unwrap_or_default();
+        (self.kind(), of(&meta.namespace), of(&meta.name))
     }
 
     /// Whether this is what a route was compiled from, and the policies that it names are as they were.
     pub fn is(self, objects: &Objects, compiled: &Route) -> bool {
-        let (meta, (kind, (namespace, name))) = (self.meta(), self.key());
+        let (meta, (kind, namespace, name)) = (self.meta(), self.place());
         (&meta.uid, meta.generation) == (&compiled.uid, compiled.generation)
             && compiled.needed.iter().all(|(policy, was_there)| {
-                traffic::is_for(objects, policy, kind, &namespace, &name) == *was_there
+                traffic::is_for(objects, policy, kind, namespace, name) == *was_there
             })
     }
 
@@ -210,30 +250,32 @@ impl<'a> Source<'a> {
             route.compiled = compiled;
             unfit = others;
         }
+        let mut all = BTreeMap::<Key, BTreeSet<String>>::new();
         let verdicts = verdicts(&route.compiled, &unfit, &backends.faults);
         for (parent, attached) in found {
             let mut said = verdicts.clone();
             let is_refused = said.iter().any(|verdict| verdict.type_ == "Accepted");
-            let mut parent = Parent {
-                reference: parent.clone(),
-                said: Vec::new(),
-                gateway: None,
-                listeners: BTreeSet::new(),
-            };
+            let mut parent =
+                Parent { reference: parent.clone(), said: Vec::new(), gateway: None, listeners: Vec::new() };
             if !attached.accepted.holds() || !is_refused {
                 said.retain(|verdict| verdict.type_ != "Accepted");
                 said.insert(0, attached.accepted.clone());
             }
             if attached.accepted.holds() && !is_refused {
-                let listeners = route.attached.entry(attached.gateway.clone()).or_default();
-                listeners.extend(attached.listeners.iter().cloned());
-                (parent.gateway, parent.listeners) = (Some(attached.gateway), attached.listeners);
+                all.entry(attached.gateway.clone()).or_default().extend(attached.listeners.iter().cloned());
+                parent.gateway = Some(attached.gateway);
+                parent.listeners = attached.listeners.into_iter().collect();
             }
+            said.shrink_to_fit();
             parent.said = said;
             route.parents.push(parent);
         }
+        route.parents.shrink_to_fit();
+        route.attached =
+            all.into_iter().map(|(gateway, listeners)| (gateway, listeners.into_iter().collect())).collect();
         route.hostnames = hostnames;
-        (route.backends, route.services) = (backends.found, backends.services);
+        route.backends = backends.found.into_iter().collect();
+        route.services = backends.services.into_iter().collect();
         route.needed = backends.needed;
         route
     }

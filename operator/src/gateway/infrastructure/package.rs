@@ -1,7 +1,9 @@
 //! A configuration as it lies in Secrets, in base64 as the API server has their data.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
-use flotilla_gateway_config::package::{PART_LIMIT, PackError, pack};
+use flotilla_gateway_config::package::{PART_LIMIT, PackError, Packer};
 
 /// A configuration, ready for Secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,8 +16,8 @@ pub struct Package {
 
 impl Package {
     /// Packs a configuration for the Secret of this name. The same bytes make the same package.
-    pub fn new(name: &str, configuration: &[u8]) -> Result<Self, PackError> {
-        let (index, parts) = pack(name, configuration, PART_LIMIT)?;
+    pub fn new(packer: &mut Packer, name: &str, configuration: &Arc<[u8]>) -> Result<Self, PackError> {
+        let (index, parts) = packer.pack(name, configuration, PART_LIMIT)?;
         let names = index.parts.iter().map(|part| part.name.clone());
         let parts = names.zip(parts.iter().map(|part| STANDARD.encode(part))).collect();
         // A name and digests are always JSON.

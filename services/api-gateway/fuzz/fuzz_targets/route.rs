@@ -122,7 +122,7 @@ fn config(input: &Input) -> GatewayConfig {
     };
     GatewayConfig {
         listeners: hosts.into_iter().enumerate().map(listener).collect(),
-        routes: input.routes.iter().enumerate().map(route).collect(),
+        routes: input.routes.iter().enumerate().map(route).map(Into::into).collect(),
         ..GatewayConfig::default()
     }
 }

@@ -27,6 +27,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     ports: Map<u16, Hosts<Attached>>,
+    /// The rules of each route, as listeners without a policy have them.
+    rules: Vec<(Arc<config::Route>, Vec<Arc<Rule>>)>,
 }
 
 /// A listener and the routes for its hosts.
@@ -101,11 +103,19 @@ pub enum Found<'t> {
 }
 
 impl Table {
-    /// The table of a checked configuration.
-    pub fn compile(config: &GatewayConfig, policies: &Policies) -> Self {
+    /// The table of a checked configuration. The rules of routes that are the same ones as `before` are held over.
+    pub fn compile(config: &GatewayConfig, policies: &Policies, before: Option<&Self>) -> Self {
         let nothing = config::Policy::default();
-        let plain: Vec<Vec<Arc<Rule>>> =
-            config.routes.iter().map(|route| rules(route, &nothing, policies)).collect();
+        let before = before.into_iter().flat_map(|before| &before.rules);
+        let known: Map<_, _> = before.map(|(route, rules)| (Arc::as_ptr(route), rules)).collect();
+        // What a policy has counted and fetched may be another's now.
+        let is_free = |route: &config::Route| route.rules.iter().all(|rule| rule.policy.is_empty());
+        let plain = config.routes.iter().map(|route| {
+            let known = known.get(&Arc::as_ptr(route)).filter(|_| is_free(route));
+            let rules = known.map_or_else(|| rules(route, &nothing, policies), |known| Vec::clone(known));
+            (Arc::clone(route), rules)
+        });
+        let plain: Vec<_> = plain.collect();
         let mut table = Self::default();
         // A listener of TLS takes no requests, and its hosts are no other's either.
         let has_hosts =
@@ -115,7 +125,7 @@ impl Table {
             let attached = hosts.entry(listener.hostname.as_ref());
             attached.name = listener.name.as_str().into();
             let (mut order, named) = (0, Named::by(listener));
-            let routes = config.routes.iter().zip(&plain).filter(|_| listener.protocol.has_requests());
+            let routes = plain.iter().filter(|_| listener.protocol.has_requests());
             for (route, plain) in routes.filter(|(route, _)| named.has(&route.name)) {
                 // Listeners without a policy share their rules.
                 let own = (!listener.policy.is_empty()).then(|| rules(route, &listener.policy, policies));
@@ -124,6 +134,7 @@ impl Table {
             }
             attached.routes.values_mut().for_each(Paths::sort);
         }
+        table.rules = plain;
         table
     }
 

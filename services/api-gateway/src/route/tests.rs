@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn table(config: &GatewayConfig) -> Table {
-    Table::compile(config, &Policies::default())
+    Table::compile(config, &Policies::default(), None)
 }
 
 fn config(value: Value) -> GatewayConfig {
@@ -197,8 +197,40 @@ fn any_config() -> impl Strategy<Value = GatewayConfig> {
             routes: None,
             policy: config::Policy::default(),
         });
-        GatewayConfig { listeners: listeners.collect(), routes: routes.collect(), ..GatewayConfig::default() }
+        GatewayConfig {
+            listeners: listeners.collect(),
+            routes: routes.map(Arc::new).collect(),
+            ..GatewayConfig::default()
+        }
     })
+}
+
+/// The rules of a table by their names.
+fn rules(table: &Table) -> Vec<Arc<Rule>> {
+    table.rules.iter().flat_map(|(_, rules)| rules).cloned().collect()
+}
+
+#[test]
+fn rules_of_routes_that_stay_are_held_over_and_those_with_policies_are_not() {
+    let route = |name: &str, rule: Value| json!({"name": name, "rules": [rule]});
+    let listeners = json!([{"name": "web", "port": 80, "protocol": "HTTP"}]);
+    let mut before = config(json!({
+        "listeners": listeners,
+        "routes": [
+            route("a", json!({"name": "a"})),
+            route("b", json!({"name": "b", "policy": {"maxBodyBytes": 1}})),
+            route("c", json!({"name": "c"})),
+        ],
+    }));
+    let first = table(&before);
+    before.routes[2] = Arc::new(config::Route { rules: Vec::new(), ..(*before.routes[2]).clone() });
+    before.routes.push(Arc::clone(&before.routes[0]));
+    before.routes.remove(0);
+    let second = Table::compile(&before, &Policies::default(), Some(&first));
+    let (old, new) = (rules(&first), rules(&second));
+    let names: Vec<_> = new.iter().map(|rule| rule.name.as_deref().unwrap()).collect();
+    assert_eq!(names, ["b", "a"]);
+    assert!(Arc::ptr_eq(&old[0], &new[1]) && !Arc::ptr_eq(&old[1], &new[0]));
 }
 
 /// The same by looking at everything, and putting what fits into the order that the Gateway API writes down.

@@ -159,7 +159,7 @@ impl Snapshot {
             }
         }
         let policies = Policies::compile(&config, before.map(|before| &before.policies), metrics);
-        let table = Table::compile(&config, &policies);
+        let table = Table::compile(&config, &policies, before.map(|before| &before.table));
         let routes = config.routes.iter().map(|route| {
             let metrics = metrics.route(&route.name);
             (Arc::clone(&metrics.name), metrics)

@@ -1,10 +1,16 @@
 //! The configuration in a Secret, taken again whenever its index changes. When its parts are in other Secrets, those are
 //! read by their names, so that no right is needed but for these.
 
-use std::{collections::BTreeMap, convert::Infallible, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use flotilla_gateway_config::{
-    load_json,
+    Loader,
     package::{INDEX_KEY, Index, PART_KEY, Part, UnpackError, Unpacking, WHOLE_LIMIT},
 };
 use k8s_openapi::{ByteString, api::core::v1};
@@ -115,12 +121,13 @@ impl Found {
 pub struct Secret {
     name: SecretName,
     api: Api<v1::Secret>,
+    loader: Arc<Mutex<Loader>>,
 }
 
 impl Secret {
     /// One that has not been read.
     pub fn new(name: SecretName, client: Client) -> Self {
-        Self { api: Api::namespaced(client, &name.namespace), name }
+        Self { api: Api::namespaced(client, &name.namespace), name, loader: Arc::default() }
     }
 
     /// Has workers go by it, whenever it changes, for ever. What cannot be taken is logged, and changes nothing.
@@ -206,11 +213,13 @@ impl Secret {
             let added = spawn_blocking(move || unpacking.add(&part, &bytes.0).map(|()| unpacking));
             unpacking = added.await??;
         }
-        let (control, origin) =
-            (Arc::clone(control), format!("Secret {}, version {}", self.name, index.version));
+        let (control, loader) = (Arc::clone(control), Arc::clone(&self.loader));
+        let origin = format!("Secret {}, version {}", self.name, index.version);
         // Endpoints of Services must not wait for it.
         spawn_blocking(move || {
-            let config = load_json(&unpacking.finish(&index)?).map_err(Box::new)?;
+            let whole = unpacking.finish(&index)?;
+            let read = loader.lock().unwrap_or_else(PoisonError::into_inner).load(whole);
+            let config = read.map_err(Box::new)?;
             control.take(config, &origin).map_err(Box::new)?;
             Ok(index.version)
         })

@@ -1,9 +1,6 @@
 //! A route with its policies. Listeners that ask for different things have different variants of it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use flotilla_gateway_config::{
     Backend, Filter, Jwt, JwtProvider, RateKey, RateLimit, Route as Written, Rule,
@@ -39,7 +36,7 @@ impl Inputs {
         targets: &Targets,
         route: &RouteKey,
         gateway: &Key,
-        listeners: &BTreeSet<String>,
+        listeners: &[String],
     ) -> Option<Self> {
         let of_gateway = targets.get(&Target::Gateway(gateway.clone()));
         let mut inputs = Self {
@@ -82,7 +79,7 @@ pub(in crate::gateway::compile) struct Variant {
 #[derive(Debug, Default)]
 pub(in crate::gateway::compile) struct Policed {
     pub(in crate::gateway::compile) variants: Vec<Variant>,
-    pub(in crate::gateway::compile) backends: BTreeMap<String, Arc<Backend>>,
+    pub(in crate::gateway::compile) backends: Vec<(String, Arc<Backend>)>,
     pub(in crate::gateway::compile) rate_limits: BTreeMap<String, RateLimit>,
     pub(in crate::gateway::compile) providers: BTreeMap<String, JwtProvider>,
 }
@@ -154,21 +151,21 @@ impl Policed {
         };
         let shares = rule.backends.iter_mut().filter_map(|share| share.backend.as_mut());
         for name in shares {
-            let Some(backend) = route.backends.get(name) else { continue };
+            let Some(backend) = route.backend(name) else { continue };
             let mut backend = backend.clone();
             if let Some((source, limits)) = &limits {
                 let (namespace, policy) = &source.policy.key;
                 *name = format!("{name}/limits-{}", digest(&format!("{namespace}/{policy}")));
                 Arc::make_mut(&mut backend).limits = Some((*limits).clone());
             }
-            self.backends.insert(name.clone(), backend);
+            self.backends.push((name.clone(), backend));
         }
         let inner = rule.backends.iter().flat_map(|share| &share.filters);
         for filter in rule.filters.iter().chain(inner) {
             if let Filter::RequestMirror(mirror) = filter
-                && let Some(backend) = route.backends.get(&mirror.backend)
+                && let Some(backend) = route.backend(&mirror.backend)
             {
-                self.backends.insert(mirror.backend.clone(), backend.clone());
+                self.backends.push((mirror.backend.clone(), backend.clone()));
             }
         }
         Ok(rule)

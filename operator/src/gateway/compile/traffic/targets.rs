@@ -244,8 +244,11 @@ fn find(
         return Err(no_section("rule", section));
     }
     let key = (route, key);
-    let touched: BTreeSet<Key> =
-        routes.get(&key).into_iter().flat_map(|route| route.attached.keys().cloned()).collect();
+    let touched: BTreeSet<Key> = routes
+        .get(&key)
+        .into_iter()
+        .flat_map(|route| route.attached.iter().map(|(gateway, _)| gateway.clone()))
+        .collect();
     if touched.is_empty() {
         return Err(format!(
             "{} {name:?} attaches to no gateway of Flotilla: its status says why",

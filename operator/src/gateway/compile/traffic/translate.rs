@@ -223,7 +223,7 @@ fn check_tokens(tokens: Tokens) -> Result<Tokens, String> {
     let rule = Rule { policy, ..Rule::default() };
     let route = Route { name: "jwt".to_owned(), hostnames: Vec::new(), rules: vec![rule] };
     let jwt_providers = tokens.providers.clone();
-    check(&GatewayConfig { routes: vec![route], jwt_providers, ..GatewayConfig::default() })?;
+    check(&GatewayConfig { routes: vec![route.into()], jwt_providers, ..GatewayConfig::default() })?;
     Ok(tokens)
 }
 
@@ -234,7 +234,7 @@ fn check_breaker(limits: Limits) -> Result<Limits, String> {
     let rule = Rule { backends: vec![share], ..Rule::default() };
     let route = Route { name: "any".to_owned(), hostnames: Vec::new(), rules: vec![rule] };
     let backends = [("any".to_owned(), backend)].into();
-    check(&GatewayConfig { routes: vec![route], backends, ..GatewayConfig::default() })?;
+    check(&GatewayConfig { routes: vec![route.into()], backends, ..GatewayConfig::default() })?;
     Ok(limits)
 }
 
