@@ -42,7 +42,7 @@ impl IdempotencyKey {
     }
 
     /// A string of Structured Fields (RFC 9651), or without its quotes.
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let key = match text.strip_prefix('"') {
             Some(quoted) => unquote(quoted.strip_suffix('"')?)?,
             None => Cow::Borrowed(text),
