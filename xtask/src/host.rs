@@ -31,6 +31,9 @@ impl Package {
 /// Postgres, whose programs lie in a folder for each version.
 pub(crate) const POSTGRES: Package = Package::new("postgresql", "/usr/lib/postgresql");
 
+/// What a reader of the documents has: the shop on one machine needs Postgres, and answers are read with jq.
+pub(crate) const READER: [Package; 2] = [POSTGRES, Package::new("jq", "jq")];
+
 /// The servers that the shop's tests start. Of the system's own, if it starts any, they take nothing.
 pub(crate) const SERVERS: [Package; 3] = [
     POSTGRES,

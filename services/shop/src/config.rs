@@ -26,7 +26,11 @@ pub enum Command {
     Dev(Dev),
     /// Be a customer: register, log in, fill a cart, order, pay, and wait for the mail that confirms it
     Order(Order),
+    /// Put in what a shop has for those who try it, in two steps: people, and what they can buy
+    Fill(Fill),
     /// Run one service of the shop, as its own program does
+    // What follows its name is its own, and so is --help.
+    #[command(disable_help_flag = true)]
     Service(Service),
 }
 
@@ -58,9 +62,9 @@ pub struct Dev {
     pub verbose: bool,
 }
 
-/// What `shop order` is told.
+/// Where a shop is.
 #[derive(Args, Clone, Debug)]
-pub struct Order {
+pub struct Place {
     /// The shop's gateway
     #[arg(long, env = "SHOP_URL", default_value = "http://127.0.0.1:8080")]
     pub url: Uri,
@@ -77,13 +81,21 @@ pub struct Order {
     #[arg(long, env = "SHOP_HTTP2")]
     pub http2: bool,
 
-    /// What pays, as the payment provider names it: `pm_card_chargeDeclined` is refused
-    #[arg(long, env = "SHOP_PAYMENT_METHOD", default_value = "pm_card_visa", value_name = "NAME")]
-    pub payment_method: String,
-
     /// Seconds to wait for the payment and for each mail
     #[arg(long, env = "SHOP_PATIENCE_SECONDS", default_value_t = 60, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
     pub patience_seconds: u32,
+}
+
+/// What `shop order` is told.
+#[derive(Args, Clone, Debug)]
+pub struct Order {
+    /// Where the shop is
+    #[command(flatten)]
+    pub place: Place,
+
+    /// What pays, as the payment provider names it: `pm_card_chargeDeclined` is refused
+    #[arg(long, env = "SHOP_PAYMENT_METHOD", default_value = "pm_card_visa", value_name = "NAME")]
+    pub payment_method: String,
 
     /// How steps are told
     #[arg(long, env = "SHOP_OUTPUT", default_value = "text")]
@@ -109,21 +121,54 @@ pub struct Service {
     #[arg(long)]
     pub end_with_stdin: bool,
 
-    /// What its program takes; --help tells
+    /// What its program takes; its --help tells
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     pub arguments: Vec<OsString>,
+}
+
+/// What `shop fill` is told.
+#[derive(Args, Clone, Debug)]
+pub struct Fill {
+    /// What is put in
+    pub what: Filling,
+
+    /// Where the shop is
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What is put in.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filling {
+    /// A customer and an admin, whose passwords everybody knows. The admin needs the role: user-service grant.
+    People,
+    /// What can be bought, by the admin.
+    Catalogue,
+}
+
+impl Place {
+    /// What is spoken.
+    pub fn version(&self) -> Version {
+        if self.http2 { Version::Http2 } else { Version::Http1 }
+    }
+
+    /// How long the payment and each mail may take.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience_seconds.into())
+    }
 }
 
 impl Order {
     /// What the walk goes by.
     pub fn options(&self) -> Options {
+        let place = &self.place;
         Options {
-            shop: self.url.clone(),
-            inbox: self.inbox_url.clone(),
-            connect_to: self.connect_to,
-            version: if self.http2 { Version::Http2 } else { Version::Http1 },
+            shop: place.url.clone(),
+            inbox: place.inbox_url.clone(),
+            connect_to: place.connect_to,
+            version: place.version(),
             payment_method: self.payment_method.clone(),
-            patience: Duration::from_secs(self.patience_seconds.into()),
+            patience: place.patience(),
         }
     }
 }
@@ -143,5 +188,10 @@ mod tests {
         };
         assert_eq!((service.name, service.end_with_stdin), (Name::UserService, true));
         assert_eq!(service.arguments, ["grant", "--email", "a@b.co"]);
+        let line = ["shop", "service", "sink", "--help"];
+        let Command::Service(service) = Arguments::try_parse_from(line).unwrap().command else {
+            panic!("it is a service");
+        };
+        assert_eq!(service.arguments, ["--help"]);
     }
 }

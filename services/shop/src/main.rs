@@ -1,7 +1,5 @@
 //! The shop in one binary: see `shop --help`.
 
-mod service;
-
 use std::{
     env,
     io::{self, Write},
@@ -9,10 +7,12 @@ use std::{
 
 use anyhow::Context;
 use clap::Parser;
+use flotilla_kit::correlation::CorrelationId;
 use flotilla_shop::{
-    config::{self, Arguments, Command, Output},
+    config::{self, Arguments, Command, Filling, Output},
     dev::Shop,
-    walk::{Told, walk},
+    fill, service,
+    walk::{Client, Told, Version, inbox::Inbox, walk},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -21,6 +21,7 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Dev(config) => dev(&config).await,
         Command::Order(config) => order(&config).await,
+        Command::Fill(config) => fill(&config).await,
         Command::Service(config) => service::run(config).await,
     }
 }
@@ -39,7 +40,8 @@ async fn dev(config: &config::Dev) -> anyhow::Result<()> {
         started = Shop::start(config, &program) => started?,
         () = stop.wait() => return Ok(()),
     };
-    writeln!(io::stdout(), "{}", running.summary(command))?;
+    // At once: whoever reads it may be content with a part.
+    io::stdout().write_all(running.summary(command).as_bytes())?;
     let broken = tokio::select! {
         error = running.broken() => Some(error),
         () = stop.wait() => None,
@@ -65,6 +67,20 @@ async fn order(config: &config::Order) -> anyhow::Result<()> {
         writeln!(output, "{}", serde_json::to_string(&walked)?)?;
     }
     failed.map_or(Ok(()), |error| Err(error).context("steps cannot be told"))
+}
+
+async fn fill(config: &config::Fill) -> anyhow::Result<()> {
+    let place = &config.place;
+    let shop = Client::new(&place.url, place.version(), place.connect_to)?;
+    let id = CorrelationId::new();
+    match config.what {
+        Filling::People => {
+            let inbox = Inbox::new(Client::new(&place.inbox_url, Version::Http1, place.connect_to)?);
+            fill::people(&shop, &inbox, &id, place.patience()).await?;
+        }
+        Filling::Catalogue => fill::catalogue(&shop, &id).await?,
+    }
+    Ok(())
 }
 
 fn tell(output: &mut impl Write, told: &Told, how: Output) -> io::Result<()> {

@@ -8,10 +8,11 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use flotilla_shop::{config, name::Name};
+
+use crate::{config, name::Name};
 
 /// Runs a service to its end.
-pub(crate) async fn run(config: config::Service) -> anyhow::Result<()> {
+pub async fn run(config: config::Service) -> anyhow::Result<()> {
     if config.end_with_stdin {
         thread::Builder::new()
             .name("stdin".to_owned())

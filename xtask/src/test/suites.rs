@@ -86,13 +86,14 @@ impl Run {
 }
 
 /// Crates whose tests start servers.
-const SHOP: [&str; 9] = [
+const SHOP: [&str; 10] = [
     "flotilla-bus",
     "flotilla-kit",
     "flotilla-notification-service",
     "flotilla-order-service",
     "flotilla-paysim",
     "flotilla-product-service",
+    "flotilla-shop",
     "flotilla-sink",
     "flotilla-testbed",
     "flotilla-user-service",
@@ -140,6 +141,7 @@ fn e2e(run: &mut Run) -> Result<()> {
 }
 
 fn documents(run: &mut Run) -> Result<()> {
+    host::require(&host::READER)?;
     let cluster = run.cluster()?;
     install(cluster, &[])?;
     docs::run(cluster)

@@ -9,10 +9,10 @@ use super::{Error, secrets::Secrets};
 use crate::name::Name;
 
 /// The roles, each of which owns the database of its name and may see no other.
-pub(super) const ROLES: [&str; 5] = ["users", "products", "orders", "notifications", BUS];
+pub const ROLES: [&str; 5] = ["users", "products", "orders", "notifications", BUS];
 
 /// The one that all services share.
-pub(super) const BUS: &str = "bus";
+pub const BUS: &str = "bus";
 
 /// Those who want events.
 const CONSUMERS: [Name; 3] = [Name::UserService, Name::OrderService, Name::NotificationService];
@@ -21,7 +21,7 @@ const CONSUMERS: [Name; 3] = [Name::UserService, Name::OrderService, Name::Notif
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The role and the database of a service.
-pub(super) fn role(name: Name) -> Option<&'static str> {
+pub fn role(name: Name) -> Option<&'static str> {
     match name {
         Name::UserService => Some("users"),
         Name::ProductService => Some("products"),
@@ -32,7 +32,7 @@ pub(super) fn role(name: Name) -> Option<&'static str> {
 }
 
 /// Makes those that are not there yet.
-pub(super) async fn prepare(url: &str, secrets: &Secrets) -> Result<(), Error> {
+pub async fn prepare(url: &str, secrets: &Secrets) -> Result<(), Error> {
     let mut connection = PgConnection::connect(url).await?;
     run(&mut connection, "revoke connect on database postgres, template1 from public".to_owned()).await?;
     for role in ROLES {
@@ -60,7 +60,7 @@ async fn run(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Err
 }
 
 /// Waits until all who want events have said so, but not for ever: then mail is late, and nothing is lost.
-pub(super) async fn subscribed(url: &str, patience: Duration) -> Result<(), Error> {
+pub async fn subscribed(url: &str, patience: Duration) -> Result<(), Error> {
     let until = Instant::now() + patience;
     let mut connection = PgConnection::connect(url).await?;
     loop {

@@ -11,11 +11,11 @@ use crate::name::Name;
 
 /// The folder of a shop.
 #[derive(Clone, Debug)]
-pub(super) struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
     /// In the folder of a Postgres.
-    pub(super) fn new(path: &Path) -> Result<Self, Error> {
+    pub fn new(path: &Path) -> Result<Self, Error> {
         let logs = path.join("logs");
         let fail = |source| Error::File(format!("the folder {} cannot be made", logs.display()), source);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&logs).map_err(fail)?;
@@ -25,27 +25,28 @@ impl Folder {
         Ok(Self(path.to_owned()))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
     /// What a program says, a JSON object a line.
-    pub(super) fn log(&self, name: Name) -> PathBuf {
+    pub fn log(&self, name: Name) -> PathBuf {
         self.0.join("logs").join(format!("{name}.log"))
     }
 
     /// The file of the gateway.
-    pub(super) fn gateway(&self) -> PathBuf {
+    pub fn gateway(&self) -> PathBuf {
         self.0.join("gateway.yaml")
     }
 
     /// What the payment provider knows.
-    pub(super) fn payments(&self) -> PathBuf {
+    pub fn payments(&self) -> PathBuf {
         self.0.join("payments.jsonl")
     }
 
     /// The secrets of all programs.
-    pub(super) fn secrets(&self) -> PathBuf {
+    pub fn secrets(&self) -> PathBuf {
         self.0.join("secrets.json")
     }
 }

@@ -8,7 +8,7 @@ use super::{Error, ports::Ports, settings::Settings};
 const FILE: &str = include_str!("gateway.yaml");
 
 /// Writes it.
-pub(super) fn write(settings: &Settings<'_>) -> Result<(), Error> {
+pub fn write(settings: &Settings<'_>) -> Result<(), Error> {
     let path = settings.folder.gateway();
     let fail = |source| Error::File(format!("{} cannot be written", path.display()), source);
     fs::write(&path, file(&settings.ports)).map_err(fail)

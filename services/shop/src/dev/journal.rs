@@ -22,6 +22,17 @@ use crate::name::Name;
 /// Lines that are told of a program that has failed.
 const TAIL: usize = 10;
 
+/// What of it is shown to a person as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing: much goes wrong, and is meant to.
+    Nothing,
+    /// What matters.
+    Warnings,
+    /// All of it.
+    Everything,
+}
+
 /// The end of what a program has said.
 type Tail = Arc<Mutex<VecDeque<String>>>;
 
@@ -39,16 +50,16 @@ impl Journal {
         output: Option<ChildStdout>,
         errors: Option<ChildStderr>,
         path: &Path,
-        verbose: bool,
+        shown: Shown,
     ) -> Result<Self, Error> {
         let fail = |source| Error::File(format!("{} cannot be written", path.display()), source);
         let open = || OpenOptions::new().create(true).append(true).open(path).map_err(fail);
         let (tail, mut readers) = (Tail::default(), JoinSet::new());
         if let Some(output) = output {
-            readers.spawn(read(name, output, open()?, Arc::clone(&tail), verbose));
+            readers.spawn(read(name, output, open()?, Arc::clone(&tail), shown));
         }
         if let Some(errors) = errors {
-            readers.spawn(read(name, errors, open()?, Arc::clone(&tail), verbose));
+            readers.spawn(read(name, errors, open()?, Arc::clone(&tail), shown));
         }
         Ok(Self { tail, readers })
     }
@@ -66,7 +77,7 @@ impl Journal {
 }
 
 /// Reads to the end. A line is written as a whole, beside those of another reader.
-async fn read(name: Name, source: impl AsyncRead + Unpin, mut file: File, tail: Tail, verbose: bool) {
+async fn read(name: Name, source: impl AsyncRead + Unpin, mut file: File, tail: Tail, shown: Shown) {
     let mut reader = BufReader::new(source);
     let mut bytes = Vec::new();
     while reader.read_until(b'\n', &mut bytes).await.is_ok_and(|count| count > 0) {
@@ -74,7 +85,7 @@ async fn read(name: Name, source: impl AsyncRead + Unpin, mut file: File, tail: 
         let _written = file.write_all(&bytes).is_ok();
         let text = String::from_utf8_lossy(&bytes);
         let line = Line::read(text.trim_end());
-        if verbose || line.matters {
+        if shown == Shown::Everything || shown == Shown::Warnings && line.matters {
             let _shown = writeln!(io::stderr(), "{name:<20} {}", line.text).is_ok();
         }
         let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,18 +8,20 @@
 //! - `settings`: what each program is told, pure; `gateway`: the gateway's file
 //! - `secrets`, `databases`, `folder`, `ports`: what they need
 //! - `process`, `journal`: a program, and what it says
-//! - `seed`: what is there to be bought, and who may log in
+//! - `seed`: what is there from the start
 //! - `summary`: what a person is told
+//!
+//! `Shop` is all of it together; whoever has to end some of it and start it again takes the parts.
 
-mod databases;
-mod folder;
-mod gateway;
-mod journal;
-mod ports;
-mod process;
-mod secrets;
-mod seed;
-mod settings;
+pub mod databases;
+pub mod folder;
+pub mod gateway;
+pub mod journal;
+pub mod ports;
+pub mod process;
+pub mod secrets;
+pub mod seed;
+pub mod settings;
 mod summary;
 
 use std::{
@@ -33,15 +35,16 @@ use std::{
 use flotilla_testbed::Postgres;
 use tokio::task::{JoinError, spawn_blocking};
 
-pub use self::seed::{ADMIN, Account, CUSTOMER};
 use self::{
     folder::Folder,
+    journal::Shown,
     ports::Ports,
     process::{Fleet, Program},
     secrets::Secrets,
     settings::Settings,
 };
-use crate::{config, name::Name, walk::Failure};
+pub use crate::fill::{ADMIN, Account, CUSTOMER};
+use crate::{config, fill, name::Name, walk::Failure};
 
 /// How often the whole is started, as somebody else may take a port that was free.
 const ATTEMPTS: u32 = 5;
@@ -77,6 +80,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A port was free, and is somebody else's now.
+    #[error("the port {port}, which was free, is taken now; try again")]
+    Lost {
+        /// The port.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
     /// No ports are free.
     #[error("there are no free ports")]
     Ports(#[source] io::Error),
@@ -103,12 +114,12 @@ pub enum Error {
         /// The end of its log.
         said: String,
     },
-    /// The catalogue of this program is none.
-    #[error("there is nothing to fill the shop with")]
-    Catalogue(#[source] serde_json::Error),
-    /// It cannot be put in.
-    #[error("the shop cannot be filled: {0}")]
-    Fill(&'static str, #[source] Failure),
+    /// Nobody can log in.
+    #[error("the shop has nobody who can log in")]
+    People(#[source] Failure),
+    /// Nothing can be bought.
+    #[error("the shop has nothing to buy")]
+    Catalogue(#[source] fill::Error),
     /// Something died.
     #[error(transparent)]
     Died(#[from] JoinError),
@@ -150,10 +161,12 @@ impl Shop {
             let ports = Ports::choose(config)?;
             let settings = Settings { ports, secrets: &secrets, folder: &folder, postgres: &postgres };
             match start(&settings, program, config.verbose).await {
-                // Those that were named are not chosen anew.
-                Err(Error::Taken { port, .. }) if attempt < ATTEMPTS && !ports::is_named(config, port) => {
-                    attempt += 1;
-                }
+                Err(Error::Lost { port, source }) => match ports::flag(config, port) {
+                    // Those that were named are not chosen anew.
+                    Some(flag) => return Err(Error::Taken { port, flag, source }),
+                    None if attempt < ATTEMPTS => attempt += 1,
+                    None => return Err(Error::Lost { port, source }),
+                },
                 Err(error) => return Err(error),
                 Ok(fleet) => break (fleet, settings),
             }
@@ -208,7 +221,8 @@ async fn postgres(config: &config::Dev) -> Result<(Postgres, bool), Error> {
 /// Starts all programs, each when what it needs is there.
 async fn start(settings: &Settings<'_>, program: &Path, verbose: bool) -> Result<Fleet, Error> {
     let mut fleet = Fleet::default();
-    let make = |name| Program::new(name, program, settings, verbose);
+    let shown = if verbose { Shown::Everything } else { Shown::Warnings };
+    let make = |name| Program::new(name, program, settings, shown);
     let migrations = Name::WITH_DATABASE.map(|name| make(name).run(&["migrate"]));
     for migrated in migrations {
         migrated?.succeeded().await?;

@@ -10,29 +10,40 @@ use crate::{config, name::Name};
 
 /// Where a service of the shop listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Service {
+pub struct Service {
     /// Its REST API.
-    pub(super) http: u16,
+    pub http: u16,
     /// Its gRPC API.
-    pub(super) grpc: u16,
+    pub grpc: u16,
     /// Its health and its metrics.
-    pub(super) admin: u16,
+    pub admin: u16,
 }
 
 /// Where everything listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ports {
-    pub(super) user: Service,
-    pub(super) product: Service,
-    pub(super) order: Service,
-    pub(super) notification: Service,
-    pub(super) gateway: u16,
-    pub(super) gateway_admin: u16,
-    pub(super) inbox: u16,
-    pub(super) smtp: u16,
-    pub(super) sink_admin: u16,
-    pub(super) paysim: u16,
-    pub(super) paysim_admin: u16,
+pub struct Ports {
+    /// Of user-service.
+    pub user: Service,
+    /// Of product-service.
+    pub product: Service,
+    /// Of order-service.
+    pub order: Service,
+    /// Of notification-service.
+    pub notification: Service,
+    /// The shop itself.
+    pub gateway: u16,
+    /// Health of the gateway.
+    pub gateway_admin: u16,
+    /// The inbox.
+    pub inbox: u16,
+    /// Where mail is taken.
+    pub smtp: u16,
+    /// Health of the sink.
+    pub sink_admin: u16,
+    /// The payment provider.
+    pub paysim: u16,
+    /// Health of the payment provider.
+    pub paysim_admin: u16,
 }
 
 /// The ports that a person may name, with how they do.
@@ -40,19 +51,19 @@ fn named(config: &config::Dev) -> [(u16, &'static str); 3] {
     [(config.port, "--port"), (config.inbox_port, "--inbox-port"), (config.paysim_port, "--paysim-port")]
 }
 
-/// Whether a person has named a port.
-pub(super) fn is_named(config: &config::Dev, port: u16) -> bool {
-    named(config).iter().any(|(named, _)| *named == port)
+/// How a person has named a port, if one has.
+pub fn flag(config: &config::Dev, port: u16) -> Option<&'static str> {
+    named(config).into_iter().find_map(|(named, flag)| (named == port).then_some(flag))
 }
 
 /// That nobody listens at a port. The gateway would share one with another gateway, as two of its threads do.
-pub(super) fn is_free(port: u16) -> io::Result<()> {
+pub fn is_free(port: u16) -> io::Result<()> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop)
 }
 
 impl Ports {
     /// That nobody listens where a person wants the shop to.
-    pub(super) fn check(config: &config::Dev) -> Result<(), Error> {
+    pub fn check(config: &config::Dev) -> Result<(), Error> {
         for (port, flag) in named(config) {
             if port != 0 {
                 is_free(port).map_err(|source| Error::Taken { port, flag, source })?;
@@ -62,7 +73,7 @@ impl Ports {
     }
 
     /// Those that a person has named, and free ones.
-    pub(super) fn choose(config: &config::Dev) -> Result<Self, Error> {
+    pub fn choose(config: &config::Dev) -> Result<Self, Error> {
         // Held until all are chosen: they differ.
         let mut held = Vec::new();
         let mut free = || {
@@ -94,7 +105,7 @@ impl Ports {
     }
 
     /// Where a program answers whether it is ready.
-    pub(super) fn admin(&self, name: Name) -> u16 {
+    pub fn admin(&self, name: Name) -> u16 {
         match name {
             Name::UserService => self.user.admin,
             Name::ProductService => self.product.admin,
@@ -107,7 +118,7 @@ impl Ports {
     }
 
     /// Where a program listens.
-    pub(super) fn of(&self, name: Name) -> Vec<u16> {
+    pub fn of(&self, name: Name) -> Vec<u16> {
         let service = |service: Service| vec![service.http, service.grpc, service.admin];
         match name {
             Name::UserService => service(self.user),
@@ -150,7 +161,7 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         let config = dev(&["--port=0", &format!("--inbox-port={port}")]);
         assert_eq!(Ports::choose(&config).unwrap().inbox, port);
-        assert!(is_named(&config, port));
+        assert_eq!((flag(&config, port), flag(&config, 1)), (Some("--inbox-port"), None));
         let error = Ports::check(&config).unwrap_err().to_string();
         assert!(
             error.contains(&format!("the port {port} is taken")) && error.contains("--inbox-port"),

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     Error, PATIENCE,
-    journal::Journal,
+    journal::{Journal, Shown},
     ports,
     settings::{PASSED_ON, PREFIXES, Settings},
 };
@@ -36,16 +36,16 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// A program that is to be started.
 #[derive(Debug)]
-pub(super) struct Program {
+pub struct Program {
     name: Name,
     command: Command,
     log: PathBuf,
-    verbose: bool,
+    shown: Shown,
 }
 
 impl Program {
     /// One of a shop's, in its environment.
-    pub(super) fn new(name: Name, program: &Path, settings: &Settings<'_>, verbose: bool) -> Self {
+    pub fn new(name: Name, program: &Path, settings: &Settings<'_>, shown: Shown) -> Self {
         let mut command = Command::new(program);
         for (variable, _) in std::env::vars_os() {
             let text = variable.to_string_lossy();
@@ -58,27 +58,34 @@ impl Program {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C is for this process, which ends the others in their order.
         command.process_group(0).kill_on_drop(true);
-        Self { name, command, log: settings.folder.log(name), verbose }
+        Self { name, command, log: settings.folder.log(name), shown }
+    }
+
+    /// With this in its environment instead.
+    #[must_use]
+    pub fn with(mut self, environment: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.command.envs(environment);
+        self
     }
 
     /// Has it serve.
-    pub(super) fn serve(self) -> Result<Running, Error> {
+    pub fn serve(self) -> Result<Running, Error> {
         self.run(&[])
     }
 
     /// Has it do something else.
-    pub(super) fn run(mut self, arguments: &[&str]) -> Result<Running, Error> {
+    pub fn run(mut self, arguments: &[&str]) -> Result<Running, Error> {
         let name = self.name;
         let mut child = self.command.args(arguments).spawn().map_err(|source| Error::Spawn(name, source))?;
         let pipe = child.stdin.take();
-        let journal = Journal::keep(name, child.stdout.take(), child.stderr.take(), &self.log, self.verbose)?;
+        let journal = Journal::keep(name, child.stdout.take(), child.stderr.take(), &self.log, self.shown)?;
         Ok(Running { name, child, journal, _pipe: pipe })
     }
 }
 
 /// A program that runs.
 #[derive(Debug)]
-pub(super) struct Running {
+pub struct Running {
     name: Name,
     child: Child,
     journal: Journal,
@@ -88,13 +95,13 @@ pub(super) struct Running {
 
 impl Running {
     /// Waits until it has done what it was told.
-    pub(super) async fn succeeded(mut self) -> Result<(), Error> {
+    pub async fn succeeded(mut self) -> Result<(), Error> {
         let status = self.child.wait().await.map_err(|source| Error::Spawn(self.name, source))?;
         if status.success() { Ok(()) } else { Err(self.ended(status).await) }
     }
 
     /// Waits until it is ready.
-    async fn ready(&mut self, settings: &Settings<'_>) -> Result<(), Error> {
+    pub async fn ready(&mut self, settings: &Settings<'_>) -> Result<(), Error> {
         let until = Instant::now() + PATIENCE;
         let base = Uri::try_from(format!("http://127.0.0.1:{}", settings.ports.admin(self.name)));
         let why = |error: &dyn std::fmt::Display| error.to_string();
@@ -107,11 +114,10 @@ impl Running {
         loop {
             let Err(failure) = client.ask(Ask::new(Method::GET, "/readyz", &id)).await else { return Ok(()) };
             if let Some(status) = self.status()? {
-                let taken = settings.ports.of(self.name).into_iter().find_map(|port| {
-                    ports::is_free(port).err().map(|source| Error::Taken { port, flag: "--port", source })
-                });
-                return Err(match taken {
-                    Some(taken) => taken,
+                let mut ports = settings.ports.of(self.name).into_iter();
+                let lost = ports.find_map(|port| Some((port, ports::is_free(port).err()?)));
+                return Err(match lost {
+                    Some((port, source)) => Error::Lost { port, source },
                     None => self.ended(status).await,
                 });
             }
@@ -127,7 +133,7 @@ impl Running {
     }
 
     /// How it ended, if it has.
-    fn status(&mut self) -> Result<Option<ExitStatus>, Error> {
+    pub fn status(&mut self) -> Result<Option<ExitStatus>, Error> {
         self.child.try_wait().map_err(|source| Error::Spawn(self.name, source))
     }
 
@@ -136,11 +142,16 @@ impl Running {
         Error::Ended { name: self.name, status, said: self.journal.said() }
     }
 
-    /// Asks it to end.
-    fn terminate(&self) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         // It may have gone by itself.
-        let _gone = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_err());
+        let _gone = pid.is_some_and(|pid| kill_process(pid, signal).is_err());
+    }
+
+    /// Waits until it has ended, however that is.
+    pub async fn gone(&mut self) -> Result<ExitStatus, Error> {
+        self.child.wait().await.map_err(|source| Error::Spawn(self.name, source))
     }
 }
 
@@ -178,7 +189,7 @@ impl Fleet {
     /// Ends all of them, and kills those that take too long.
     pub(super) async fn end(mut self) {
         for running in &self.0 {
-            running.terminate();
+            running.signal(Signal::TERM);
         }
         let until = Instant::now() + GRACE;
         for running in &mut self.0 {

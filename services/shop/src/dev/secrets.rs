@@ -26,21 +26,21 @@ const LINE: usize = 64;
 
 /// The secrets of all programs.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Secrets {
+pub struct Secrets {
     /// Of each role of the database.
-    pub(super) passwords: BTreeMap<String, String>,
+    pub passwords: BTreeMap<String, String>,
     /// Of user-service: 32 bytes in base64.
-    pub(super) master_key: String,
+    pub master_key: String,
     /// Of notification-service.
-    pub(super) notification: String,
+    pub notification: String,
     /// What cursors are signed with.
-    pub(super) cursors: String,
+    pub cursors: String,
     /// Between order-service and the payment provider.
-    pub(super) merchant: String,
+    pub merchant: String,
     /// What the payment provider signs its webhooks with.
-    pub(super) webhooks: String,
+    pub webhooks: String,
     /// What pushes are signed with, in PEM.
-    pub(super) pushes: String,
+    pub pushes: String,
     /// With what each service says who it is.
     identities: BTreeMap<String, Identity>,
 }
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Secrets {
 
 impl Secrets {
     /// Those of a folder, which are made when there are none.
-    pub(super) fn of(folder: &Folder) -> Result<Self, Error> {
+    pub fn of(folder: &Folder) -> Result<Self, Error> {
         let path = folder.secrets();
         let fail = |source| Error::File(format!("{} cannot be used", path.display()), source);
         match fs::read(&path) {
@@ -104,12 +104,12 @@ impl Secrets {
     }
 
     /// The private key of a service, when it has one.
-    pub(super) fn private_key(&self, name: Name) -> Option<&str> {
+    pub fn private_key(&self, name: Name) -> Option<&str> {
         self.identities.get(name.as_str()).map(|identity| identity.private.as_str())
     }
 
     /// The public keys of all services, as a JSON Web Key Set.
-    pub(super) fn public_keys(&self) -> String {
+    pub fn public_keys(&self) -> String {
         let keys: Vec<_> = self
             .identities
             .iter()

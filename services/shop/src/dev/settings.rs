@@ -11,23 +11,34 @@ use super::{
 use crate::name::Name;
 
 /// What of this process's environment programs hear of.
-pub(super) const PASSED_ON: [&str; 3] = ["SHOP_LOG", "SHOP_OTLP_ENDPOINT", "SHOP_TRACES"];
+pub(super) const PASSED_ON: [&str; 6] = [
+    "SHOP_LOG",
+    "SHOP_OTLP_ENDPOINT",
+    "SHOP_TRACES",
+    "GATEWAY_LOG",
+    "GATEWAY_OTLP_ENDPOINT",
+    "GATEWAY_TRACES",
+];
 
 /// What the environment of a program begins with, and is never taken from this process's.
 pub(super) const PREFIXES: [&str; 4] = ["SHOP_", "PAYSIM_", "SINK_", "GATEWAY_"];
 
 /// What a shop is made with.
 #[derive(Clone, Debug)]
-pub(super) struct Settings<'a> {
-    pub(super) ports: Ports,
-    pub(super) secrets: &'a Secrets,
-    pub(super) folder: &'a Folder,
-    pub(super) postgres: &'a Postgres,
+pub struct Settings<'a> {
+    /// Where everything listens.
+    pub ports: Ports,
+    /// The secrets of all programs.
+    pub secrets: &'a Secrets,
+    /// Where they leave what they leave.
+    pub folder: &'a Folder,
+    /// The databases.
+    pub postgres: &'a Postgres,
 }
 
 impl Settings<'_> {
     /// The environment of a program.
-    pub(super) fn environment(&self, name: Name) -> Vec<(&'static str, String)> {
+    pub fn environment(&self, name: Name) -> Vec<(&'static str, String)> {
         let ports = &self.ports;
         let mut environment = match name {
             Name::UserService => self.user(),
@@ -45,6 +56,8 @@ impl Settings<'_> {
                     ("GATEWAY_ENDING_SECONDS", "1".to_owned()),
                     ("GATEWAY_ACCESS_LOG", "1".to_owned()),
                     ("GATEWAY_LOG_FORMAT", "json".to_owned()),
+                    // A cluster that somebody works with has nothing to do with this.
+                    ("KUBECONFIG", "/dev/null".to_owned()),
                 ];
             }
         };

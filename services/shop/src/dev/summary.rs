@@ -1,9 +1,7 @@
 //! What a person is told when a shop runs.
 
-use super::{
-    Addresses,
-    seed::{ADMIN, CUSTOMER},
-};
+use super::Addresses;
+use crate::fill::{ADMIN, CUSTOMER};
 
 /// Where everything is, who may log in, and what to try next.
 pub(super) fn summary(addresses: &Addresses, command: &str, is_kept: bool) -> String {

@@ -31,7 +31,6 @@ pub struct Mail {
     /// The correlation id of what led to it.
     pub correlation_id: Option<String>,
     /// Its text.
-    #[serde(skip)]
     pub text: String,
 }
 

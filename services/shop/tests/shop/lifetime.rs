@@ -5,12 +5,13 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt,
     process::Command,
+    thread,
     time::Duration,
 };
 
-use flotilla_kit::{Secret, correlation::CorrelationId};
+use flotilla_kit::correlation::CorrelationId;
 use flotilla_shop::{
-    dev::{ADMIN, Account, CUSTOMER},
+    fill::{ADMIN, CUSTOMER},
     walk::{Client, Step, Version, account, client::Ask},
 };
 use http::Method;
@@ -57,6 +58,21 @@ fn one_that_is_killed_leaves_nothing_behind() {
     eventually("services outlive the shop", have_gone);
 }
 
+#[test]
+fn one_that_is_ended_while_it_starts_leaves_nothing_behind() {
+    for moment in [50, 800, 2_500] {
+        let starting = Running::begin(&[]);
+        thread::sleep(Duration::from_millis(moment));
+        let prefix = format!("flotilla-testbed-{}-", starting.interrupt());
+        let left: Vec<_> = fs::read_dir(std::env::temp_dir())
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+            .collect();
+        assert!(left.is_empty(), "after {moment} ms: {left:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_kept_is_there_again_also_after_a_kill() {
     let parent = tempfile::tempdir().unwrap();
@@ -76,13 +92,8 @@ async fn what_is_kept_is_there_again_also_after_a_kill() {
     let client = Client::new(&second.url.parse().unwrap(), Version::Http1, None).unwrap();
     let id = CorrelationId::new();
     // The customer and the admin are who they were, and the order is what it was.
-    let who = |account: Account| account::Person {
-        email: account.email.to_owned(),
-        name: String::new(),
-        password: Secret::new(account.password.to_owned()),
-    };
-    account::log_in(&client, &id, &who(CUSTOMER)).await.unwrap();
-    let admin = account::log_in(&client, &id, &who(ADMIN)).await.unwrap();
+    account::log_in(&client, &id, &CUSTOMER.person()).await.unwrap();
+    let admin = account::log_in(&client, &id, &ADMIN.person()).await.unwrap();
     let get = async |path: &str| -> Value {
         let ask = Ask::new(Method::GET, path, &id).token(&admin.token);
         client.ask(ask).await.unwrap().json().unwrap()

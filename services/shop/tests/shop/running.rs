@@ -31,6 +31,8 @@ pub(crate) struct Starting {
 /// A shop that runs. It ends with the test.
 pub(crate) struct Running {
     child: Child,
+    /// Open until the end, as a terminal is.
+    _output: BufReader<ChildStdout>,
     errors: Arc<Mutex<String>>,
     /// The gateway.
     pub(crate) url: String,
@@ -146,6 +148,16 @@ impl Drop for Running {
 }
 
 impl Starting {
+    /// As by Ctrl-C, before it runs: it ends quietly. Returns the id that it had.
+    pub(crate) fn interrupt(mut self) -> u32 {
+        let id = self.child.id();
+        let sent = Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap();
+        assert!(sent.success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.errors.lock().unwrap());
+        id
+    }
+
     /// Waits until it runs.
     pub(crate) fn ready(mut self) -> Running {
         let mut text = String::new();
@@ -163,9 +175,7 @@ impl Starting {
         };
         let (url, inbox, logs) = (field("shop"), field("inbox"), PathBuf::from(field("logs")));
         let folder = logs.parent().unwrap().to_owned();
-        // Nobody reads what comes later.
-        drop(self.output);
-        Running { child: self.child, errors: self.errors, url, inbox, folder }
+        Running { child: self.child, _output: self.output, errors: self.errors, url, inbox, folder }
     }
 }
 
