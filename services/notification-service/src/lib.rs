@@ -4,11 +4,13 @@
 //! is queued once. Workers send what is due (`worker`, `deliver`, `send`), note each attempt, try again by a schedule, and in the
 //! end give up: what was given up is a dead letter, to be sent again by hand.
 
+mod actions;
 pub mod config;
 pub mod consumers;
 pub mod deliver;
 pub mod domain;
 pub mod events;
+pub mod graphql;
 mod grpc;
 pub mod http;
 pub mod keys;

@@ -7,14 +7,15 @@ use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use crate::{
+    actions::templates::{Known, find},
     consumers::recipients,
-    domain::{category::Category, locale, rules},
+    domain::{category::Category, locale, rules, storable},
     store::{
         Error,
         notifications::{self, New},
         templates,
     },
-    template,
+    template::{self, Context},
 };
 
 /// What a notification that no event has led to comes from.
@@ -27,8 +28,7 @@ const MAX_DATA: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     user: Uuid,
-    template: &'static str,
-    category: Category,
+    template: Known,
     data: Value,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Request {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Wrong {
     /// There is no such template, or none that may be asked for.
-    #[error("write one of {}", names().join(", "))]
+    #[error("write one of {}, or one that was added and has a text", names().join(", "))]
     Template,
     /// It is no object.
     #[error("write an object")]
@@ -45,26 +45,21 @@ pub(crate) enum Wrong {
     #[error("write at most {MAX_DATA} bytes")]
     Size,
     /// It has a character that no database takes.
-    #[error("leave out the character U+0000")]
+    #[error("{}", storable::HINT)]
     Nul,
     /// The template asks for something that it does not have, or something in it cannot be taken.
     #[error("the template cannot be filled in: {0}")]
     Fill(#[from] template::Error),
 }
 
-/// Templates that may be asked for. A mail with a secret only comes of an event.
-fn names() -> Vec<&'static str> {
-    let may = |name: &&str| !rules::of_template(name).is_some_and(|rule| rule.has_secret);
-    template::NAMES.iter().copied().filter(may).collect()
+/// Whether a template may be asked for. A mail with a secret only comes of an event.
+fn may_be_asked_for(name: &str) -> bool {
+    !rules::of_template(name).is_some_and(|rule| rule.has_secret)
 }
 
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+/// Those of the program that may be.
+fn names() -> Vec<&'static str> {
+    template::NAMES.iter().copied().filter(|name| may_be_asked_for(name)).collect()
 }
 
 impl Request {
@@ -75,35 +70,36 @@ impl Request {
         template: &str,
         data: Value,
     ) -> Result<Result<Self, Wrong>, Error> {
-        let Some(template) = names().into_iter().find(|name| *name == template) else {
-            return Ok(Err(Wrong::Template));
-        };
-        let Some(category) = rules::category(template) else { return Ok(Err(Wrong::Template)) };
+        let known = find(pool, template).await?.filter(|known| may_be_asked_for(&known.name));
+        let Some(template) = known else { return Ok(Err(Wrong::Template)) };
         if !data.is_object() {
             return Ok(Err(Wrong::NoObject));
         }
         if data.to_string().len() > MAX_DATA {
             return Ok(Err(Wrong::Size));
         }
-        if has_nul(&data) {
+        if !storable::is_value(&data) {
             return Ok(Err(Wrong::Nul));
         }
-        if let Some(source) = templates::best(pool, template, locale::DEFAULT).await?
-            && let Err(error) = template::fill(template, &source, &data)
-        {
-            return Ok(Err(error.into()));
-        }
-        Ok(Ok(Self { user, template, category, data }))
+        let Some(source) = templates::best(pool, &template.name, locale::DEFAULT).await? else {
+            return Ok(Err(Wrong::Template));
+        };
+        let context = Context { data: data.clone(), ..template.sample(&source.locale) };
+        Ok(template::render(&source, &context).map_err(Wrong::from).map(|_rendered| Self {
+            user,
+            template,
+            data,
+        }))
     }
 
     /// The name of its template.
-    pub(crate) const fn template(&self) -> &'static str {
-        self.template
+    pub(crate) fn template(&self) -> &str {
+        &self.template.name
     }
 
     /// What kind of notification it is.
     pub(crate) const fn category(&self) -> Category {
-        self.category
+        self.template.category
     }
 
     /// Queues it, once for each key. Gives its id, and whether there is anybody to be told.
@@ -114,13 +110,13 @@ impl Request {
         correlation: Option<&CorrelationId>,
         traceparent: Option<&str>,
     ) -> Result<(Uuid, bool), Error> {
-        let is_pushed = rules::of_template(self.template).is_some_and(|rule| rule.is_pushed);
-        let recipients = recipients(transaction, self.user, self.category, is_pushed).await?;
+        let is_pushed = rules::of_template(&self.template.name).is_some_and(|rule| rule.is_pushed);
+        let recipients = recipients(transaction, self.user, self.category(), is_pushed).await?;
         let new = New {
             dedupe_key,
             user: Some(self.user),
-            template: self.template,
-            category: self.category,
+            template: &self.template.name,
+            category: self.category(),
             subject: &self.user.to_string(),
             kind: KIND,
             data: &self.data,
@@ -135,17 +131,7 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn a_nul_is_found_wherever_it_is() {
-        for data in [json!({ "a": "\0" }), json!({ "a": [{ "b": "c\0" }] }), json!({ "a\0": 1 })] {
-            assert!(has_nul(&data), "{data}");
-        }
-        assert!(!has_nul(&json!({ "a": [null, true, 1, "b"] })));
-    }
 
     #[test]
     fn a_mail_with_a_secret_cannot_be_asked_for() {

@@ -20,7 +20,7 @@ use crate::{
     config::Serve,
     consumers,
     deliver::Deliverer,
-    grpc,
+    graphql, grpc,
     http::{self, App},
     keys::{self, Keys, Purpose},
     measures::Measures,
@@ -159,10 +159,11 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
     let subscription = consumers::subscription().map_err(Error::Subscription)?;
     let consumer = run_consumer(bus, subscription, pool.clone(), bell.clone(), drain.clone());
     let grpc = grpc::router(pool.clone(), bell, trust, &drain, Arc::clone(&metrics))?;
+    let router = http::router(app.clone()).merge(graphql::router(app));
     let age = DAY.saturating_mul(config.notification_days);
     let relaying = drain.at_least(Phase::Ending);
     Ok(Service {
-        http: flotilla_kit::http::layer::wrap(http::router(app), Limits::default(), Arc::clone(&metrics)),
+        http: flotilla_kit::http::layer::wrap(router, Limits::default(), Arc::clone(&metrics)),
         grpc: Some(grpc),
         health: Arc::new(health),
         metrics,

@@ -11,7 +11,7 @@ use std::{
 use flotilla_notification_service::{
     consumers,
     domain::rules::{ERASED, RULES, is_for_webhooks},
-    template::{self, LOCALES},
+    template::{self, Context, LOCALES},
 };
 use serde_json::{Map, Value, json};
 
@@ -148,7 +148,8 @@ fn each_template_can_be_filled_in_with_the_least_and_with_the_most_that_its_even
             assert!(errors.is_empty(), "{}: {errors:?} in {data}", rule.kind);
             for locale in LOCALES {
                 let source = template::source(rule.template, locale).unwrap();
-                let rendered = template::fill(rule.template, &source, &data)
+                let context = Context { data: data.clone(), ..template::sample(rule.template, locale) };
+                let rendered = template::render(&source, &context)
                     .unwrap_or_else(|error| panic!("{locale}/{}: {error}: {data}", rule.template));
                 let all = [&rendered.subject, &rendered.text, &rendered.html].map(String::as_str).concat();
                 assert!(

@@ -104,6 +104,16 @@ create table notification.webhook_endpoints (
     created_at timestamptz not null default now()
 );
 
+-- Templates that people have added to those of the program.
+create table notification.templates (
+    name text primary key,
+    category text not null,
+    -- What it is filled in with when it is looked at.
+    sample jsonb not null,
+    created_by text not null,
+    created_at timestamptz not null default now()
+);
+
 -- Templates of people, each version for ever. The newest one is used; without any, the one of the program.
 create table notification.template_versions (
     template text not null,

@@ -84,8 +84,8 @@ async fn told(transaction: &mut PgTransaction<'_>, event: &Event, user: Option<U
         let endpoints = endpoints::wanting(transaction, kind).await?;
         if !endpoints.is_empty() {
             let recipients: Vec<_> = endpoints.iter().map(|id| (Channel::Webhook, id.to_string())).collect();
-            let key = format!("webhook/event/{id}");
-            let new = new(event, &event.data, &key, None, ("webhook", Category::Updates));
+            let key = format!("{}/event/{id}", rules::WEBHOOK);
+            let new = new(event, &event.data, &key, None, (rules::WEBHOOK, Category::Updates));
             notifications::queue(transaction, &new, &recipients).await?;
         }
     }

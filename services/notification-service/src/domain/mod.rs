@@ -11,3 +11,4 @@ pub mod preferences;
 pub mod rate;
 pub mod rules;
 pub mod schedule;
+pub mod storable;

@@ -78,6 +78,9 @@ pub const RULES: [Rule; 17] = [
 /// What a template that no event leads to is about: those that services send by name.
 pub const BY_NAME: [(&str, Category); 1] = [("newsletter", Category::Marketing)];
 
+/// What stands for a template where an endpoint of a webhook is told: it has the event itself.
+pub const WEBHOOK: &str = "webhook";
+
 /// The types of events that endpoints of webhooks may have. What is about accounts stays in the shop.
 pub const FOR_WEBHOOKS: [&str; 2] = ["shop.order.", "shop.payment."];
 

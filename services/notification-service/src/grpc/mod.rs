@@ -25,7 +25,6 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    domain::outcome::{State, Status as Told},
     requests::{self, Wrong},
     store::notifications,
     worker::Bell,
@@ -67,12 +66,12 @@ fn id(name: &str, text: &str) -> Result<Uuid, Status> {
 }
 
 fn view(of: notifications::Notification) -> Notification {
-    let states: Vec<State> = of.states.iter().filter_map(|state| state.parse().ok()).collect();
+    let status = of.status();
     Notification {
         id: of.id.to_string(),
         user_id: of.user.map(|user| user.to_string()).unwrap_or_default(),
         template: of.template,
-        status: Told::of(&states).as_str().to_owned(),
+        status: status.as_str().to_owned(),
         created_at: Some(ProtoTimestamp {
             seconds: of.created_at.as_second(),
             nanos: of.created_at.subsec_nanosecond(),

@@ -13,8 +13,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ADMIN, App, notifications::next};
-use crate::store::deliveries;
+use super::App;
+use crate::{
+    actions::{ADMIN, notifications::cut},
+    store::deliveries,
+};
 
 /// Dead letters that may be named at a time.
 const MAX: usize = 1_000;
@@ -68,9 +71,9 @@ pub(super) async fn list(
     claims.require(ADMIN)?;
     let (limit, scope) = (page.limit()?, "dead-letters");
     let before = page.cursor.as_deref().map(|cursor| app.cursors.open(scope, cursor)).transpose()?;
-    let mut found = deliveries::dead(&app.pool, before, i64::from(limit) + 1).await?;
-    let next_cursor = next(&app, scope, limit, &mut found, |one| (one.time, one.id))?;
-    let items = found.into_iter().map(|one| DeadLetter {
+    let found = deliveries::dead(&app.pool, before, i64::from(limit) + 1).await?;
+    let part = cut(&app.cursors, scope, limit, found, |one| (one.time, one.id))?;
+    let items = part.items.into_iter().map(|one| DeadLetter {
         id: one.id,
         notification_id: one.notification,
         channel: one.channel,
@@ -79,11 +82,11 @@ pub(super) async fn list(
         attempts: one.attempts,
         time: one.time,
     });
-    Ok(Page { items: items.collect(), next_cursor }.into_response(&uri))
+    Ok(Page { items: items.collect(), next_cursor: part.next_cursor }.into_response(&uri))
 }
 
 /// Sends dead letters again, at most 10,000 at a time.
-#[utoipa::path(post, path = "/v1/dead-letters/replay", tag = "dead letters", request_body = Which,
+#[utoipa::path(post, path = "/v1/dead-letters:replay", tag = "dead letters", request_body = Which,
     responses((status = 200, body = Replayed), (status = 401), (status = 403), (status = 422)))]
 pub(super) async fn replay(
     State(app): State<App>,

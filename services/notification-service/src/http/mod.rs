@@ -9,20 +9,13 @@ mod templates;
 mod unsubscribe;
 mod webhook_endpoints;
 
-use axum::{Router, extract::FromRef};
-use flotilla_kit::{
-    auth::{Claims, Verifier},
-    http::{Problem, cursor::Cursors},
-};
+use axum::{Router, extract::FromRef, routing::post};
+use flotilla_kit::{auth::Verifier, http::cursor::Cursors};
 use sqlx::PgPool;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use crate::{keys::Keys, send::guard::Guard, worker::Bell};
-
-/// The role of those who run the shop.
-const ADMIN: &str = "admin";
 
 /// What requests need.
 #[derive(Clone, Debug)]
@@ -51,37 +44,40 @@ impl FromRef<App> for Verifier {
 
 /// What the API is called.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "notification-service",
-    description = "What people are told, how, and what became of it. Errors are application/problem+json (RFC 9457)."
-))]
+#[openapi(
+    info(
+        title = "notification-service",
+        description = "What people are told, how, and what became of it. Errors are application/problem+json (RFC 9457)."
+    ),
+    paths(notifications::retry, templates::preview, webhook_endpoints::rotate, webhook_endpoints::test)
+)]
 struct Api;
 
 fn all() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(notifications::list, notifications::create))
         .routes(routes!(notifications::get))
-        .routes(routes!(notifications::retry))
         .routes(routes!(preferences::get, preferences::put))
         .routes(routes!(unsubscribe::show, unsubscribe::unsubscribe))
-        .routes(routes!(templates::list))
+        .routes(routes!(templates::list, templates::add))
         .routes(routes!(templates::versions, templates::write))
-        .routes(routes!(templates::preview))
         .routes(routes!(push_subscriptions::list, push_subscriptions::add))
         .routes(routes!(push_subscriptions::remove))
         .routes(routes!(webhook_endpoints::list, webhook_endpoints::add))
         .routes(routes!(webhook_endpoints::get, webhook_endpoints::put, webhook_endpoints::remove))
-        .routes(routes!(webhook_endpoints::rotate))
-        .routes(routes!(webhook_endpoints::test))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::replay))
         .routes(routes!(suppressions::find))
         .routes(routes!(suppressions::remove))
 }
 
-/// The routes.
+/// The routes. What is done with something is a verb behind its id, which no route can tell from the id.
 pub fn router(app: App) -> Router {
-    all().split_for_parts().0.with_state(app)
+    let actions = Router::new()
+        .route("/v1/notifications/{id}", post(notifications::act))
+        .route("/v1/templates/{name}", post(templates::act))
+        .route("/v1/webhook-endpoints/{id}", post(webhook_endpoints::act));
+    all().split_for_parts().0.merge(actions).with_state(app)
 }
 
 /// The description of the routes, as it is committed.
@@ -89,11 +85,4 @@ pub fn openapi() -> Result<String, serde_json::Error> {
     let mut text = all().split_for_parts().1.to_pretty_json()?;
     text.push('\n');
     Ok(text)
-}
-
-/// The id of the user of a token.
-fn user(claims: &Claims) -> Result<Uuid, Problem> {
-    claims.sub.parse().map_err(|_| {
-        Problem::new(axum::http::StatusCode::FORBIDDEN, "no_user", "this token is of no user of the shop")
-    })
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use bytes::Bytes;
 use flotilla_kit::{
-    auth::Bearer,
+    auth::{Bearer, Claims},
     correlation::CorrelationId,
     http::{
         Json, Path, Problem, Query, RawBody, Violations,
@@ -21,9 +21,10 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{ADMIN, App, user};
+use super::App;
 use crate::{
-    domain::outcome::{State as Where, Status},
+    actions::{self, ADMIN, may_see, user, verb},
+    domain::outcome::Status,
     requests::{self, Request, Wrong},
     store::{
         deliveries,
@@ -110,15 +111,14 @@ pub(super) struct Whose {
 
 impl From<Notification> for NotificationView {
     fn from(of: Notification) -> Self {
-        let states: Vec<Where> = of.states.iter().filter_map(|state| state.parse().ok()).collect();
         Self {
+            status: of.status(),
             id: of.id,
             user_id: of.user,
             template: of.template,
             category: of.category,
             subject: of.subject,
             kind: of.kind,
-            status: Status::of(&states),
             created_at: of.created_at,
         }
     }
@@ -144,35 +144,18 @@ pub(super) async fn list(
         }
         Some(own)
     };
-    let limit = page.limit()?;
-    let scope = format!("notifications/{}", of.unwrap_or_default());
-    let before = page.cursor.as_deref().map(|cursor| app.cursors.open(&scope, cursor)).transpose()?;
-    let mut found = notifications::list(&app.pool, of, before, i64::from(limit) + 1).await?;
-    let next_cursor = next(&app, &scope, limit, &mut found, |one| one.id)?;
-    let items = found.into_iter().map(NotificationView::from).collect();
-    Ok(Page { items, next_cursor }.into_response(&uri))
-}
-
-/// The cursor of the next page, when one more was found than the page has.
-pub(super) fn next<T, P: Serialize>(
-    app: &App,
-    scope: &str,
-    limit: u32,
-    found: &mut Vec<T>,
-    position: impl Fn(&T) -> P,
-) -> Result<Option<String>, Problem> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    if found.len() <= limit {
-        return Ok(None);
-    }
-    found.truncate(limit);
-    let seal = |last: &T| app.cursors.seal(scope, &position(last)).map_err(|error| Problem::internal(&error));
-    found.last().map(seal).transpose()
+    let part = actions::notifications::list(&app, of, page.limit()?, page.cursor.as_deref()).await?;
+    let items = part.items.into_iter().map(NotificationView::from).collect();
+    Ok(Page { items, next_cursor: part.next_cursor }.into_response(&uri))
 }
 
 async fn found(app: &App, id: Uuid) -> Result<Notification, Problem> {
     let found = notifications::get(&app.pool, id).await?;
-    found.ok_or_else(|| Problem::not_found("there is no such notification"))
+    found.ok_or_else(no_notification)
+}
+
+fn no_notification() -> Problem {
+    Problem::not_found("there is no such notification")
 }
 
 /// A notification, with each attempt to send it.
@@ -184,11 +167,11 @@ pub(super) async fn get(
     Path(id): Path<Uuid>,
 ) -> Result<Json<Detailed>, Problem> {
     let notification = found(&app, id).await?;
-    let is_theirs = notification.user.is_some_and(|of| of.to_string() == claims.sub);
-    if !is_theirs && claims.require(ADMIN).is_err() {
-        return Err(Problem::not_found("there is no such notification"));
+    if !may_see(&claims, notification.user) {
+        return Err(no_notification());
     }
-    let deliveries = deliveries::of(&app.pool, id).await?.into_iter().map(|delivery| DeliveryView {
+    let deliveries = deliveries::of(&app.pool, &[id]).await?.remove(&id).unwrap_or_default();
+    let deliveries = deliveries.into_iter().map(|delivery| DeliveryView {
         id: delivery.id,
         channel: delivery.channel,
         state: delivery.state,
@@ -225,8 +208,8 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     claims.require(ADMIN)?;
     let Json(new) = parse(&headers, body.clone()).await?;
-    let user = new.user_id;
-    let new = Request::new(&app.pool, user, &new.template, new.data).await?.map_err(wrong)?;
+    let to = new.user_id;
+    let new = Request::new(&app.pool, to, &new.template, new.data).await?.map_err(wrong)?;
     let mut transaction = app.pool.begin().await?;
     let request = idempotency::Request {
         principal: &claims.sub,
@@ -245,10 +228,10 @@ pub(super) async fn create(
         new.queue(&mut transaction, &dedupe, correlation.as_ref(), traceparent.as_deref()).await?;
     let notification = NotificationView {
         id,
-        user_id: Some(user),
+        user_id: Some(to),
         template: new.template().to_owned(),
         category: new.category().as_str().to_owned(),
-        subject: user.to_string(),
+        subject: to.to_string(),
         kind: requests::KIND.to_owned(),
         status: if is_for_somebody { Status::Queued } else { Status::Suppressed },
         created_at: Timestamp::now(),
@@ -277,16 +260,25 @@ fn wrong(wrong: Wrong) -> Problem {
     violations.into_result().err().unwrap_or_else(|| Problem::internal(&wrong))
 }
 
-/// Sends again what of a notification was given up.
-#[utoipa::path(post, path = "/v1/notifications/{id}/retry", tag = "notifications", params(("id" = Uuid, Path)),
-    responses((status = 202), (status = 401), (status = 403), (status = 404), (status = 409)))]
-pub(super) async fn retry(
+/// Does something with a notification: `/v1/notifications/ID:retry`.
+pub(super) async fn act(
     State(app): State<App>,
     Bearer(claims): Bearer,
-    Path(id): Path<Uuid>,
+    Path(path): Path<String>,
 ) -> Result<Response, Problem> {
+    match verb(&path) {
+        Some((id, "retry")) => retry(&app, &claims, id).await,
+        _ => Err(Problem::not_found("write /v1/notifications/ID:retry")),
+    }
+}
+
+/// Sends again what of a notification was given up.
+#[utoipa::path(post, path = "/v1/notifications/{id}:retry", tag = "notifications", params(("id" = Uuid, Path)),
+    responses((status = 202), (status = 401), (status = 403), (status = 404), (status = 409)))]
+pub(super) async fn retry(app: &App, claims: &Claims, id: &str) -> Result<Response, Problem> {
     claims.require(ADMIN)?;
-    found(&app, id).await?;
+    let id = id.parse().map_err(|_| no_notification())?;
+    found(app, id).await?;
     if deliveries::replay(&app.pool, None, Some(id)).await? == 0 {
         let detail = "nothing of this notification was given up";
         return Err(Problem::new(StatusCode::CONFLICT, "nothing_to_retry", detail));

@@ -2,27 +2,27 @@
 
 use axum::{
     extract::State,
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use flotilla_kit::{
     auth::Bearer,
     http::{
-        Json, Problem, Violations,
-        conditional::{ETag, IfMatch, IfNoneMatch},
+        Json, Problem,
+        conditional::{IfMatch, IfNoneMatch},
     },
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{App, user};
+use super::App;
 use crate::{
-    domain::{category::Category, channel::Channel, preferences::Preferences},
-    store::preferences,
+    actions::{
+        preferences::{self, Choice, Choices},
+        user,
+    },
+    domain::{category::Category, channel::Channel},
 };
-
-/// Ways to reach a person.
-const CHANNELS: [Channel; 2] = [Channel::Email, Channel::Push];
 
 /// Whether somebody wants something in some way.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -45,19 +45,10 @@ pub(super) struct PreferencesView {
     preferences: Vec<Preference>,
 }
 
-fn view(preferences: &Preferences) -> PreferencesView {
-    let all = Category::ALL.into_iter().flat_map(|category| CHANNELS.map(|channel| (category, channel)));
-    let preference = |(category, channel)| Preference {
-        category,
-        channel,
-        enabled: preferences.wants(category, channel),
-        optional: category.is_optional(channel),
-    };
-    PreferencesView { preferences: all.map(preference).collect() }
-}
-
-fn tag(version: i64) -> ETag {
-    ETag(version.unsigned_abs())
+fn view(choices: Choices) -> PreferencesView {
+    let preference =
+        |Choice { category, channel, enabled, optional }| Preference { category, channel, enabled, optional };
+    PreferencesView { preferences: choices.all.into_iter().map(preference).collect() }
 }
 
 /// What you want.
@@ -68,9 +59,8 @@ pub(super) async fn get(
     Bearer(claims): Bearer,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let mut connection = app.pool.acquire().await?;
-    let (preferences, version) = preferences::get(&mut connection, user(&claims)?).await?;
-    Ok(known.answer(tag(version), || Json(view(&preferences)).into_response()))
+    let choices = preferences::read(&app, user(&claims)?).await?;
+    Ok(known.answer(choices.tag, || Json(view(choices)).into_response()))
 }
 
 /// Changes what you want.
@@ -80,26 +70,11 @@ pub(super) async fn get(
 pub(super) async fn put(
     State(app): State<App>,
     Bearer(claims): Bearer,
-    wanted: IfMatch,
+    read: IfMatch,
     Json(new): Json<PreferencesView>,
 ) -> Result<Response, Problem> {
-    let user = user(&claims)?;
-    let mut connection = app.pool.acquire().await?;
-    let (_old, version) = preferences::get(&mut connection, user).await?;
-    drop(connection);
-    wanted.check(tag(version))?;
-    let (mut preferences, mut violations) = (Preferences::default(), Violations::new());
-    for (at, preference) in new.preferences.iter().enumerate() {
-        let result = preferences.set(preference.category, preference.channel, preference.enabled);
-        violations.check(format!("/preferences/{at}/enabled"), result);
-    }
-    violations.into_result()?;
-    let written = preferences::put(&app.pool, user, &preferences, version).await?;
-    let Some(version) = written else {
-        let detail = "somebody has changed it; read it again and decide anew";
-        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "stale", detail));
-    };
-    let mut response = Json(view(&preferences)).into_response();
-    response.headers_mut().insert(header::ETAG, tag(version).header());
-    Ok(response)
+    let new: Vec<_> = new.preferences.iter().map(|one| (one.category, one.channel, one.enabled)).collect();
+    let choices = preferences::replace(&app, user(&claims)?, &read, &new).await?;
+    let tag = choices.tag.header();
+    Ok(([(header::ETAG, tag)], Json(view(choices))).into_response())
 }

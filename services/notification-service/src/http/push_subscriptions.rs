@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{App, user};
-use crate::{send::push::Subscription, store::push_subscriptions};
+use super::App;
+use crate::{actions::user, send::push::Subscription, store::push_subscriptions};
 
 /// Bytes of an uncompressed point of P-256.
 const POINT: usize = 65;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{ADMIN, App};
-use crate::store::suppressions;
+use super::App;
+use crate::{actions::ADMIN, store::suppressions};
 
 /// Which.
 #[derive(Debug, Deserialize, IntoParams)]

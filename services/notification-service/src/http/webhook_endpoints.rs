@@ -9,7 +9,7 @@ use axum::{
 use flotilla_bus::Pattern;
 use flotilla_kit::{
     Secret,
-    auth::Bearer,
+    auth::{Bearer, Claims},
     http::{
         Json, Path, Problem, Query, Violations,
         conditional::{ETag, IfMatch, IfNoneMatch},
@@ -22,8 +22,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ADMIN, App, notifications::next};
+use super::App;
 use crate::{
+    actions::{ADMIN, notifications::cut, verb},
     domain::{category::Category, channel::Channel, rules},
     send::webhook,
     store::{
@@ -122,7 +123,7 @@ fn secret(app: &App, id: Uuid) -> Result<(Vec<u8>, String), Problem> {
 
 async fn found(app: &App, id: Uuid) -> Result<Endpoint, Problem> {
     let found = endpoints::get(&app.pool, id).await?;
-    found.ok_or_else(|| Problem::not_found("there is no such endpoint"))
+    found.ok_or_else(no_endpoint)
 }
 
 /// All endpoints.
@@ -138,10 +139,10 @@ pub(super) async fn list(
     claims.require(ADMIN)?;
     let (limit, scope) = (page.limit()?, "webhook-endpoints");
     let after = page.cursor.as_deref().map(|cursor| app.cursors.open(scope, cursor)).transpose()?;
-    let mut found = endpoints::list(&app.pool, after, i64::from(limit) + 1).await?;
-    let next_cursor = next(&app, scope, limit, &mut found, |one| one.id)?;
-    let items = found.into_iter().map(|one| view(one, None)).collect();
-    Ok(Page { items, next_cursor }.into_response(&uri))
+    let found = endpoints::list(&app.pool, after, i64::from(limit) + 1).await?;
+    let part = cut(&app.cursors, scope, limit, found, |one| one.id)?;
+    let items = part.items.into_iter().map(|one| view(one, None)).collect();
+    Ok(Page { items, next_cursor: part.next_cursor }.into_response(&uri))
 }
 
 /// Adds an endpoint. Its secret is told this once.
@@ -216,45 +217,52 @@ pub(super) async fn remove(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
     claims.require(ADMIN)?;
-    if endpoints::remove(&app.pool, id).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::not_found("there is no such endpoint"))
+    if endpoints::remove(&app.pool, id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(no_endpoint()) }
+}
+
+/// Does something with an endpoint: `/v1/webhook-endpoints/ID:rotate` or `:test`.
+pub(super) async fn act(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    Path(path): Path<String>,
+) -> Result<Response, Problem> {
+    match verb(&path) {
+        Some((id, "rotate")) => rotate(&app, &claims, id).await,
+        Some((id, "test")) => test(&app, &claims, id).await,
+        _ => Err(Problem::not_found("write /v1/webhook-endpoints/ID:rotate or :test")),
     }
 }
 
+fn no_endpoint() -> Problem {
+    Problem::not_found("there is no such endpoint")
+}
+
 /// Gives an endpoint another secret. The one before is good for another day: signatures are made with both.
-#[utoipa::path(post, path = "/v1/webhook-endpoints/{id}/rotate", tag = "webhooks", params(("id" = Uuid, Path)),
+#[utoipa::path(post, path = "/v1/webhook-endpoints/{id}:rotate", tag = "webhooks", params(("id" = Uuid, Path)),
     responses((status = 200, body = NewSecret), (status = 401), (status = 403), (status = 404)))]
-pub(super) async fn rotate(
-    State(app): State<App>,
-    Bearer(claims): Bearer,
-    Path(id): Path<Uuid>,
-) -> Result<Response, Problem> {
+pub(super) async fn rotate(app: &App, claims: &Claims, id: &str) -> Result<Response, Problem> {
     claims.require(ADMIN)?;
-    let (sealed, shown) = secret(&app, id)?;
+    let id = id.parse().map_err(|_| no_endpoint())?;
+    let (sealed, shown) = secret(app, id)?;
     if !endpoints::rotate(&app.pool, id, &sealed).await? {
-        return Err(Problem::not_found("there is no such endpoint"));
+        return Err(no_endpoint());
     }
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(NewSecret { secret: shown })).into_response())
 }
 
 /// Sends something to an endpoint, to see whether it takes it.
-#[utoipa::path(post, path = "/v1/webhook-endpoints/{id}/test", tag = "webhooks", params(("id" = Uuid, Path)),
+#[utoipa::path(post, path = "/v1/webhook-endpoints/{id}:test", tag = "webhooks", params(("id" = Uuid, Path)),
     responses((status = 202), (status = 401), (status = 403), (status = 404)))]
-pub(super) async fn test(
-    State(app): State<App>,
-    Bearer(claims): Bearer,
-    Path(id): Path<Uuid>,
-) -> Result<Response, Problem> {
+pub(super) async fn test(app: &App, claims: &Claims, id: &str) -> Result<Response, Problem> {
     claims.require(ADMIN)?;
-    found(&app, id).await?;
+    let id: Uuid = id.parse().map_err(|_| no_endpoint())?;
+    found(app, id).await?;
     let data = json!({ "endpoint_id": id });
-    let (subject, key) = (id.to_string(), format!("webhook/test/{}", Uuid::now_v7()));
+    let (subject, key) = (id.to_string(), format!("{}/test/{}", rules::WEBHOOK, Uuid::now_v7()));
     let new = New {
         dedupe_key: &key,
         user: None,
-        template: "webhook",
+        template: rules::WEBHOOK,
         category: Category::Updates,
         subject: &subject,
         kind: "shop.webhook.tested.v1",

@@ -1,6 +1,6 @@
 //! Deliveries: the queue, and the log of attempts.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -193,25 +193,27 @@ pub struct Attempt {
     pub template_version: Option<i32>,
 }
 
-/// The deliveries of a notification.
-pub async fn of(pool: &PgPool, notification: Uuid) -> Result<Vec<Delivery>, Error> {
+/// The deliveries of notifications.
+pub async fn of(pool: &PgPool, notifications: &[Uuid]) -> Result<HashMap<Uuid, Vec<Delivery>>, Error> {
     let rows = sqlx::query!(
-        "select id, channel, state, reason from notification.deliveries where notification_id = $1 order by id",
-        notification,
+        "select id, notification_id, channel, state, reason from notification.deliveries
+         where notification_id = any ($1) order by id",
+        notifications,
     )
     .fetch_all(pool)
     .await?;
-    let mut deliveries = Vec::new();
-    for row in rows {
-        let attempts = sqlx::query!(
-            r#"select number, started_at as "started_at: jiff_sqlx::Timestamp", duration_ms, outcome, status, detail,
-                   template_version
-               from notification.delivery_attempts where delivery_id = $1 order by number"#,
-            row.id,
-        )
-        .fetch_all(pool)
-        .await?;
-        let attempts = attempts.into_iter().map(|attempt| Attempt {
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let attempts = sqlx::query!(
+        r#"select delivery_id, number, started_at as "started_at: jiff_sqlx::Timestamp", duration_ms, outcome, status,
+               detail, template_version
+           from notification.delivery_attempts where delivery_id = any ($1) order by number"#,
+        &ids,
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut attempts_of: HashMap<Uuid, Vec<Attempt>> = HashMap::new();
+    for attempt in attempts {
+        attempts_of.entry(attempt.delivery_id).or_default().push(Attempt {
             number: attempt.number,
             started_at: attempt.started_at.to_jiff(),
             duration_ms: attempt.duration_ms,
@@ -220,12 +222,15 @@ pub async fn of(pool: &PgPool, notification: Uuid) -> Result<Vec<Delivery>, Erro
             detail: attempt.detail,
             template_version: attempt.template_version,
         });
-        deliveries.push(Delivery {
+    }
+    let mut deliveries: HashMap<Uuid, Vec<Delivery>> = HashMap::new();
+    for row in rows {
+        deliveries.entry(row.notification_id).or_default().push(Delivery {
             id: row.id,
             channel: row.channel,
             state: row.state,
             reason: row.reason,
-            attempts: attempts.collect(),
+            attempts: attempts_of.remove(&row.id).unwrap_or_default(),
         });
     }
     Ok(deliveries)

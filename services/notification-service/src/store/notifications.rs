@@ -9,7 +9,11 @@ use sqlx::{PgPool, PgTransaction, types::Json};
 use uuid::Uuid;
 
 use super::Error;
-use crate::domain::{category::Category, channel::Channel};
+use crate::domain::{
+    category::Category,
+    channel::Channel,
+    outcome::{State, Status},
+};
 
 /// A notification to be sent.
 #[derive(Clone, Debug)]
@@ -55,6 +59,14 @@ pub struct Notification {
     pub created_at: Timestamp,
     /// Where its deliveries are.
     pub states: Vec<String>,
+}
+
+impl Notification {
+    /// What became of it.
+    pub fn status(&self) -> Status {
+        let states: Vec<State> = self.states.iter().filter_map(|state| state.parse().ok()).collect();
+        Status::of(&states)
+    }
 }
 
 /// Queues a notification for these recipients, once. Gives its id, and whether it was queued now.
@@ -140,24 +152,32 @@ pub async fn list(
 
 /// A notification.
 pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Notification>, Error> {
-    let row = sqlx::query!(
+    Ok(batch(pool, &[id]).await?.pop())
+}
+
+/// Those of these notifications that there are.
+pub async fn batch(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Notification>, Error> {
+    let rows = sqlx::query!(
         r#"select id, user_id, template, category, subject, kind, created_at as "created_at: jiff_sqlx::Timestamp",
                array(select state from notification.deliveries where notification_id = notification.id) as "states!"
-           from notification.notifications notification where id = $1"#,
-        id,
+           from notification.notifications notification where id = any ($1)"#,
+        ids,
     )
-    .fetch_optional(pool)
+    .fetch_all(pool)
     .await?;
-    Ok(row.map(|row| Notification {
-        id: row.id,
-        user: row.user_id,
-        template: row.template,
-        category: row.category,
-        subject: row.subject,
-        kind: row.kind,
-        created_at: row.created_at.to_jiff(),
-        states: row.states,
-    }))
+    Ok(rows
+        .into_iter()
+        .map(|row| Notification {
+            id: row.id,
+            user: row.user_id,
+            template: row.template,
+            category: row.category,
+            subject: row.subject,
+            kind: row.kind,
+            created_at: row.created_at.to_jiff(),
+            states: row.states,
+        })
+        .collect())
 }
 
 /// Forgets everything about somebody (GDPR, article 17). What endpoints of webhooks are still to hear of them is forgotten

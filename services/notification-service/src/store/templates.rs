@@ -1,5 +1,6 @@
 //! Templates that people wrote.
 
+use serde_json::Value;
 use sqlx::PgPool;
 
 use super::Error;
@@ -7,6 +8,57 @@ use crate::{
     domain::locale,
     template::{self, Source},
 };
+
+/// A template that people have added.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// Its name.
+    pub name: String,
+    /// What kind of notification it is for.
+    pub category: String,
+    /// What it is filled in with when it is looked at.
+    pub sample: Value,
+}
+
+/// Templates that people may add.
+pub const MAX_OWN: i64 = 1_000;
+
+/// Adds one. False: there is one of its name already, or there are too many.
+pub async fn add(pool: &PgPool, own: &Own, author: &str) -> Result<bool, Error> {
+    let added = sqlx::query!(
+        "insert into notification.templates (name, category, sample, created_by)
+         select $1, $2, $3, $4 where (select count(*) from notification.templates) < $5
+         on conflict (name) do nothing",
+        own.name,
+        own.category,
+        own.sample,
+        author,
+        MAX_OWN,
+    )
+    .execute(pool)
+    .await?;
+    Ok(added.rows_affected() == 1)
+}
+
+/// One that people have added.
+pub async fn own(pool: &PgPool, name: &str) -> Result<Option<Own>, Error> {
+    let own = sqlx::query_as!(
+        Own,
+        "select name, category, sample from notification.templates where name = $1",
+        name
+    );
+    Ok(own.fetch_optional(pool).await?)
+}
+
+/// Those that people have added.
+pub async fn all_own(pool: &PgPool) -> Result<Vec<Own>, Error> {
+    let all = sqlx::query_as!(
+        Own,
+        "select name, category, sample from notification.templates order by name limit $1",
+        MAX_OWN
+    );
+    Ok(all.fetch_all(pool).await?)
+}
 
 /// The template to use for a reader: of the locales that fit, the first that there is; of that, the newest version.
 pub async fn best(pool: &PgPool, template: &str, wanted: &str) -> Result<Option<Source>, Error> {

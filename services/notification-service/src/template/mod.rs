@@ -7,6 +7,6 @@ mod sample;
 
 pub use self::{
     embedded::{LOCALES, NAMES, source},
-    render::{Context, Error, Part, Rendered, Source, check, fill, render},
+    render::{Context, Error, Part, Rendered, Source, render},
     sample::sample,
 };

@@ -7,7 +7,6 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, value::Se
 use serde::Serialize;
 use serde_json::Value;
 
-use super::sample;
 use crate::domain::money;
 
 /// Steps that a template may take.
@@ -167,16 +166,6 @@ pub fn render(source: &Source, context: &Context) -> Result<Rendered, Error> {
     Ok(Rendered { subject, text: part(Part::Text)?, html: part(Part::Html)? })
 }
 
-/// Renders a template with what it is given when there is everything.
-pub fn check(name: &str, source: &Source) -> Result<Rendered, Error> {
-    render(source, &sample(name, &source.locale))
-}
-
-/// Renders a template with data that somebody has for it.
-pub fn fill(name: &str, source: &Source, data: &Value) -> Result<Rendered, Error> {
-    render(source, &Context { data: data.clone(), ..sample(name, &source.locale) })
-}
-
 /// Keeps as much as a part may have, and fails on more.
 struct Limited(Vec<u8>);
 
@@ -196,7 +185,7 @@ impl io::Write for Limited {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::sample, *};
 
     fn source(subject: &str, text: &str, html: &str) -> Source {
         let text_of = str::to_owned;

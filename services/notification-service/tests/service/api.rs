@@ -153,7 +153,7 @@ async fn a_template_that_somebody_writes_is_used_from_then_on() {
         )
     };
     let preview = world
-        .ask("POST", "/v1/templates/welcome/preview", Some(&admin), &[], version("Hey {{ name }}"))
+        .ask("POST", "/v1/templates/welcome:preview", Some(&admin), &[], version("Hey {{ name }}"))
         .await;
     assert_eq!((preview.status, &preview.json()["subject"]), (200, &json!("Hey Ann")), "{}", preview.text);
     for number in 1..=2 {
@@ -172,6 +172,48 @@ async fn a_template_that_somebody_writes_is_used_from_then_on() {
     world.until("the version is not noted", written).await;
     let names = world.ask("GET", "/v1/templates", Some(&admin), &[], None).await.json();
     assert_eq!(names["items"].as_array().unwrap().len(), 18);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_template_that_somebody_adds_is_told_by_its_name() {
+    let world = World::start().await;
+    let (ann, admin) = (world.people.add("Ann", "fr"), world.admin());
+    let new = json!({ "name": "summer_sale", "category": "marketing", "sample": { "percent": 10 } });
+    let add = || world.ask("POST", "/v1/templates", Some(&admin), &[], Some(new.clone()));
+    let added = add().await;
+    assert_eq!(
+        (added.status, added.header("location")),
+        (201, "/v1/templates/summer_sale/versions"),
+        "{}",
+        added.text
+    );
+    assert_eq!(add().await.status, 409);
+    let tell = |key: &'static str, data: Value| {
+        let body = json!({ "user_id": ann, "template": "summer_sale", "data": data });
+        let (world, admin) = (&world, &admin);
+        async move {
+            let key = [("idempotency-key", key)];
+            world.ask("POST", "/v1/notifications", Some(admin), &key, Some(body)).await.status
+        }
+    };
+    // It has no text yet.
+    assert_eq!(tell("k-1", json!({ "percent": 20 })).await, 422);
+    let write = |locale: &str, text: &str| {
+        let edition =
+            json!({ "locale": locale, "subject": "Sale", "text": text, "html": "<p>{{ data.percent }}</p>" });
+        world.ask("POST", "/v1/templates/summer_sale/versions", Some(&admin), &[], Some(edition))
+    };
+    assert_eq!(write("de", "{{ data.percent }} %").await.status, 422);
+    assert_eq!(write("en", "{{ data.nothing }} %").await.status, 422);
+    assert_eq!(write("en", "{{ data.percent }} % off").await.status, 201);
+    assert_eq!(write("de", "{{ data.percent }} % weniger").await.status, 201);
+    assert_eq!(tell("k-2", json!({})).await, 422);
+    assert_eq!(tell("k-3", json!({ "percent": 20 })).await, 202);
+    let mail = world.mails(ann, 1).await.pop().unwrap();
+    assert!(mail.text.as_deref().unwrap().contains("20 % off") && mail.header("List-Unsubscribe").is_some());
+    let all = world.ask("GET", "/v1/templates", Some(&admin), &[], None).await.json();
+    let own = json!({ "name": "summer_sale", "category": "marketing", "locales": [] });
+    assert!(all["items"].as_array().unwrap().contains(&own), "{all}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

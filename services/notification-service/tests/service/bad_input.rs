@@ -88,7 +88,7 @@ async fn bad_input_is_a_problem_with_its_place() {
         ("GET", "/v1/notifications?user=me", none, String::new(), 400, "user"),
         ("GET", "/v1/notifications/1", none, String::new(), 400, "id"),
         ("GET", "/v1/dead-letters?cursor=AAAA", none, String::new(), 400, "cursor"),
-        ("POST", "/v1/dead-letters/replay", none, r#"{"ids":["x"]}"#.to_owned(), 422, "#/ids/0"),
+        ("POST", "/v1/dead-letters:replay", none, r#"{"ids":["x"]}"#.to_owned(), 422, "#/ids/0"),
         ("GET", "/v1/suppressions", none, String::new(), 400, ""),
         ("PUT", "/v1/preferences", none, preferences("updates", "email"), 428, "If-Match"),
         ("PUT", "/v1/preferences", &tag, preferences("security", "email"), 422, "#/preferences/0/enabled"),
@@ -117,6 +117,9 @@ async fn a_template_that_would_make_half_a_mail_is_refused() {
     let version = |locale: &str, subject: &str, text: &str, html: &str| {
         json!({ "locale": locale, "subject": subject, "text": text, "html": html }).to_string()
     };
+    let added = |name: &str, category: &str, sample: Value| {
+        json!({ "name": name, "category": category, "sample": sample }).to_string()
+    };
     let cases: &[Case<'_>] = &[
         ("POST", "/v1/templates/welcome/versions", none, version("../etc", "a", "b", "c"), 422, "#/locale"),
         ("POST", "/v1/templates/welcome/versions", none, version("en", "a\nb", "b", "c"), 422, "#/subject"),
@@ -128,8 +131,8 @@ async fn a_template_that_would_make_half_a_mail_is_refused() {
             422,
             "#/text",
         ),
-        ("POST", "/v1/templates/welcome/preview", none, version("en", "a", "b", "{% if %}"), 422, "#/html"),
-        ("POST", "/v1/templates/welcome/preview", none, version("en", "a", &long, "c"), 422, "#/text"),
+        ("POST", "/v1/templates/welcome:preview", none, version("en", "a", "b", "{% if %}"), 422, "#/html"),
+        ("POST", "/v1/templates/welcome:preview", none, version("en", "a", &long, "c"), 422, "#/text"),
         ("POST", "/v1/templates/welcome/versions", none, version("en", "a", "b\0", "c"), 422, "#/text"),
         // What other events have, this one has not.
         (
@@ -140,7 +143,17 @@ async fn a_template_that_would_make_half_a_mail_is_refused() {
             422,
             "#/text",
         ),
-        ("POST", "/v1/templates/none/preview", none, version("en", "a", "b", "c"), 404, ""),
+        ("POST", "/v1/templates/welcome", none, version("en", "a", "b", "c"), 404, ""),
+        ("POST", "/v1/notifications/1:retry", none, String::new(), 404, ""),
+        ("POST", "/v1/notifications/1", none, String::new(), 404, ""),
+        ("POST", "/v1/webhook-endpoints/1:test", none, String::new(), 404, ""),
+        ("POST", "/v1/webhook-endpoints/1:burn", none, String::new(), 404, ""),
+        ("POST", "/v1/templates", none, added("Sale", "marketing", json!({})), 422, "#/name"),
+        ("POST", "/v1/templates", none, added("sale", "security", json!({})), 422, "#/category"),
+        ("POST", "/v1/templates", none, added("sale", "marketing", json!([])), 422, "#/sample"),
+        ("POST", "/v1/templates", none, added("sale", "marketing", json!({ "a": "\0" })), 422, "#/sample"),
+        ("POST", "/v1/templates", none, added("newsletter", "marketing", json!({})), 409, ""),
+        ("POST", "/v1/templates/none:preview", none, version("en", "a", "b", "c"), 404, ""),
     ];
     refused(&world, cases).await;
 }
@@ -162,7 +175,7 @@ async fn a_body_that_is_too_large_or_half_is_refused() {
     let world = World::start().await;
     let admin = world.admin();
     let head = format!(
-        "POST /v1/dead-letters/replay HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {admin}\r\ncontent-type: \
+        "POST /v1/dead-letters:replay HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {admin}\r\ncontent-type: \
          application/json\r\nconnection: close\r\n"
     );
     for (rest, status) in [
@@ -177,6 +190,6 @@ async fn a_body_that_is_too_large_or_half_is_refused() {
         assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
     }
     let large = Bytes::from(vec![b' '; 2 * 1024 * 1024]);
-    let answer = world.send("POST", "/v1/dead-letters/replay", Some(&admin), &[], large).await;
+    let answer = world.send("POST", "/v1/dead-letters:replay", Some(&admin), &[], large).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (413, Some("body_too_large")));
 }

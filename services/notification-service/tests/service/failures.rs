@@ -119,11 +119,11 @@ async fn what_is_refused_is_a_dead_letter_and_is_sent_again_by_hand() {
         403
     );
     let these = Some(json!({ "ids": [letter["id"]] }));
-    let replayed = world.ask("POST", "/v1/dead-letters/replay", Some(&admin), &[], these).await;
+    let replayed = world.ask("POST", "/v1/dead-letters:replay", Some(&admin), &[], these).await;
     assert_eq!(replayed.json(), json!({ "replayed": 1 }));
     let dead = "select exists (select from notification.deliveries where state = 'dead' and attempt = 2)";
     world.until("it is not dead again", dead).await;
-    let path = format!("/v1/notifications/{}/retry", letter["notification_id"].as_str().unwrap());
+    let path = format!("/v1/notifications/{}:retry", letter["notification_id"].as_str().unwrap());
     assert_eq!(world.ask("POST", &path, Some(&admin), &[], None).await.status, 202);
     assert_eq!(world.mails(ann, 1).await.len(), 1);
     let sent = "select exists (select from notification.deliveries where state = 'sent' and attempt = 3)";
@@ -158,12 +158,12 @@ async fn dead_letters_are_listed_page_by_page_while_some_are_sent_again() {
     world.until("they are not dead", dead).await;
     let first = world.ask("GET", "/v1/dead-letters?limit=1", Some(&admin), &[], None).await.json();
     let these = Some(json!({ "ids": [first["items"][0]["id"]] }));
-    let replayed = world.ask("POST", "/v1/dead-letters/replay", Some(&admin), &[], these).await;
+    let replayed = world.ask("POST", "/v1/dead-letters:replay", Some(&admin), &[], these).await;
     assert_eq!(replayed.json(), json!({ "replayed": 1 }));
     let path = format!("/v1/dead-letters?limit=5&cursor={}", first["next_cursor"].as_str().unwrap());
     let rest = world.ask("GET", &path, Some(&admin), &[], None).await.json();
     assert_eq!(rest["items"].as_array().unwrap().len(), 2, "{rest}");
-    let all = world.ask("POST", "/v1/dead-letters/replay", Some(&admin), &[], Some(json!({}))).await;
+    let all = world.ask("POST", "/v1/dead-letters:replay", Some(&admin), &[], Some(json!({}))).await;
     assert_eq!(all.json(), json!({ "replayed": 2 }));
     assert_eq!(world.mails(ann, 3).await.len(), 3);
 }
@@ -200,7 +200,7 @@ async fn whoever_was_not_heard_of_has_its_delivery_taken_and_writes_nothing() {
     assert_eq!(mails[0].header("Message-ID"), mails[1].header("Message-ID"));
     let sent = "select exists (select from notification.deliveries where state = 'sent' and attempt = 2)";
     world.until("it is not sent", sent).await;
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
     let state: String =
         sqlx::query_scalar("select state from notification.deliveries").fetch_one(&world.pool).await.unwrap();
     let attempts: Vec<i32> = sqlx::query_scalar("select number from notification.delivery_attempts")

@@ -5,9 +5,10 @@
 
 mod api;
 mod bad_input;
+mod document;
 mod failures;
+mod graphql;
 mod mail;
-mod openapi;
 mod people;
 mod push;
 mod webhooks;

@@ -162,14 +162,14 @@ impl World {
             format!("--secret={}", "s".repeat(32)),
             format!("--smtp={}", sink.smtp),
             "--smtp-tls=off".to_owned(),
-            "--smtp-seconds=2".to_owned(),
+            "--smtp-seconds=5".to_owned(),
             "--from=Shop <shop@shop.test>".to_owned(),
             "--public-url=https://shop.test/".to_owned(),
             format!("--vapid-key={vapid}"),
             "--vapid-contact=mailto:shop@shop.test".to_owned(),
             format!("--networks={}", networks.join(",")),
             "--plain-http=true".to_owned(),
-            "--outbound-seconds=2".to_owned(),
+            "--outbound-seconds=3".to_owned(),
             "--deliveries=8".to_owned(),
         ];
         let database_config = Arguments::try_parse_from(&flags).unwrap_or_else(|error| panic!("{error}"));
