@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use crate::{
     app::{App, Invalid},
     config::Serve,
-    consumers, exporting, grpc, http, keys, store,
+    consumers, exporting, graphql, grpc, http, keys, store,
 };
 
 /// Bytes of a body. Nothing here is long.
@@ -68,7 +68,11 @@ pub fn assemble(
     let limits = Limits { body_bytes: BODY, ..Limits::default() };
     let hear = || announcement.hear();
     Ok(Service {
-        http: wrap(http::router(app.clone()), limits, Arc::clone(&metrics)),
+        http: wrap(
+            http::router(app.clone()).merge(graphql::router(app.clone())),
+            limits,
+            Arc::clone(&metrics),
+        ),
         grpc: Some(grpc::router(app.clone(), &hear(), Arc::clone(&metrics))?),
         health: Arc::new(health),
         metrics,

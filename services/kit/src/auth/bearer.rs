@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,13 @@ impl Verifier {
     }
 }
 
+/// The token of a request, as it was sent.
+pub fn token(headers: &HeaderMap) -> Result<&str, Refused> {
+    let sent = only(headers, header::AUTHORIZATION.as_str()).and_then(|value| value.split_once(' '));
+    let token = sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    token.map(|(_, token)| token.trim()).ok_or(Refused::Missing)
+}
+
 /// Who makes a request, by its token. Without a good one it rejects with 401.
 #[derive(Clone, Debug)]
 pub struct Bearer(pub Claims);
@@ -82,11 +89,6 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let sent =
-            only(&parts.headers, header::AUTHORIZATION.as_str()).and_then(|value| value.split_once(' '));
-        let token =
-            sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-        let token = token.ok_or(Refused::Missing)?;
-        Ok(Self(Verifier::from_ref(state).verify(token).await?))
+        Ok(Self(Verifier::from_ref(state).verify(token(&parts.headers)?).await?))
     }
 }

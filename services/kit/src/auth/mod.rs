@@ -13,7 +13,7 @@ mod refused;
 use rustls::{ClientConfig, RootCertStore};
 
 pub use self::{
-    bearer::{Bearer, Claims, Verifier},
+    bearer::{Bearer, Claims, Verifier, token},
     internal::{Caller, HEADER, Identity, NoIdentity, Signer, Subject, Trust},
     jwks::{Jwks, NoKeys},
     refused::Refused,

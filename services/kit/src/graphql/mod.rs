@@ -10,10 +10,11 @@ mod asker;
 mod endpoint;
 mod failure;
 mod limits;
+mod loader;
 
 use async_graphql::{ObjectType, SDLExportOptions, Schema, SchemaBuilder, SubscriptionType};
 
-pub use self::{asker::Asker, endpoint::answer};
+pub use self::{asker::Asker, endpoint::answer, loader::loader};
 
 /// Directives of one field.
 const DIRECTIVES: usize = 8;

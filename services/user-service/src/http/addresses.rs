@@ -6,72 +6,23 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flotilla_kit::http::{
-    Json, Path, Problem as Failure,
+    Json, Path,
     conditional::{ETag, IfMatch, IfNoneMatch},
 };
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use sqlx::PgTransaction;
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, principal::Principal};
+use super::{Answer, openapi::Problems};
 use crate::{
-    app::App,
-    domain::address,
-    store::{
-        addresses::{self, Kept},
-        audit,
+    actions::{
+        Principal,
+        addresses::{self as actions, NewAddress},
     },
+    app::App,
+    store::addresses::{self, Kept},
 };
-
-/// An address that somebody sends.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewAddress {
-    /// Who gets it.
-    #[schema(min_length = 1, max_length = 100)]
-    recipient: String,
-    #[schema(min_length = 1, max_length = 100)]
-    line1: String,
-    #[serde(default)]
-    #[schema(max_length = 100)]
-    line2: String,
-    #[schema(min_length = 1, max_length = 100)]
-    city: String,
-    #[serde(default)]
-    #[schema(max_length = 100)]
-    region: String,
-    #[serde(default)]
-    #[schema(max_length = 16)]
-    postal_code: String,
-    /// ISO 3166-1 alpha-2.
-    #[schema(pattern = "^[A-Z]{2}$")]
-    country: String,
-    /// E.164.
-    #[serde(default)]
-    phone: String,
-    /// Whether it is taken when nothing is said. The first one is.
-    #[serde(default)]
-    is_default: bool,
-}
-
-impl NewAddress {
-    fn check(self) -> Result<(address::Address, bool), Failure> {
-        let address = address::Address {
-            recipient: self.recipient,
-            line1: self.line1,
-            line2: self.line2,
-            city: self.city,
-            region: self.region,
-            postal_code: self.postal_code,
-            country: self.country,
-            phone: self.phone,
-        };
-        Ok((address.check()?, self.is_default))
-    }
-}
 
 /// An address.
 #[derive(Serialize, ToSchema)]
@@ -115,10 +66,6 @@ pub(super) struct Addresses {
     items: Vec<Address>,
 }
 
-fn none() -> Failure {
-    Failure::not_found("there is no such address")
-}
-
 fn with_etag(kept: Kept) -> Response {
     let etag = ETag(kept.version);
     let mut response = Json(Address::from(kept)).into_response();
@@ -146,23 +93,8 @@ pub(super) async fn create(
     principal: Principal,
     Json(sent): Json<NewAddress>,
 ) -> Answer {
-    let (address, is_default) = sent.check()?;
-    let (user, id) = (principal.user, Uuid::now_v7());
-    let mut transaction = app.pool.begin().await?;
-    principal.lock(&mut transaction).await?;
-    let count = addresses::count(&mut transaction, user).await?;
-    if count >= address::MAX {
-        let detail = format!("there are {} addresses already; remove one", address::MAX);
-        return Err(Failure::new(StatusCode::CONFLICT, "too_many_addresses", detail));
-    }
-    let is_default = is_default || count == 0;
-    if is_default {
-        addresses::clear_default(&mut transaction, user).await?;
-    }
-    addresses::insert(&mut transaction, user, id, &address, is_default).await?;
-    note(&mut transaction, user, "address_added", id).await?;
-    let kept = addresses::get(&mut *transaction, user, id).await?.ok_or_else(none)?;
-    transaction.commit().await?;
+    let kept = actions::add(&app, &principal, sent).await?;
+    let id = kept.id;
     let mut response = with_etag(kept);
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/users/me/addresses/{id}")) {
@@ -186,7 +118,7 @@ pub(super) async fn get(
     Path(id): Path<Uuid>,
     known: IfNoneMatch,
 ) -> Answer {
-    let kept = addresses::get(&app.pool, principal.user, id).await?.ok_or_else(none)?;
+    let kept = addresses::get(&app.pool, principal.user, id).await?.ok_or_else(actions::none)?;
     Ok(known.answer(ETag(kept.version), || Json(Address::from(kept)).into_response()))
 }
 
@@ -205,19 +137,7 @@ pub(super) async fn replace(
     expected: IfMatch,
     Json(sent): Json<NewAddress>,
 ) -> Answer {
-    let (address, is_default) = sent.check()?;
-    let user = principal.user;
-    let mut transaction = app.pool.begin().await?;
-    principal.lock(&mut transaction).await?;
-    let kept = addresses::lock(&mut transaction, user, id).await?.ok_or_else(none)?;
-    expected.check(ETag(kept.version))?;
-    if is_default && !kept.is_default {
-        addresses::clear_default(&mut transaction, user).await?;
-    }
-    addresses::update(&mut transaction, user, id, &address, is_default).await?;
-    note(&mut transaction, user, "address_changed", id).await?;
-    let kept = addresses::get(&mut *transaction, user, id).await?.ok_or_else(none)?;
-    transaction.commit().await?;
+    let kept = actions::replace(&app, &principal, id, &expected, sent).await?;
     Ok(with_etag(kept))
 }
 
@@ -235,21 +155,6 @@ pub(super) async fn delete(
     Path(id): Path<Uuid>,
     expected: IfMatch,
 ) -> Answer {
-    let mut transaction = app.pool.begin().await?;
-    principal.lock(&mut transaction).await?;
-    let kept = addresses::lock(&mut transaction, principal.user, id).await?.ok_or_else(none)?;
-    expected.check(ETag(kept.version))?;
-    addresses::delete(&mut transaction, principal.user, id).await?;
-    note(&mut transaction, principal.user, "address_removed", id).await?;
-    transaction.commit().await?;
+    actions::remove(&app, &principal, id, &expected).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-async fn note(
-    transaction: &mut PgTransaction<'_>,
-    user: Uuid,
-    action: &str,
-    address: Uuid,
-) -> Result<(), sqlx::Error> {
-    audit::append(&mut *transaction, Some(user), user, action, json!({ "address": address })).await
 }

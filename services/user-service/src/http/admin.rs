@@ -15,15 +15,12 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    Answer, me,
-    openapi::Problems,
-    principal::Principal,
-    private,
-    problems::no_user,
-    shape::{ProfileChange, User},
-};
+use super::{Answer, me, openapi::Problems, private, problems::no_user, shape::User};
 use crate::{
+    actions::{
+        Principal,
+        profile::{self, ProfileChange},
+    },
     app::App,
     domain::role::{self, Permission, Role},
     events::{self, Fact},
@@ -143,8 +140,7 @@ pub(super) async fn patch(
 ) -> Answer {
     let mut transaction = app.pool.begin().await?;
     let account = lock_for(&mut transaction, &principal, id, Permission::Manage).await?;
-    let account = me::change(&mut transaction, &account, &expected, &sent).await?;
-    audit::append(&mut transaction, Some(principal.user), id, "profile_changed", json!({})).await?;
+    let account = profile::change(&mut transaction, &principal, &account, &expected, &sent).await?;
     transaction.commit().await?;
     Ok(me::with_etag(&account))
 }

@@ -10,8 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, principal::Principal, private, problems::no_user};
+use super::{Answer, openapi::Problems, private, problems::no_user};
 use crate::{
+    actions::Principal,
     app::App,
     domain::role::Permission,
     store::audit::{self, Entry},

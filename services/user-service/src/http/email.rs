@@ -15,12 +15,12 @@ use uuid::Uuid;
 use super::{
     Answer, floor,
     openapi::Problems,
-    principal::Principal,
     private,
     problems::bad_token,
     shape::{ACCEPTED, Accepted, Address, MailToken},
 };
 use crate::{
+    actions::Principal,
     app::App,
     crypto::Token,
     domain::email::Email,

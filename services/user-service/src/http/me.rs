@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flotilla_kit::http::{
-    Json, Problem as Failure, Violations,
+    Json,
     conditional::{ETag, IfMatch, IfNoneMatch},
 };
 use serde_json::json;
@@ -14,13 +14,14 @@ use serde_json::json;
 use super::{
     Answer,
     openapi::Problems,
-    principal::Principal,
-    problems::no_user,
-    shape::{Confirmation, ProfileChange, User},
+    shape::{Confirmation, User},
 };
 use crate::{
+    actions::{
+        Principal,
+        profile::{self, ProfileChange},
+    },
     app::App,
-    domain::profile,
     events::{self, Fact},
     guard,
     store::{
@@ -55,31 +56,8 @@ pub(super) async fn patch(
     expected: IfMatch,
     Json(sent): Json<ProfileChange>,
 ) -> Answer {
-    let mut transaction = app.pool.begin().await?;
-    let account = principal.lock(&mut transaction).await?;
-    let account = change(&mut transaction, &account, &expected, &sent).await?;
-    audit::append(&mut transaction, Some(principal.user), account.id, "profile_changed", json!({})).await?;
-    transaction.commit().await?;
+    let account = profile::change_own(&app, &principal, &expected, &sent).await?;
     Ok(with_etag(&account))
-}
-
-/// Changes a profile that is locked, and says what it is then.
-pub(super) async fn change(
-    transaction: &mut sqlx::PgTransaction<'_>,
-    account: &Account,
-    expected: &IfMatch,
-    sent: &ProfileChange,
-) -> Result<Account, Failure> {
-    expected.check(ETag(account.version))?;
-    let mut violations = Violations::new();
-    let name = sent.name.as_deref().map(profile::name).transpose();
-    let locale = sent.locale.as_deref().map(profile::locale).transpose();
-    let (name, locale) = (violations.check("/name", name), violations.check("/locale", locale));
-    violations.into_result()?;
-    let name = name.flatten().unwrap_or_else(|| account.name.clone());
-    let locale = locale.flatten().unwrap_or_else(|| account.locale.clone());
-    accounts::update(&mut *transaction, account.id, &name, &locale).await?;
-    accounts::get(&mut **transaction, account.id).await?.ok_or_else(no_user)
 }
 
 /// An account with its ETag.

@@ -10,7 +10,6 @@ mod login;
 mod me;
 mod openapi;
 mod password;
-mod principal;
 mod problems;
 mod refresh;
 mod register;

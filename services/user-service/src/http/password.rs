@@ -17,12 +17,12 @@ use super::{
     email::checked,
     floor,
     openapi::Problems,
-    principal::Principal,
     private,
     problems::bad_token,
     shape::{ACCEPTED, Accepted, Address},
 };
 use crate::{
+    actions::Principal,
     app::App,
     crypto::Token,
     domain::{email::Email, password},

@@ -16,10 +16,9 @@ use sqlx::PgTransaction;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    Answer, login::may_log_in, openapi::Problems, principal::Principal, private, shape::Confirmation, tokens,
-};
+use super::{Answer, login::may_log_in, openapi::Problems, private, shape::Confirmation, tokens};
 use crate::{
+    actions::Principal,
     app::App,
     crypto::{Purpose as Sealed, Token, Unable, recovery_code, shared_secret},
     domain::{email::Email, totp},

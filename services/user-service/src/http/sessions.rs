@@ -8,8 +8,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, principal::Principal, private};
+use super::{Answer, openapi::Problems, private};
 use crate::{
+    actions::Principal,
     app::App,
     store::{audit, sessions},
 };

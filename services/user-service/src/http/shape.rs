@@ -55,16 +55,6 @@ pub(super) struct Accepted {
 /// That something was asked for.
 pub(super) const ACCEPTED: Accepted = Accepted { status: "accepted" };
 
-/// What changes of a profile. What is left out stays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ProfileChange {
-    /// From 1 to 100 characters.
-    pub name: Option<String>,
-    /// A language tag (RFC 5646).
-    pub locale: Option<String>,
-}
-
 /// A password, to show that it is them.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path};
 
-use flotilla_user_service::http::document;
+use flotilla_user_service::{graphql, http::document};
 use serde_json::Value;
 
 /// Holds a file to what the program says.
@@ -23,6 +23,11 @@ fn hold(file: &str, wanted: &str) {
 #[test]
 fn the_document_of_the_rest_api_is_the_one_that_is_committed() {
     hold("openapi.json", &document().unwrap());
+}
+
+#[test]
+fn the_schema_of_the_subgraph_is_the_one_that_is_committed() {
+    hold("schema.graphql", &graphql::sdl());
 }
 
 #[test]

@@ -22,6 +22,7 @@ use flotilla_proto::{
     },
     user,
 };
+use flotilla_user_service::store::exports;
 use futures::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::{
@@ -147,19 +148,19 @@ async fn an_export_has_what_all_services_know_of_somebody_and_of_nobody_else() {
     }
     shop.get(&eve, &path).await.is(404);
     shop.get(&eve, &content).await.is(404);
-    // Of those who ask at once all get the same one, in place of the one before.
+    // However many ask at once, there is one, in place of the one before.
     let ask = || shop.by(&ada, Method::POST, "/v1/users/me/export", &[], None);
-    let mut paths: Vec<_> = futures::future::join_all((0..8).map(|_| ask()))
-        .await
-        .into_iter()
-        .map(|reply| reply.is(202).headers["location"].to_str().unwrap().to_owned())
-        .collect();
-    paths.dedup();
-    assert!(paths.len() == 1 && paths[0] != path, "{paths:?}");
+    for reply in futures::future::join_all((0..8).map(|_| ask())).await {
+        reply.is(202);
+    }
+    assert_eq!(shop.count("select count(*) from users.exports").await, 1);
     shop.get(&ada, &path).await.is(404);
-    done(&shop, &ada, &paths[0]).await;
+    let last: uuid::Uuid =
+        sqlx::query_scalar("select id from users.exports").fetch_one(&shop.pool).await.unwrap();
+    let path = format!("/v1/users/me/export/{last}");
+    done(&shop, &ada, &path).await;
     shop.sql("update users.exports set expires_at = now()").await;
-    shop.get(&ada, &paths[0]).await.is(404);
+    shop.get(&ada, &path).await.is(404);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -195,4 +196,34 @@ async fn other_services_have_what_is_known_in_the_name_of_its_user_alone() {
     assert_eq!(users.get_user(get(&uuid::Uuid::nil().to_string())).await.unwrap_err().code(), Code::NotFound);
     let nobody = users.get_user(Request::new(user::GetUserRequest { id: ada.id.to_string() })).await;
     assert_eq!(nobody.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_makes_an_export_no_longer_does_not_end_it() {
+    // Nobody is there, so the service itself waits for long after it has failed.
+    let shop = Shop::start_with(&[&format!("--order-grpc=http://{}", free().await)]).await;
+    let ada = shop.member("ada@example.org").await;
+    let asked = shop.by(&ada, Method::POST, "/v1/users/me/export", &[], None).await.is(202);
+    let path = asked.headers["location"].to_str().unwrap().to_owned();
+    let tried = async {
+        while shop.count("select count(*) from users.exports where attempts > 0").await == 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, tried).await.unwrap();
+    let long = Duration::from_secs(3_600);
+    let claim = async || {
+        shop.sql("update users.exports set next_at = now()").await;
+        exports::claim(&shop.pool, long).await.unwrap()
+    };
+    // The service may be quicker once; then it has to wait.
+    let mut claims = Vec::new();
+    while claims.len() < 2 {
+        claims.extend(claim().await);
+    }
+    exports::done(&shop.pool, &claims[0], "too late", long).await.unwrap();
+    exports::failed(&shop.pool, &claims[0], None, long).await.unwrap();
+    assert_eq!(state(&shop, &ada, &path).await.body["status"], "pending");
+    exports::done(&shop.pool, &claims[1], "in time", long).await.unwrap();
+    assert_eq!(shop.get(&ada, &format!("{path}/content")).await.is(200).text, "in time");
 }

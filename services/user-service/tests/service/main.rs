@@ -15,6 +15,7 @@ mod bad_input;
 mod document;
 mod events;
 mod exporting;
+mod graphql;
 mod harness;
 mod login;
 mod program;

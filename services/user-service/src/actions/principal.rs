@@ -2,10 +2,13 @@
 //! and roles are those of now.
 
 use axum::{
-    extract::FromRequestParts,
-    http::{StatusCode, header, request::Parts},
+    extract::{FromRef, FromRequestParts},
+    http::{StatusCode, request::Parts},
 };
-use flotilla_kit::{auth::Refused, http::Problem};
+use flotilla_kit::{
+    auth::{self, Refused},
+    http::Problem,
+};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
@@ -20,7 +23,7 @@ use crate::{
 
 /// Who makes a request. Without a good token it rejects with 401.
 #[derive(Clone, Debug)]
-pub(super) struct Principal {
+pub(crate) struct Principal {
     /// The user.
     pub user: Uuid,
     /// The session.
@@ -31,19 +34,19 @@ pub(super) struct Principal {
 
 impl Principal {
     /// The account.
-    pub(super) async fn account(&self, app: &App) -> Result<Account, Problem> {
+    pub(crate) async fn account(&self, app: &App) -> Result<Account, Problem> {
         let gone = || Refused::Invalid("its user is gone").into();
         accounts::get(&app.pool, self.user).await?.ok_or_else(gone)
     }
 
     /// The account, which nobody else changes until the end of the transaction.
-    pub(super) async fn lock(&self, transaction: &mut PgTransaction<'_>) -> Result<Account, Problem> {
+    pub(crate) async fn lock(&self, transaction: &mut PgTransaction<'_>) -> Result<Account, Problem> {
         let gone = || Refused::Invalid("its user is gone").into();
         accounts::lock(&mut *transaction, self.user).await?.ok_or_else(gone)
     }
 
     /// That they may do something to accounts, or 403.
-    pub(super) fn require(&self, permission: Permission) -> Result<(), Problem> {
+    pub(crate) fn require(&self, permission: Permission) -> Result<(), Problem> {
         if self.may(permission) {
             return Ok(());
         }
@@ -51,25 +54,21 @@ impl Principal {
     }
 
     /// Whether they may do something to accounts.
-    pub(super) fn may(&self, permission: Permission) -> bool {
+    pub(crate) fn may(&self, permission: Permission) -> bool {
         self.roles.iter().any(|role| role.may(permission))
     }
 }
 
-impl FromRequestParts<App> for Principal {
+impl<S> FromRequestParts<S> for Principal
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let mut sent = parts.headers.get_all(header::AUTHORIZATION).iter();
-        let only = match (sent.next(), sent.next()) {
-            (Some(value), None) => value.to_str().ok(),
-            _ => None,
-        };
-        let token = only
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim());
-        let claims = app.keyring.verify(token.ok_or(Refused::Missing)?)?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let app = App::from_ref(state);
+        let claims = app.keyring.verify(auth::token(&parts.headers)?)?;
         let id = |text: &str| Uuid::try_parse(text).map_err(|_| Refused::Invalid("it names nobody"));
         let (user, session) = (id(&claims.sub)?, id(&claims.sid)?);
         match sessions::live(&app.pool, session).await? {
