@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cluster::{self, Cluster};
 use crate::install::{self, install};
-use crate::{progress, workspace_root};
+use crate::{progress, shop, workspace_root};
 
 /// The namespace of the example.
 const NAMESPACE: &str = "demo";
@@ -28,7 +28,8 @@ pub(crate) fn run() -> Result<()> {
     println!("What it became:\n{}", tree(&cluster)?);
     let path = format!("/api/v1/namespaces/{NAMESPACE}/services/hello:http/proxy/");
     println!("What the service answers:\n{}", cluster.kubectl.output(&["get", "--raw", &path])?);
-    println!("Go on with:\n{}", cluster.environment()?);
+    shop::demo(&cluster)?;
+    println!("\nGo on with:\n{}", cluster.environment()?);
     println!(
         "  kubectl -n {NAMESPACE} describe msvc hello\n  kubectl -n {NAMESPACE} scale msvc hello --replicas=3"
     );

@@ -67,7 +67,7 @@ fn upgrade(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
 }
 
 /// Helm, bound to a cluster.
-fn helm(cluster: &Cluster) -> Result<Command> {
+pub(crate) fn helm(cluster: &Cluster) -> Result<Command> {
     let mut helm = Command::new(HELM.build()?.program("helm"));
     helm.arg("--kubeconfig").arg(&cluster.kubeconfig);
     Ok(helm)

@@ -17,6 +17,7 @@ mod lint;
 mod oci;
 mod process;
 mod progress;
+mod shop;
 mod test;
 mod tool;
 
@@ -40,7 +41,7 @@ enum Verb {
     Cluster(cluster::Args),
     /// Build the images, and load them into the cluster
     Images(images::Args),
-    /// Start a cluster, install the operator and run the README's example
+    /// Start a cluster, install the operator, run the README's example, and order something in the shop
     Demo,
     /// Set up what the tests need and run them all
     Test(test::Args),

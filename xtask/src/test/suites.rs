@@ -20,13 +20,13 @@ pub(super) struct Suite {
 }
 
 /// Every suite, the quick ones first.
-pub(super) const SUITES: [Suite; 10] = [
+pub(super) const SUITES: [Suite; 11] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
     Suite { name: "unit", about: "what needs no cluster and no server", run: |_| unit() },
     Suite {
         name: "shop",
         about: "what services are made of, with a real Postgres, RabbitMQ and Redis",
-        run: |_| shop(),
+        run: |_| shop_on_this_machine(),
     },
     Suite {
         name: "gateway",
@@ -45,6 +45,11 @@ pub(super) const SUITES: [Suite; 10] = [
         run: operator,
     },
     Suite { name: "e2e", about: "the operator as Helm installs it, with real pods", run: e2e },
+    Suite {
+        name: "shop-cluster",
+        about: "the shop as Helm installs it, with somebody who orders",
+        run: shop_cluster,
+    },
     Suite {
         name: "conformance",
         about: "the gateway held against the Gateway API by its own suite",
@@ -105,7 +110,7 @@ fn unit() -> Result<()> {
     cargo_test(&arguments, &[], None)
 }
 
-fn shop() -> Result<()> {
+fn shop_on_this_machine() -> Result<()> {
     host::require(&host::SERVERS)?;
     let arguments: Vec<_> = SHOP.iter().flat_map(|package| ["--package", package]).collect();
     cargo_test(&arguments, &[], None)
@@ -138,6 +143,16 @@ fn e2e(run: &mut Run) -> Result<()> {
     let target = ["--package", "flotilla-e2e", "--test", "e2e"];
     cargo_test(&target, &["--ignored", "--test-threads=4", "--skip", quiet], Some(cluster))?;
     cargo_test(&target, &["--ignored", quiet], Some(cluster))
+}
+
+fn shop_cluster(run: &mut Run) -> Result<()> {
+    let cluster = run.cluster()?;
+    install(cluster, &[])?;
+    shop::install(cluster)?;
+    let target = ["--package", "flotilla-shop", "--test", "cluster"];
+    cargo_test(&target, &["--ignored", "--test-threads=1"], Some(cluster))?;
+    // What follows wants the machine for itself.
+    shop::uninstall(cluster)
 }
 
 fn documents(run: &mut Run) -> Result<()> {

@@ -1,0 +1,109 @@
+//! The shop on a real cluster, as its chart installs it: `cargo xtask test shop-cluster`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod forward;
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flotilla_kit::{
+    Secret,
+    auth::{Signer, Subject},
+    correlation::CorrelationId,
+    grpc,
+};
+use flotilla_proto::product::{GetVariantsRequest, products_client::ProductsClient};
+use flotilla_shop::{
+    fill,
+    walk::{Client, Options, Step, Version, inbox::Inbox, walk},
+};
+use tonic::Code;
+
+use self::forward::{Forward, kubectl};
+
+/// What runs the gateway of the shop.
+const GATEWAY: &str = "shop-flotilla";
+
+/// The services that an order goes through without asking anybody to log it. The gateway logs one request of a hundred.
+const ON_THE_WAY: [&str; 5] = ["order-service", "product-service", "paysim", "notification-service", "sink"];
+
+fn options(shop: &Forward, inbox: &Forward, version: Version) -> Options {
+    Options {
+        shop: shop.url(),
+        inbox: inbox.url(),
+        connect_to: None,
+        version,
+        payment_method: "pm_card_visa".to_owned(),
+        patience: Duration::from_secs(60),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
+async fn somebody_orders_through_the_gateway_and_is_found_in_all_logs() {
+    let (shop, inbox) = (Forward::to(GATEWAY, 80), Forward::to("sink", 8080));
+    let (id, client) = (CorrelationId::new(), Client::new(&shop.url(), Version::Http1, None).unwrap());
+    let mail = Inbox::new(Client::new(&inbox.url(), Version::Http1, None).unwrap());
+    fill::people(&client, &mail, &id, Duration::from_secs(60)).await.unwrap();
+    kubectl(&[
+        "exec",
+        "deployment/user-service",
+        "--",
+        "/user-service",
+        "grant",
+        "--email",
+        "admin@shop.example",
+        "--role",
+        "admin",
+    ]);
+    fill::catalogue(&client, &id).await.unwrap();
+    for version in [Version::Http1, Version::Http2] {
+        let walked = walk(&options(&shop, &inbox, version), |told| println!("{told}")).await.unwrap();
+        assert_eq!(walked.payment.captured_minor, walked.order.total_minor);
+        let id = walked.correlation_id(Step::Order).unwrap();
+        assert_eq!(walked.mail.correlation_id.as_deref(), Some(id));
+        for service in ON_THE_WAY {
+            let selector = format!("--selector=app.kubernetes.io/name={service}");
+            let log = kubectl(&["logs", &selector, "--tail=-1", "--max-log-requests=20"]);
+            assert!(log.contains(id), "{service} does not log {id}");
+        }
+    }
+}
+
+/// By gRPC the gateway carries what services ask each other, and services believe nobody without a key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
+async fn services_are_asked_by_grpc_through_the_gateway() {
+    let gateway = Forward::to(GATEWAY, 9000);
+    let key = kubectl(&["get", "secret", "order-service", "--output=jsonpath={.data.SHOP_SERVICE_KEY}"]);
+    let key = String::from_utf8(BASE64_STANDARD.decode(key).unwrap()).unwrap();
+    let signer = Signer::new("order-service", "1", &Secret::new(key)).unwrap();
+    let mut products = ProductsClient::new(grpc::channel(gateway.url()));
+    let wanted = GetVariantsRequest { skus: vec!["BEANS-250".to_owned(), "NOT-THERE".to_owned()] };
+    let patience = Duration::from_secs(10);
+    let request =
+        grpc::request(wanted.clone(), &signer, "product-service", &Subject::default(), patience).unwrap();
+    let variants = products.get_variants(request).await.unwrap().into_inner().variants;
+    assert_eq!(variants.iter().map(|variant| variant.sku.as_str()).collect::<Vec<_>>(), ["BEANS-250"]);
+    let refused = products.get_variants(wanted).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated, "{refused}");
+}
+
+/// The network lets through what is declared, and nothing else.
+#[test]
+#[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
+fn a_call_that_is_not_declared_is_refused_by_the_network() {
+    let connects = |from: &str, host: &str, port: u16| {
+        let script = format!("LD_PRELOAD= pg_isready --host={host} --port={port} --timeout=3");
+        kubectl(&["exec", from, "--", "sh", "-c", &format!("{script}; true")])
+    };
+    // The database calls nobody; to itself it may speak.
+    assert!(connects("postgres-0", "127.0.0.1", 5432).contains("accepting connections"));
+    for (host, port) in
+        [("product-service", 8080), ("product-service", 9000), ("user-service", 9090), ("rabbitmq", 5672)]
+    {
+        let said = connects("postgres-0", host, port);
+        assert!(said.contains("no response"), "{host}:{port}: {said}");
+    }
+}
