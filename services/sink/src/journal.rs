@@ -8,6 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use flotilla_kit::correlation::HEADER;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -74,6 +75,18 @@ impl Detail {
         }
     }
 
+    /// The correlation id of what led to it, where it says so.
+    pub fn correlation_id(&self) -> Option<&str> {
+        let headers = match self {
+            Self::Mail(mail) => &mail.headers,
+            Self::Webhook { headers, .. } => headers,
+            // Whoever carries a push does not see what is in it.
+            Self::Push(_) => return None,
+        };
+        let is_it = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(HEADER.as_str());
+        headers.iter().find(is_it).map(|(_, value)| value.as_str())
+    }
+
     /// Bytes of what others wrote in it, about.
     fn weight(&self) -> usize {
         match self {
@@ -137,8 +150,8 @@ impl Journal {
     pub fn deliver(&self, target: &str, key: Option<String>, detail: Detail) -> io::Result<Uuid> {
         let delivery =
             Delivery { id: Uuid::now_v7(), time: Timestamp::now(), target: target.to_owned(), key, detail };
-        let channel = delivery.detail.channel();
-        tracing::info!(?channel, target, key = delivery.key.as_deref(), "delivered");
+        let (channel, correlation_id) = (delivery.detail.channel(), delivery.detail.correlation_id());
+        tracing::info!(?channel, target, key = delivery.key.as_deref(), correlation_id, "delivered");
         if let Some(file) = &self.file {
             let mut line = serde_json::to_vec(&delivery)?;
             line.push(b'\n');
