@@ -1,8 +1,14 @@
 //! Runs a handler for the events of a subscription.
 
-use tokio::task::JoinSet;
+use std::time::Duration;
 
-use crate::{Deliveries, Delivery, Event};
+use futures::FutureExt;
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{Bus, Deliveries, Delivery, Event, Subscription};
+
+/// How long to wait for a bus that is not there.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a handler failed.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +19,43 @@ pub enum Failure {
     /// It always will fail.
     #[error("{0}")]
     Poison(String),
+}
+
+/// Takes part in a consumer's work until `stop`, whether the bus is there from the beginning, or all the time, or not: see
+/// [`consume`].
+pub async fn keep_consuming<H, F>(
+    bus: &dyn Bus,
+    subscription: &Subscription,
+    handle: H,
+    stop: impl Future<Output = ()>,
+) where
+    H: Fn(Event) -> F,
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let stop = stop.shared();
+    let mut is_there = true;
+    loop {
+        let subscribed = tokio::select! {
+            () = stop.clone() => return,
+            subscribed = bus.subscribe(subscription.clone()) => subscribed,
+        };
+        match subscribed {
+            Ok(deliveries) => {
+                is_there = true;
+                consume(deliveries, &handle, stop.clone()).await;
+            }
+            // Once, not each time.
+            Err(error) if std::mem::take(&mut is_there) => {
+                let source = std::error::Error::source(&error);
+                tracing::warn!(consumer = %subscription.consumer, %error, ?source, "events cannot be taken now");
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = stop.clone() => return,
+            () = sleep(PAUSE) => {}
+        }
+    }
 }
 
 /// Handles events, as many at a time as the subscription has in flight, until `stop` or until there are none any more; then

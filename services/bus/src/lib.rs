@@ -29,7 +29,7 @@ mod subscription;
 pub use self::{
     bus::{Bus, Error},
     connect::{NoBus, connect, prepare},
-    consume::{Failure, consume},
+    consume::{Failure, consume, keep_consuming},
     dead_letter::{DeadLetter, Which},
     delivery::{Deliveries, Delivery, Lost},
     event::{Event, Invalid, MAX_BYTES},

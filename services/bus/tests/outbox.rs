@@ -13,10 +13,11 @@ use std::{
 
 use flotilla_bus::{
     Bus, Consumer, DeadLetter, Deliveries, Error, Event, Subscription, Which, inbox, migrations,
-    outbox::{self, Relay},
+    outbox::{self, Backlog, Relay},
 };
 use flotilla_testbed::{Postgres, Redis};
 use futures::future::{BoxFuture, FutureExt};
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::{
     sync::watch,
@@ -65,20 +66,46 @@ struct Running {
     stop: watch::Sender<bool>,
     wake: outbox::Wake,
     is_up: watch::Receiver<bool>,
+    metrics: Registry,
     task: tokio::task::JoinHandle<()>,
 }
 
 fn run(pool: &PgPool, bus: &Arc<dyn Bus>) -> Running {
     let relay = Relay::new(pool.clone(), Arc::clone(bus));
     let (wake, is_up, stop) = (relay.wake(), relay.is_up(), watch::Sender::new(false));
+    let mut metrics = Registry::default();
+    metrics.register_collector(Box::new(relay.metrics()));
     let mut stopped = stop.subscribe();
     let task = tokio::spawn(relay.run(async move {
         let _gone = stopped.wait_for(|stop| *stop).await.is_err();
     }));
-    Running { stop, wake, is_up, task }
+    Running { stop, wake, is_up, metrics, task }
 }
 
 impl Running {
+    /// Waits until it is measured that so many events wait.
+    async fn measures(&self, waiting: u64) {
+        let line = format!("outbox_waiting_events {waiting}");
+        let measured = async {
+            let mut text = String::new();
+            while !text.lines().any(|known| known == line) {
+                sleep(Duration::from_millis(20)).await;
+                text.clear();
+                encode(&mut text, &self.metrics).unwrap();
+            }
+            text
+        };
+        let text = timeout(PATIENCE, measured).await.unwrap();
+        let oldest: f64 = text
+            .lines()
+            .find_map(|line| line.strip_prefix("outbox_oldest_seconds "))
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert_eq!(oldest > 0.0, waiting > 0, "{text}");
+        assert!(text.lines().any(|line| line == "outbox_refused_events 0"), "{text}");
+    }
+
     async fn stop(self) {
         self.stop.send_replace(true);
         timeout(PATIENCE, self.task).await.unwrap().unwrap();
@@ -189,6 +216,7 @@ async fn events_wait_while_the_bus_is_away_and_come_again_when_it_has_lost_them(
     let mut is_up = relay.is_up.clone();
     timeout(PATIENCE, is_up.wait_for(|is_up| !is_up)).await.unwrap().unwrap();
     assert_eq!(outbox::backlog(&pool).await.unwrap().waiting, 1);
+    relay.measures(1).await;
 
     // It comes back with nothing.
     block_in_place(|| {
@@ -196,6 +224,7 @@ async fn events_wait_while_the_bus_is_away_and_come_again_when_it_has_lost_them(
         redis.start_again().unwrap();
     });
     timeout(PATIENCE, is_up.wait_for(|is_up| *is_up)).await.unwrap().unwrap();
+    relay.measures(0).await;
     // Whoever reads it finds that its group is gone, and makes another one.
     let mut effects = Vec::new();
     let mut is_probed = false;
@@ -293,6 +322,15 @@ async fn what_the_bus_refuses_is_kept_and_holds_up_nobody() {
     );
     let backlog = outbox::backlog(&pool).await.unwrap();
     assert_eq!((backlog.waiting, backlog.refused), (0, 1));
+    // Once somebody has seen to it that the bus takes it.
+    assert_eq!(outbox::replay(&pool, events[0].time, &[case.all()]).await.unwrap(), 3);
+    Relay::new(pool.clone(), Arc::clone(&case.bus)).publish_all().await.unwrap();
+    let mut again = Vec::new();
+    for _ in 0..3 {
+        again.push(take(&mut deliveries).await);
+    }
+    assert!(again.contains(&events[1]), "{again:?}");
+    assert_eq!(outbox::backlog(&pool).await.unwrap(), Backlog::default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

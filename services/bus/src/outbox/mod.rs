@@ -1,6 +1,7 @@
 //! The outbox: events that a service publishes, written in the transaction of their cause. A [`Relay`] takes them from there
 //! to the bus. They stay for a while after that: [`replay`] publishes them again when a broker has lost what it had.
 
+mod metrics;
 mod relay;
 mod sweep;
 
@@ -8,6 +9,7 @@ use jiff_sqlx::{Timestamp, ToSqlx};
 use sqlx::{PgPool, PgTransaction, types::Json};
 
 pub use self::{
+    metrics::BacklogMetrics,
     relay::{Relay, Wake},
     sweep::sweep,
 };
@@ -36,14 +38,14 @@ pub async fn append(transaction: &mut PgTransaction<'_>, event: &Event) -> Resul
     Ok(())
 }
 
-/// Has everything of these types that was appended since be published again, and says how much. Consumers that have
-/// handled it find that in their inbox. After a broker has lost all that it had, they have to be subscribed again first;
-/// those that run are within seconds.
+/// Has everything of these types that was appended since be published again, also what the bus has refused, and says how much.
+/// Consumers that have handled it find that in their inbox. After a broker has lost all that it had, they have to be subscribed
+/// again first; those that run are within seconds.
 pub async fn replay(pool: &PgPool, since: jiff::Timestamp, kinds: &[Pattern]) -> Result<u64, Error> {
     let patterns: Vec<_> = kinds.iter().map(|pattern| pattern.as_str().to_owned()).collect();
     let replayed = sqlx::query!(
-        "update messaging.outbox set published_at = null, is_replayed = true
-         where published_at is not null and created_at >= $1 and exists (
+        "update messaging.outbox set published_at = null, refusal = null, is_replayed = true
+         where (published_at is not null or refusal is not null) and created_at >= $1 and exists (
              select from unnest($2::text[]) pattern
              where kind = pattern or (right(pattern, 1) = '*' and starts_with(kind, left(pattern, -1)))
          )",
@@ -56,7 +58,7 @@ pub async fn replay(pool: &PgPool, since: jiff::Timestamp, kinds: &[Pattern]) ->
 }
 
 /// What waits in an outbox.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Backlog {
     /// Events that have not been published.
     pub waiting: u64,

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::sweep::sweep;
+use super::{Backlog, BacklogMetrics, backlog, sweep::sweep};
 use crate::{Bus, Error, Event};
 
 /// What sets the locks of partitions apart from others of the same database.
@@ -28,6 +28,9 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// How long to wait after a failure, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// How often it is counted what waits.
+const COUNT: Duration = Duration::from_secs(5);
 
 /// How often old rows are removed.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -50,12 +53,14 @@ pub struct Relay {
     bus: Arc<dyn Bus>,
     wake: Arc<Notify>,
     is_up: watch::Sender<bool>,
+    backlog: watch::Sender<Backlog>,
 }
 
 impl Relay {
     /// From the outbox of a database to a bus.
     pub fn new(pool: PgPool, bus: Arc<dyn Bus>) -> Self {
-        Self { pool, bus, wake: Arc::default(), is_up: watch::Sender::new(true) }
+        let (is_up, backlog) = (watch::Sender::new(true), watch::Sender::default());
+        Self { pool, bus, wake: Arc::default(), is_up, backlog }
     }
 
     /// What has it look at once.
@@ -68,11 +73,16 @@ impl Relay {
         self.is_up.subscribe()
     }
 
+    /// What waits, for Prometheus. It is counted by each relay, whichever of them publishes it.
+    pub fn metrics(&self) -> BacklogMetrics {
+        BacklogMetrics(self.backlog.subscribe())
+    }
+
     /// Publishes until `stop`, and then what is there still.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut pause = PAUSES.0;
-        let mut next_sweep = Instant::now() + SWEEP;
+        let (mut next_sweep, mut next_count) = (Instant::now() + SWEEP, Instant::now());
         loop {
             let wait = match self.publish_all().await {
                 Ok(()) => {
@@ -90,6 +100,10 @@ impl Relay {
                     now
                 }
             };
+            if Instant::now() > next_count {
+                self.count().await;
+                next_count = Instant::now() + COUNT;
+            }
             if Instant::now() > next_sweep {
                 if let Err(error) = sweep(&self.pool).await {
                     tracing::debug!(%error, "old rows cannot be removed now");
@@ -106,6 +120,13 @@ impl Relay {
         }
         if let Err(error) = self.publish_all().await {
             tracing::warn!(%error, "events stay in the outbox for the next relay");
+        }
+    }
+
+    async fn count(&self) {
+        match backlog(&self.pool).await {
+            Ok(backlog) => drop(self.backlog.send_replace(backlog)),
+            Err(error) => tracing::debug!(%error, "what waits in the outbox cannot be counted now"),
         }
     }
 
