@@ -17,7 +17,7 @@ use crate::{
     app::{App, Invalid, NAME},
     background,
     config::Serve,
-    grpc, http,
+    graphql, grpc, http,
     store::all_migrations,
 };
 
@@ -35,6 +35,7 @@ pub fn assemble(
     let relay = Relay::new(pool.clone(), bus);
     let app = App::new(config, pool.clone(), relay.wake())?;
     metrics.collect(PoolMetrics(pool.clone()));
+    metrics.collect(relay.metrics());
     let health = {
         let pool = pool.clone();
         Health::new(announcement.hear())
@@ -48,7 +49,11 @@ pub fn assemble(
     let end = announcement.hear().at_least(Phase::Ending);
     tracing::debug!(service = NAME, "put together");
     Ok(Service {
-        http: wrap(http::router(app.clone()), limits, Arc::clone(&metrics)),
+        http: wrap(
+            http::router(app.clone()).merge(graphql::router(app.clone())),
+            limits,
+            Arc::clone(&metrics),
+        ),
         grpc: Some(grpc::router(app.clone(), &announcement.hear(), Arc::clone(&metrics))?),
         health: Arc::new(health),
         metrics,

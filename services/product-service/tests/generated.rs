@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flotilla_product_service::{events, http};
+use flotilla_product_service::{events, graphql, http};
 
 const COMMAND: &str = "FLOTILLA_WRITE=1 cargo test -p flotilla-product-service --test generated";
 
@@ -16,6 +16,7 @@ const COMMAND: &str = "FLOTILLA_WRITE=1 cargo test -p flotilla-product-service -
 fn wanted() -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
     files.insert("openapi.json".into(), http::openapi().to_pretty_json().unwrap());
+    files.insert("schema.graphql".into(), graphql::sdl().trim_end().to_owned());
     for (kind, mut schema) in events::schemas() {
         schema.insert("title".to_owned(), kind.into());
         schema.insert("$id".to_owned(), format!("https://flotilla.dev/events/{kind}.json").into());

@@ -4,6 +4,8 @@ create table product.imports (
     state text not null default 'running' check (state in ('running', 'done')),
     lines int not null,
     created_by text not null,
+    -- Of the request, for the events of what it makes.
+    correlation_id text,
     created_at timestamptz not null default now(),
     finished_at timestamptz
 );

@@ -22,6 +22,17 @@ pub enum Sort {
     Relevance,
 }
 
+/// What products are counted by, and narrowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side<'a> {
+    /// What a variant costs.
+    Price,
+    /// Whether there is something of them.
+    Stock,
+    /// An attribute, by its name.
+    Attribute(&'a str),
+}
+
 /// Where a page begins: behind this product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -62,6 +73,18 @@ fn code<S: serde::Serializer>(currency: &Currency, serializer: S) -> Result<S::O
 }
 
 impl Filter {
+    /// The same, not narrowed by this: what else there is to choose from.
+    #[must_use]
+    pub fn without(&self, side: Side<'_>) -> Self {
+        let mut filter = self.clone();
+        match side {
+            Side::Price => (filter.price_min, filter.price_max) = (None, None),
+            Side::Stock => filter.in_stock = None,
+            Side::Attribute(name) => drop(filter.attributes.remove(name)),
+        }
+        filter
+    }
+
     /// What the parameters of a query ask for, or what is wrong with them, by their names. Those of pages are left to others.
     pub fn of(parameters: &[(String, String)]) -> Result<Self, Faults> {
         let mut faults = Faults::default();
@@ -170,6 +193,26 @@ mod tests {
             of(&[("attr.color", "blue"), ("limit", "3"), ("in_stock", "true"), ("currency", "USD")]).unwrap();
         assert_eq!(filter.attributes["color"], "blue");
         assert_eq!((filter.in_stock, filter.currency.as_str()), (Some(true), "USD"));
+    }
+
+    #[test]
+    fn a_side_is_left_out_and_the_others_stay() {
+        let sent = [
+            ("attr.color", "blue"),
+            ("attr.size", "l"),
+            ("in_stock", "true"),
+            ("price_min", "1"),
+            ("price_max", "2"),
+        ];
+        let filter = of(&sent).unwrap();
+        let but = |left_out: &[&str]| {
+            let sent: Vec<_> = sent.iter().filter(|(name, _)| !left_out.contains(name)).copied().collect();
+            of(&sent).unwrap()
+        };
+        assert_eq!(filter.without(Side::Price), but(&["price_min", "price_max"]));
+        assert_eq!(filter.without(Side::Stock), but(&["in_stock"]));
+        assert_eq!(filter.without(Side::Attribute("color")), but(&["attr.color"]));
+        assert_eq!(filter.without(Side::Attribute("brand")), filter);
     }
 
     #[test]

@@ -150,16 +150,7 @@ impl ProductInput {
         faults.text("/name", &self.name, 1, 200);
         faults.text("/description", &self.description, 0, 20_000);
         attributes(&mut faults, "", &self.attributes);
-        number(&mut faults, "/images", self.images.len(), 20);
-        for (index, image) in self.images.iter().enumerate() {
-            if !is_address(&image.url) {
-                faults.add(
-                    format!("/images/{index}/url"),
-                    "write an address that begins with https:// or http://",
-                );
-            }
-            faults.text(format!("/images/{index}/alt"), &image.alt, 0, 500);
-        }
+        images(&mut faults, "/images", &self.images);
         number(&mut faults, "/categories", self.categories.len(), 20);
         self.categories.sort_unstable();
         self.categories.dedup();
@@ -176,7 +167,8 @@ impl ProductInput {
 }
 
 impl VariantInput {
-    fn check(&mut self, faults: &mut Faults, at: &str) {
+    /// Puts it in order, and adds what is wrong with it, at a pointer.
+    pub fn check(&mut self, faults: &mut Faults, at: &str) {
         faults.check(format!("{at}/sku"), Sku::try_from(self.sku.as_str()));
         faults.text(format!("{at}/name"), &self.name, 1, 200);
         attributes(faults, at, &self.attributes);
@@ -194,6 +186,18 @@ impl VariantInput {
         amount(faults, format!("{at}/low_at"), self.low_at, MAX_STOCK);
         amount(faults, format!("{at}/stock"), self.stock.unwrap_or_default(), MAX_STOCK);
         self.prices.sort_unstable();
+    }
+}
+
+/// Adds what is wrong with pictures, at a pointer.
+pub fn images(faults: &mut Faults, at: &str, images: &[Image]) {
+    number(faults, at, images.len(), 20);
+    for (index, image) in images.iter().enumerate() {
+        if !is_address(&image.url) {
+            let detail = "write an address that begins with https:// or http://";
+            faults.add(format!("{at}/{index}/url"), detail);
+        }
+        faults.text(format!("{at}/{index}/alt"), &image.alt, 0, 500);
     }
 }
 

@@ -16,12 +16,12 @@ use uuid::Uuid;
 use super::{
     failure::{ProblemBody, invalid},
     products::etag,
-    visitor::Keeper,
 };
 use crate::{
     app::App,
     domain::CategoryInput,
     store::categories::{self, Stored},
+    visitor::Keeper,
 };
 
 /// A category.

@@ -35,7 +35,7 @@ pub(super) fn invalid(faults: &Faults) -> Problem {
 }
 
 /// Parameters of a query that cannot be taken.
-pub(super) fn parameters(faults: &Faults) -> Problem {
+pub(crate) fn parameters(faults: &Faults) -> Problem {
     let detail = "a parameter of the query cannot be taken; errors says which";
     let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", detail);
     faults.0.iter().fold(problem, |problem, fault| problem.parameter(&fault.pointer, &fault.detail))

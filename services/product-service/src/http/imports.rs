@@ -14,14 +14,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    failure::{ProblemBody, invalid},
-    visitor::Keeper,
-};
+use super::failure::{ProblemBody, invalid};
 use crate::{
     app::App,
     domain::{Fault, Faults},
     store::imports,
+    visitor::Keeper,
 };
 
 /// Lines that an import may have.

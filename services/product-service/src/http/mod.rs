@@ -2,7 +2,10 @@
 
 mod categories;
 mod description;
-mod failure;
+mod facets;
+pub(crate) mod failure;
+mod filter;
+mod images;
 mod imports;
 mod merge;
 mod products;
@@ -10,7 +13,6 @@ mod search;
 mod sent;
 mod stock;
 mod variants;
-mod visitor;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -22,6 +24,7 @@ fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(description::Description::openapi())
         .routes(routes!(products::list, products::create))
         .routes(routes!(products::read, products::replace, products::patch, products::delete))
+        .routes(routes!(images::read, images::replace))
         .routes(routes!(variants::list, variants::add))
         .routes(routes!(variants::replace, variants::delete))
         .routes(routes!(categories::tree, categories::create))
@@ -34,6 +37,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(imports::read))
         .routes(routes!(imports::errors))
         .routes(routes!(search::suggest))
+        .routes(routes!(facets::read))
 }
 
 /// All routes.

@@ -19,14 +19,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    failure::{ProblemBody, invalid, parameters},
+    failure::{ProblemBody, invalid},
+    filter::FilterParameters,
     merge::merge,
-    visitor::{Keeper, Visitor},
 };
 use crate::{
     app::App,
-    domain::{Faults, Filter, Image, Position, Price, Product, ProductInput, Status, VariantInput},
-    store::{listing, products},
+    catalogue::{self, filter, visible},
+    domain::{Image, Price, Product, ProductInput, Status, VariantInput},
+    store::products,
+    visitor::{Keeper, Visitor},
 };
 
 /// A product.
@@ -109,15 +111,7 @@ pub(super) struct ProductPage {
 #[utoipa::path(
     get, path = "/v1/products", tag = "products",
     params(
-        ("category" = Option<Uuid>, Query, description = "In this category, or in one below it"),
-        ("q" = Option<String>, Query, description = "Like these words; also when they are not quite right", min_length = 1, max_length = 200),
-        ("currency" = Option<String>, Query, description = "The currency of prices; EUR when left out"),
-        ("price_min" = Option<i64>, Query, description = "A variant costs at least this, in minor units", minimum = 0),
-        ("price_max" = Option<i64>, Query, description = "A variant costs at most this, in minor units", minimum = 0),
-        ("in_stock" = Option<bool>, Query, description = "Whether something of it can be had"),
-        ("attr.color" = Option<String>, Query, description = "With this attribute. For others write their names in place of color", min_length = 1, max_length = 200),
-        ("status" = Option<Status>, Query, description = "Others than active ones are only shown to the role admin"),
-        ("sort" = Option<String>, Query, description = "newest, name, price, -price or relevance"),
+        FilterParameters,
         ("limit" = Option<u32>, Query, description = "Items of a page", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before"),
     ),
@@ -135,27 +129,10 @@ pub(super) async fn list(
     Query(sent): Query<Vec<(String, String)>>,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let filter = Filter::of(&sent).map_err(|faults| parameters(&faults))?;
-    if filter.status != Status::Active && !visitor.is_keeper {
-        return Err(parameters(&Faults::one(
-            "status",
-            "only those who keep the catalogue see others than active ones",
-        )));
-    }
-    let limit = page.limit()?;
-    // A cursor is good for the same filter only.
-    let scope =
-        format!("products {}", serde_json::to_string(&filter).map_err(|error| Problem::internal(&error))?);
-    let after = page.cursor.map(|cursor| app.cursors.open::<Position>(&scope, &cursor)).transpose()?;
-    let mut found = listing::page(&app.pool, &filter, after.as_ref(), i64::from(limit) + 1).await?;
-    let has_more = found.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let last = found.last().filter(|_| has_more).map(|last| last.position(filter.sort));
-    let next_cursor = last
-        .map(|position| app.cursors.seal(&scope, &position))
-        .transpose()
-        .map_err(|error| Problem::internal(&error))?;
-    let items = found.into_iter().map(|found| ProductSummary {
+    let filter = filter(visitor, &sent)?;
+    let listed = catalogue::list(&app, &filter, page.limit()?, page.cursor.as_deref()).await?;
+    let next_cursor = listed.next(&app)?;
+    let items = listed.found.into_iter().map(|found| ProductSummary {
         id: found.id,
         slug: found.slug,
         name: found.name,
@@ -218,15 +195,6 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     let stored = visible(&app, visitor, id).await?;
     Ok(known.answer(etag(stored.version), || Json(ProductView::from(stored)).into_response()))
-}
-
-/// A product, when one may see it.
-pub(super) async fn visible(app: &App, visitor: Visitor, id: Uuid) -> Result<products::Stored, Problem> {
-    let mut connection = app.pool.acquire().await?;
-    products::load(&mut connection, id)
-        .await?
-        .filter(|stored| stored.input.status == Status::Active || visitor.is_keeper)
-        .ok_or_else(|| Problem::not_found("there is no such product"))
 }
 
 /// Writes a product anew, with all its variants. Variants that are left out are not sold any more.

@@ -19,12 +19,12 @@ use uuid::Uuid;
 use super::{
     failure::{ProblemBody, invalid},
     sent::Sent,
-    visitor::{Keeper, Visitor},
 };
 use crate::{
     app::App,
     domain::{Faults, MAX_STOCK, Sku},
     store::stock::{self, Adjustment, Stock},
+    visitor::{Keeper, Visitor},
 };
 
 /// Rows that stock of a SKU may be in.

@@ -1,7 +1,5 @@
 //! `/v1/products/{id}/variants`. They are a part of their product: its ETag is theirs.
 
-use std::collections::BTreeMap;
-
 use axum::{
     extract::State,
     http::{StatusCode, header},
@@ -17,12 +15,13 @@ use uuid::Uuid;
 
 use super::{
     failure::{ProblemBody, invalid},
-    products::{change, check, etag, visible},
-    visitor::{Keeper, Visitor},
+    products::{change, check, etag},
 };
 use crate::{
     app::App,
-    domain::{Faults, ProductInput, Status, VariantInput},
+    catalogue::visible,
+    domain::{Faults, VariantInput},
+    visitor::{Keeper, Visitor},
 };
 
 /// The variants of a product.
@@ -164,23 +163,9 @@ pub(super) async fn delete(
 
 /// Says what is wrong with a variant by itself, with pointers into what was sent.
 fn alone(variant: &VariantInput) -> Result<(), Problem> {
-    let product = ProductInput {
-        slug: "product".to_owned(),
-        name: "Product".to_owned(),
-        description: String::new(),
-        status: Status::default(),
-        attributes: BTreeMap::new(),
-        images: Vec::new(),
-        categories: Vec::new(),
-        variants: vec![variant.clone()],
-    };
-    let Err(mut faults) = product.check() else { return Ok(()) };
-    for fault in &mut faults.0 {
-        if let Some(pointer) = fault.pointer.strip_prefix("/variants/0") {
-            fault.pointer = pointer.to_owned();
-        }
-    }
-    Err(invalid(&faults))
+    let mut faults = Faults::default();
+    variant.clone().check(&mut faults, "");
+    faults.into_result().map_err(|faults| invalid(&faults))
 }
 
 fn gone() -> Problem {

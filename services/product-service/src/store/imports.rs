@@ -1,6 +1,7 @@
 //! Imports: lines that are products, dealt with one after the other. What becomes of a line is written with its effect, so
 //! that somebody else can go on where one has died.
 
+use flotilla_kit::correlation::CorrelationId;
 use jiff_sqlx::Timestamp;
 use sqlx::{Acquire, PgPool, PgTransaction, types::Json};
 use uuid::Uuid;
@@ -45,10 +46,11 @@ pub async fn create(pool: &PgPool, lines: &[(i32, &str)], actor: &str) -> Result
     let contents: Vec<_> = lines.iter().map(|(_, content)| (*content).to_owned()).collect();
     let mut transaction = pool.begin().await?;
     sqlx::query!(
-        "insert into product.imports (id, lines, created_by) values ($1, $2, $3)",
+        "insert into product.imports (id, lines, created_by, correlation_id) values ($1, $2, $3, $4)",
         id,
         i32::try_from(lines.len()).unwrap_or(i32::MAX),
         actor,
+        CorrelationId::current().map(|id| id.to_string()),
     )
     .execute(&mut *transaction)
     .await?;
@@ -100,7 +102,8 @@ pub async fn next(pool: &PgPool) -> Result<bool, Error> {
     let mut transaction = pool.begin().await?;
     // Held for the line: lines of one import are dealt with in their order.
     let import = sqlx::query!(
-        "select id, created_by from product.imports where state = 'running' order by id limit 1 for update skip locked"
+        "select id, created_by, correlation_id from product.imports
+         where state = 'running' order by id limit 1 for update skip locked"
     )
     .fetch_optional(&mut *transaction)
     .await?;
@@ -122,8 +125,9 @@ pub async fn next(pool: &PgPool) -> Result<bool, Error> {
         transaction.commit().await?;
         return Ok(true);
     };
-    let (state, errors) =
-        deal(&mut transaction, &line.content.unwrap_or_default(), &import.created_by).await?;
+    let correlation = import.correlation_id.as_deref().and_then(CorrelationId::parse).unwrap_or_default();
+    let content = line.content.unwrap_or_default();
+    let (state, errors) = correlation.scope(deal(&mut transaction, &content, &import.created_by)).await?;
     sqlx::query!(
         "update product.import_lines set state = $3, errors = $4, content = null where import_id = $1 and line = $2",
         import.id,

@@ -57,7 +57,18 @@ pub async fn page(
         Sort::PriceUp | Sort::PriceDown => "price.minor",
         Sort::Relevance => RELEVANCE,
     });
-    query.push(" as number from product.products");
+    query.push(" as number");
+    narrowed(&mut query, filter);
+    query.push(") listed");
+    order(&mut query, filter.sort, after);
+    query.push(" limit ").push_bind(limit);
+    query.build_query_as().fetch_all(pool).await
+}
+
+/// Products with the least that they cost (`price.minor`) and whether there is something of them (`stock.some`), but only those
+/// of a filter.
+pub(super) fn narrowed(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    query.push(" from product.products");
     query.push(" cross join lateral (select min(minor) as minor from product.prices join product.variants using (sku) ");
     query.push("where product_id = products.id and deleted_at is null and currency = ");
     query.push_bind(filter.currency.as_str());
@@ -68,11 +79,7 @@ pub async fn page(
         query.push(" cross join (select ").push_bind(words).push("::text as words) words");
     }
     query.push(" where deleted_at is null and status = ").push_bind(filter.status.as_str());
-    narrow(&mut query, filter);
-    query.push(") listed");
-    order(&mut query, filter.sort, after);
-    query.push(" limit ").push_bind(limit);
-    query.build_query_as().fetch_all(pool).await
+    narrow(query, filter);
 }
 
 fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {

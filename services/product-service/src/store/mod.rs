@@ -5,6 +5,7 @@
 
 pub mod categories;
 pub mod checks;
+pub mod facets;
 pub mod imports;
 pub mod listing;
 pub mod products;

@@ -141,6 +141,35 @@ async fn variants_come_and_go_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_are_written_by_themselves() {
+    let shop = start().await;
+    let made = shop.sell("mug", "Mug", &[("MUG", 100, 1)]).await;
+    let product = format!("/v1/products/{}", made.id());
+    let path = format!("{product}/images");
+    assert_eq!(shop.get(&path).await.is(200).body, json!({ "items": [] }));
+    let image = |name: &str| json!({ "url": format!("https://img.example/{name}.jpg"), "alt": name });
+    let two = json!({ "items": [image("front"), image("back")] });
+    shop.keep("PUT", &path, &[], two.clone()).await.problem(428, "precondition_required");
+    let put = shop.keep("PUT", &path, &[("if-match", "\"v1\"")], two.clone()).await.is(200);
+    assert_eq!((put.header("etag").as_str(), &put.body), ("\"v2\"", &two));
+    shop.keep("PUT", &path, &[("if-match", "\"v1\"")], two.clone()).await.problem(412, "stale");
+    assert_eq!(shop.get(&path).await.is(200).body, two);
+    assert_eq!(shop.send("GET", &path, &[("if-none-match", "\"v2\"")], "").await.is(304).body, Value::Null);
+    let read = shop.get(&product).await.is(200).body;
+    assert_eq!((&read["images"], &read["variants"][0]["sku"]), (&two["items"], &json!("MUG")));
+    let list = shop.get("/v1/products").await.is(200).body;
+    assert_eq!(list["items"][0]["image"], image("front"));
+    let bad = json!({ "items": [image("front"), { "url": "javascript:alert(1)", "alt": "a\u{0}" }] });
+    let bad = shop.keep("PUT", &path, &[("if-match", "*")], bad).await;
+    bad.problem(422, "invalid_body");
+    assert_eq!(bad.places(), ["#/items/1/url", "#/items/1/alt"]);
+    let customer = shop.customer_token();
+    shop.send("PUT", &path, &[("authorization", &customer)], "{}").await.problem(403, "role_missing");
+    shop.get(&format!("/v1/products/{}/images", Uuid::now_v7())).await.problem(404, "not_found");
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn categories_are_a_tree_without_circles() {
     let shop = start().await;
     let make = async |slug: &str, parent: Option<Uuid>| {

@@ -7,7 +7,11 @@ use super::shop::{Answer, Shop, start};
 
 async fn import(shop: &Shop, lines: &str) -> Answer {
     let token = shop.admin_token();
-    let headers = [("authorization", token.as_str()), ("content-type", "application/x-ndjson")];
+    let headers = [
+        ("authorization", token.as_str()),
+        ("content-type", "application/x-ndjson"),
+        ("x-correlation-id", "import-7"),
+    ];
     shop.send("POST", "/v1/products:import", &headers, Body::from(lines.to_owned())).await
 }
 
@@ -49,6 +53,14 @@ async fn good_lines_are_products_and_others_say_what_is_wrong() {
         (&json!(7), &json!(2), &json!(1), &json!(4)),
         "{result}"
     );
+    // What it made is of the request that asked for it.
+    let told: Vec<Option<String>> = sqlx::query_scalar(
+        "select event ->> 'correlationid' from messaging.outbox where kind = 'shop.product.created.v1' order by seq offset 1",
+    )
+    .fetch_all(&shop.pool)
+    .await
+    .unwrap();
+    assert_eq!(told, vec![Some("import-7".to_owned()); 2]);
     let path = format!("{}/errors?limit=3", accepted.header("location"));
     let first = shop.keep("GET", &path, &[], Value::Null).await.is(200).body;
     let rest = format!("{path}&cursor={}", first["next_cursor"].as_str().unwrap());

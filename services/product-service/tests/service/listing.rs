@@ -61,6 +61,79 @@ async fn products_are_found_by_words_prices_stock_and_attributes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn products_are_counted_by_what_they_are_narrowed_to() {
+    let shop = filled().await;
+    let facets = async |query: &str| shop.get(&format!("/v1/search/facets?{query}")).await.is(200).body;
+    let all = facets("").await;
+    assert_eq!((&all["total"], &all["is_complete"], &all["in_stock"]), (&json!(5), &json!(true), &json!(4)));
+    assert_eq!(all["price"], json!({ "currency": "EUR", "min": 700, "max": 9_000 }));
+    let values = |facets: &Value, name: &str| {
+        let attributes = facets["attributes"].as_array().unwrap();
+        attributes.iter().find(|one| one["name"] == name).map(|one| one["values"].clone()).unwrap_or_default()
+    };
+    let count = |value: &str, count: i64| json!({ "value": value, "count": count });
+    let colors = json!([count("blue", 2), count("grey", 1), count("steel", 1), count("white", 1)]);
+    assert_eq!((values(&all, "color"), values(&all, "brand")), (colors.clone(), json!([count("acme", 5)])));
+    // What is narrowed to does not narrow what it is counted by, but all else.
+    let blue = facets("attr.color=blue&in_stock=true&price_max=1000").await;
+    assert_eq!((&blue["total"], &blue["in_stock"]), (&json!(1), &json!(1)));
+    assert_eq!(values(&blue, "color"), json!([count("blue", 1), count("grey", 1), count("white", 1)]));
+    assert_eq!(values(&blue, "brand"), json!([count("acme", 1)]));
+    assert_eq!(blue["price"], json!({ "currency": "EUR", "min": 900, "max": 9_000 }));
+    assert_eq!(values(&facets("attr.color=blue").await, "color"), colors);
+    assert_eq!(values(&facets("q=tea&attr.color=white").await, "color").as_array().unwrap().len(), 3);
+    let none = facets("currency=USD&q=nothing+of+that").await;
+    assert_eq!(
+        none,
+        json!({ "total": 0, "is_complete": true, "categories": [], "attributes": [], "price": null, "in_stock": 0 })
+    );
+    for (query, name) in [("sort=x", "sort"), ("status=draft", "status"), ("colour=blue", "colour")] {
+        let refused = shop.get(&format!("/v1/search/facets?{query}")).await;
+        refused.problem(400, "invalid_parameter");
+        assert_eq!(refused.places(), [name]);
+    }
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn categories_are_counted_with_what_is_below_them() {
+    let shop = start().await;
+    let category = async |slug: &str, parent: Value| {
+        let input = json!({ "slug": slug, "name": slug, "parent": parent });
+        json!(shop.keep("POST", "/v1/categories", &[], input).await.is(201).id())
+    };
+    let home = category("home", Value::Null).await;
+    let kitchen = category("kitchen", home.clone()).await;
+    let cups = category("cups", kitchen.clone()).await;
+    let bath = category("bath", home.clone()).await;
+    category("empty", Value::Null).await;
+    for (slug, within) in
+        [("cup", json!([cups, kitchen])), ("pan", json!([kitchen])), ("soap", json!([bath, cups]))]
+    {
+        let product = json!({ "slug": slug, "name": slug, "status": "active", "categories": within });
+        shop.keep("POST", "/v1/products", &[], product).await.is(201);
+    }
+    let counts = async |query: String| {
+        let body = shop.get(&format!("/v1/search/facets?{query}")).await.is(200).body;
+        let all = body["categories"].as_array().unwrap().clone();
+        let count = |one: &Value| (one["slug"].as_str().unwrap().to_owned(), one["count"].as_i64().unwrap());
+        all.iter().map(count).collect::<Vec<_>>()
+    };
+    let of = |counts: &[(&str, i64)]| {
+        counts.iter().map(|(slug, count)| ((*slug).to_owned(), *count)).collect::<Vec<_>>()
+    };
+    // A product is counted once, however many ways lead to it.
+    assert_eq!(counts(String::new()).await, of(&[("home", 3)]));
+    assert_eq!(
+        counts(format!("category={}", home.as_str().unwrap())).await,
+        of(&[("bath", 1), ("kitchen", 3)])
+    );
+    assert_eq!(counts(format!("category={}", kitchen.as_str().unwrap())).await, of(&[("cups", 2)]));
+    assert_eq!(counts(format!("category={}", cups.as_str().unwrap())).await, of(&[]));
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_are_suggested_while_somebody_types() {
     let shop = filled().await;
     let suggest =

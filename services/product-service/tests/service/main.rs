@@ -6,6 +6,7 @@ mod bad_input;
 mod catalogue;
 mod concurrency;
 mod events;
+mod graphql;
 mod identity;
 mod imports;
 mod listing;

@@ -98,8 +98,21 @@ async fn others_are_told_once_when_there_is_little_left_and_when_there_is_nothin
     let shop = start_with(50).await;
     shop.sell("mug", "Mug", &[("MUG", 100, 6)]).await;
     let product = shop.get("/v1/products").await.body["items"][0]["id"].as_str().unwrap().to_owned();
-    let low = json!({ "variants": [{ "sku": "MUG", "name": "Mug", "low_at": 2 }] });
-    shop.keep("PATCH", &format!("/v1/products/{product}"), &[("if-match", "*")], low).await.is(200);
+    let call_low = async |low_at: i64| {
+        let low = json!({ "variants": [{ "sku": "MUG", "name": "Mug", "low_at": low_at }] });
+        shop.keep("PATCH", &format!("/v1/products/{product}"), &[("if-match", "*")], low).await.is(200);
+    };
+    let all_is_checked = async || {
+        shop.until("all checks are made", async || {
+            let due: i64 = sqlx::query_scalar("select count(*) from product.stock_checks")
+                .fetch_one(&shop.pool)
+                .await
+                .unwrap();
+            due == 0
+        })
+        .await;
+    };
+    call_low(2).await;
     let mut orders = shop.orders().await;
     let told = async || -> Vec<String> {
         sqlx::query_scalar("select kind from messaging.outbox where kind in ('shop.stock.low.v1', 'shop.stock.depleted.v1') order by seq")
@@ -111,19 +124,18 @@ async fn others_are_told_once_when_there_is_little_left_and_when_there_is_nothin
     for (quantity, kind) in [(3, None), (1, Some("low")), (1, None), (1, Some("depleted"))] {
         orders.reserve(reserve(Uuid::now_v7(), &[("MUG", quantity)], 60)).await.unwrap();
         expected.extend(kind.map(|kind| format!("shop.stock.{kind}.v1")));
-        shop.until("all checks are made", async || {
-            let due: i64 = sqlx::query_scalar("select count(*) from product.stock_checks")
-                .fetch_one(&shop.pool)
-                .await
-                .unwrap();
-            due == 0
-        })
-        .await;
+        all_is_checked().await;
         assert_eq!(told().await, expected);
     }
     shop.adjust("MUG", 9, "a").await.is(200);
     shop.adjust("MUG", -8, "b").await.is(200);
     expected.push("shop.stock.low.v1".to_owned());
     shop.until("it is low again", async || told().await == expected).await;
+    // As much as before is little once somebody says so.
+    call_low(0).await;
+    all_is_checked().await;
+    call_low(5).await;
+    expected.push("shop.stock.low.v1".to_owned());
+    shop.until("it is called low", async || told().await == expected).await;
     shop.stop().await;
 }

@@ -44,11 +44,16 @@ impl Stored {
 
 /// A product by its id.
 pub async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Stored>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"select slug, name, description, status, version,
+    Ok(batch(connection, &[id]).await?.pop())
+}
+
+/// Products by their ids, in no order. Those that are not there are left out.
+pub async fn batch(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Stored>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id, slug, name, description, status, version,
                attributes as "attributes: Json<BTreeMap<String, String>>", images as "images: Json<Vec<Image>>",
                created_at as "created_at: Timestamp", updated_at as "updated_at: Timestamp",
-               array(select category_id from product.product_categories where product_id = $1 order by 1)
+               array(select category_id from product.product_categories where product_id = products.id order by 1)
                    as "categories!: Vec<Uuid>",
                (select coalesce(jsonb_agg(jsonb_build_object(
                        'sku', sku, 'name', name, 'attributes', attributes, 'low_at', low_at,
@@ -56,15 +61,15 @@ pub async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Stor
                                order by currency), '[]')
                            from product.prices where prices.sku = variants.sku)
                    ) order by position, sku), '[]')
-                from product.variants where product_id = $1 and deleted_at is null)
+                from product.variants where product_id = products.id and deleted_at is null)
                    as "variants!: Json<Vec<VariantInput>>"
-           from product.products where id = $1 and deleted_at is null"#,
-        id
+           from product.products where id = any ($1) and deleted_at is null"#,
+        ids
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(row.map(|row| Stored {
-        id,
+    let stored = rows.into_iter().map(|row| Stored {
+        id: row.id,
         version: row.version,
         created_at: row.created_at.to_jiff(),
         updated_at: row.updated_at.to_jiff(),
@@ -79,14 +84,19 @@ pub async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Stor
             categories: row.categories,
             variants: row.variants.0,
         },
-    }))
+    });
+    Ok(stored.collect())
 }
 
-/// The id of a product by its slug.
-pub async fn by_slug(connection: &mut PgConnection, slug: &str) -> Result<Option<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!("select id from product.products where slug = $1 and deleted_at is null", slug)
-        .fetch_optional(connection)
-        .await
+/// The products of variants that are not gone, with their SKUs.
+pub async fn of_skus(pool: &PgPool, skus: &[String]) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select sku, product_id from product.variants where sku = any ($1) and deleted_at is null",
+        skus
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.sku, row.product_id)).collect())
 }
 
 /// Makes a product, in a transaction of somebody's.
@@ -180,11 +190,17 @@ impl Change<'_> {
 
 /// Writes a product over another by its slug, or makes it, in a transaction of somebody's. True: it is new.
 pub async fn put(transaction: &mut PgTransaction<'_>, product: &Product, actor: &str) -> Result<bool, Error> {
-    let Some(id) = by_slug(transaction, &product.slug).await? else {
+    // Whoever waits here for somebody who gives the product another slug does not find it any more.
+    let known = sqlx::query_scalar!(
+        "select id from product.products where slug = $1 and deleted_at is null for update",
+        product.slug
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    let Some(id) = known else {
         create(transaction, product, actor).await?;
         return Ok(true);
     };
-    lock(transaction, id).await?;
     let current = load(transaction, id).await?.ok_or(Error::NotFound("product"))?;
     update(transaction, &current, product, actor).await?;
     Ok(false)
@@ -221,6 +237,7 @@ async fn update(
     let stored =
         Stored { version: row.version, updated_at: row.updated_at.to_jiff(), input, ..current.clone() };
     let mut happened = parts::write(transaction, id, product, actor).await?;
+    parts::check_levels(transaction, &current.input.variants, &product.variants).await?;
     happened.push(Happened::ProductUpdated(stored.changed()));
     happened.extend(price_changes(current, &stored).map(Happened::PriceChanged));
     events::write(transaction, happened).await?;

@@ -4,7 +4,7 @@ use sqlx::{PgTransaction, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    domain::{Faults, Level, Product},
+    domain::{Faults, Level, Product, VariantInput},
     events::{Happened, StockAdjusted},
     store::Error,
 };
@@ -59,6 +59,26 @@ pub(super) async fn write(
     .execute(&mut **transaction)
     .await?;
     write_stock(transaction, product, &skus, actor).await
+}
+
+/// Has somebody look at the levels of variants of which another number is low than before.
+pub(super) async fn check_levels(
+    transaction: &mut PgTransaction<'_>,
+    before: &[VariantInput],
+    after: &[VariantInput],
+) -> Result<(), Error> {
+    let low_at = |sku: &str| before.iter().find(|known| known.sku == sku).map(|known| known.low_at);
+    let changed: Vec<_> = after
+        .iter()
+        .filter(|variant| low_at(&variant.sku) != Some(variant.low_at))
+        .map(|variant| variant.sku.clone())
+        .collect();
+    if !changed.is_empty() {
+        sqlx::query!("insert into product.stock_checks (sku) select unnest($1::text[])", &changed)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn write_categories(

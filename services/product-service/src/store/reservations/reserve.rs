@@ -126,7 +126,8 @@ fn repeated(known: Reservation, request: &Request<'_>) -> Result<Reservation, No
 /// Takes all lines from stock, in the order of their SKUs.
 async fn take(transaction: &mut PgTransaction<'_>, request: &Request<'_>) -> Result<Vec<Taken>, NotReserved> {
     let sold = sqlx::query!(
-        r#"select stock.sku, count(*) as "buckets!", max(low_at) as "low_at!"
+        r#"select stock.sku, count(*) as "rows!", max(low_at) as "low_at!",
+               coalesce(array_agg(bucket order by bucket) filter (where on_hand > reserved), '{}') as "free!"
            from product.stock
            join product.variants on variants.sku = stock.sku
            join product.products on products.id = variants.product_id
@@ -145,9 +146,9 @@ async fn take(transaction: &mut PgTransaction<'_>, request: &Request<'_>) -> Res
             short.push(Short { sku: sku.to_owned(), is_sold: false });
             continue;
         };
-        let parts = match row.buckets {
+        let parts = match row.rows {
             1 => take_from(transaction, sku, 0, line.quantity).await?.map(|free| vec![free]),
-            buckets => take_from_many(transaction, request.id, sku, buckets, line.quantity).await?,
+            _ => take_from_many(transaction, request.id, sku, &row.free, line.quantity).await?,
         };
         match parts {
             None => short.push(Short { sku: sku.to_owned(), is_sold: true }),
@@ -188,24 +189,24 @@ async fn take_from(
     Ok(left.map(|left| Part { bucket, quantity, left }))
 }
 
-/// Takes from one of several rows, or from as many of them as it needs.
+/// Takes from one of several rows, or from as many of them as it needs. `free` are those that had something a moment ago.
 async fn take_from_many(
     transaction: &mut PgTransaction<'_>,
     id: Uuid,
     sku: &str,
-    buckets: i64,
+    free: &[i16],
     quantity: i64,
 ) -> Result<Option<Vec<Part>>, sqlx::Error> {
-    // By the last bits of the id, which are random also in those of version 7.
-    let bucket = i16::try_from(id.as_u128() % u128::from(buckets.unsigned_abs().max(1))).unwrap_or_default();
-    let mut attempt = transaction.begin().await?;
-    if let Some(part) = take_from(&mut attempt, sku, bucket, quantity).await? {
-        attempt.commit().await?;
-        return Ok(Some(vec![part]));
+    if let Some(bucket) = pick(free, id) {
+        let mut attempt = transaction.begin().await?;
+        if let Some(part) = take_from(&mut attempt, sku, bucket, quantity).await? {
+            attempt.commit().await?;
+            return Ok(Some(vec![part]));
+        }
+        // A row that turned out to have too little is locked all the same. Held while others are waited for, it could make a
+        // circle of those who wait.
+        attempt.rollback().await?;
     }
-    // A row that turned out to have too little is locked all the same. Held while others are waited for, it could make a
-    // circle of those who wait.
-    attempt.rollback().await?;
     let rows = sqlx::query!(
         "select bucket, on_hand - reserved as available from product.stock where sku = $1 order by bucket for update",
         sku
@@ -223,6 +224,12 @@ async fn take_from_many(
         parts.push(part);
     }
     Ok(Some(parts))
+}
+
+/// One of them, by the last bits of an id, which are random also in those of version 7.
+fn pick(free: &[i16], id: Uuid) -> Option<i16> {
+    let count = u128::try_from(free.len()).ok()?;
+    free.get(usize::try_from(id.as_u128().checked_rem(count)?).ok()?).copied()
 }
 
 async fn write_taken(
@@ -258,4 +265,16 @@ async fn write_taken(
             .await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_picked_alike_often_and_only_those_that_have_something() {
+        assert_eq!(pick(&[], Uuid::from_u128(7)), None);
+        let picked: Vec<_> = (0..6).filter_map(|id| pick(&[2, 5, 7], Uuid::from_u128(id))).collect();
+        assert_eq!(picked, [2, 5, 7, 2, 5, 7]);
+    }
 }

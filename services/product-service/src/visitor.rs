@@ -14,9 +14,9 @@ const KEEPER: &str = "admin";
 
 /// Somebody who keeps the catalogue. Others are rejected with 401 or 403.
 #[derive(Clone, Debug)]
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     /// The user.
-    pub(super) user: String,
+    pub(crate) user: String,
 }
 
 impl<S> FromRequestParts<S> for Keeper
@@ -35,9 +35,9 @@ where
 
 /// Anybody. Whoever sends a token has to send a good one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Visitor {
+pub(crate) struct Visitor {
     /// Whether they keep the catalogue, and see what is not sold as well.
-    pub(super) is_keeper: bool,
+    pub(crate) is_keeper: bool,
 }
 
 impl<S> FromRequestParts<S> for Visitor

@@ -1,0 +1,83 @@
+//! What is read of the catalogue, over REST and over GraphQL alike.
+
+use flotilla_kit::http::Problem;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    domain::{Faults, Filter, Position, Sort, Status},
+    http::failure::parameters,
+    store::{
+        listing::{self, Summary},
+        products,
+    },
+    visitor::Visitor,
+};
+
+/// What somebody asks for, if it may be shown.
+pub(crate) fn filter(visitor: Visitor, sent: &[(String, String)]) -> Result<Filter, Problem> {
+    let filter = Filter::of(sent).map_err(|faults| parameters(&faults))?;
+    if filter.status != Status::Active && !visitor.is_keeper {
+        let detail = "only those who keep the catalogue see others than active ones";
+        return Err(parameters(&Faults::one("status", detail)));
+    }
+    Ok(filter)
+}
+
+/// Whether one may see a product.
+pub(crate) fn may_see(visitor: Visitor, product: &products::Stored) -> bool {
+    product.input.status == Status::Active || visitor.is_keeper
+}
+
+/// A product, when one may see it.
+pub(crate) async fn visible(app: &App, visitor: Visitor, id: Uuid) -> Result<products::Stored, Problem> {
+    let mut connection = app.pool.acquire().await?;
+    products::load(&mut connection, id)
+        .await?
+        .filter(|stored| may_see(visitor, stored))
+        .ok_or_else(|| Problem::not_found("there is no such product"))
+}
+
+/// A page of a list of products.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// What is on it.
+    pub(crate) found: Vec<Summary>,
+    /// Whether there is another one behind it.
+    pub(crate) has_more: bool,
+    sort: Sort,
+    /// What its cursors are good for.
+    scope: String,
+}
+
+impl Listed {
+    /// Where a page behind one of its products begins.
+    pub(crate) fn cursor(&self, app: &App, product: &Summary) -> Result<String, Problem> {
+        let cursor = app.cursors.seal(&self.scope, &product.position(self.sort));
+        cursor.map_err(|error| Problem::internal(&error))
+    }
+
+    /// Where the next page begins, when there is one.
+    pub(crate) fn next(&self, app: &App) -> Result<Option<String>, Problem> {
+        let last = self.found.last().filter(|_| self.has_more);
+        last.map(|last| self.cursor(app, last)).transpose()
+    }
+}
+
+/// Products, at most so many, from behind a cursor on.
+pub(crate) async fn list(
+    app: &App,
+    filter: &Filter,
+    limit: u32,
+    cursor: Option<&str>,
+) -> Result<Listed, Problem> {
+    // A cursor is good for the same filter only.
+    let scope =
+        format!("products {}", serde_json::to_string(filter).map_err(|error| Problem::internal(&error))?);
+    let after = cursor.map(|cursor| app.cursors.open::<Position>(&scope, cursor)).transpose()?;
+    let mut found = listing::page(&app.pool, filter, after.as_ref(), i64::from(limit) + 1).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    Ok(Listed { found, has_more, sort: filter.sort, scope })
+}
