@@ -65,6 +65,8 @@ async fn show(State(admin): State<Admin>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 
@@ -100,6 +102,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_else_is_asked_whether_a_service_lives() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let pings = Arc::clone(&asked);
+        // One that never answers.
+        let health = Health::new(Announcement::default().hear()).need("database", move || {
+            pings.fetch_add(1, Ordering::Relaxed);
+            std::future::pending()
+        });
+        health.started();
+        let router = router(Arc::new(health), Arc::new(Metrics::new("test-service", "0")));
+        for path in ["/livez", "/startupz"] {
+            assert_eq!(ask(&router, path).await.0, StatusCode::OK, "{path}");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        assert_eq!(ask(&router, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
     async fn a_service_without_its_bus_is_ready_until_it_leaves() {
         let announcement = Announcement::default();
         let bus = tokio::sync::watch::Sender::new(false);
@@ -107,6 +128,7 @@ mod tests {
         health.started();
         let router = router(health, Arc::new(Metrics::new("test-service", "0")));
         assert_eq!(ask(&router, "/readyz").await.0, StatusCode::OK);
+        assert_eq!(ask(&router, "/status").await.1, r#"{"degraded":["bus"]}"#);
         announcement.enter(Phase::Leaving);
         assert_eq!(ask(&router, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(ask(&router, "/livez").await.0, StatusCode::OK);

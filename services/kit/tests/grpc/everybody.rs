@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use flotilla_kit::drain::Phase;
+use flotilla_proto::notification::SendRequest;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tonic::Code;
@@ -13,7 +14,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::server::{Server, log, start};
+use crate::server::{Server, log, spans, start};
 
 async fn health(server: &Server, service: &str) -> ServingStatus {
     let request = HealthCheckRequest { service: service.to_owned() };
@@ -50,6 +51,35 @@ async fn reflection_tells_everybody_of_this_service_alone() {
     let mut names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
     names.sort();
     assert_eq!(names, ["grpc.health.v1.Health", "shop.notification.v1.Notifications"]);
+}
+
+#[tokio::test]
+async fn what_is_secret_is_in_nothing_that_a_service_writes() {
+    let server = start().await;
+    let (password, token, card) =
+        ("correct-horse-battery", "eyJhbGciOiJFZERTQSJ9.c2VjcmV0", "4000056655665556");
+    let mut identities = Vec::new();
+    for template in ["welcome", "panic", "refuse"] {
+        let data_json = format!(r#"{{"password":"{password}","card":"{card}"}}"#);
+        let message = SendRequest { template: template.to_owned(), data_json, ..SendRequest::default() };
+        let mut request = server.request(message);
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        identities.push(metadata.get("x-internal-identity").unwrap().to_str().unwrap().to_owned());
+        if template == "refuse" {
+            metadata.remove("x-internal-identity");
+        }
+        let answer = server.client().send(request).await;
+        assert_eq!(answer.is_ok(), template == "welcome");
+    }
+    server.called("Send", "UNAUTHENTICATED", 1).await;
+    let written = [("logs", log()), ("spans", spans()), ("metrics", server.metrics.encode().unwrap())];
+    for (name, text) in &written {
+        assert!(text.contains("shop.notification.v1.Notifications/Send"), "there is nothing in the {name}");
+        for secret in [password, token, card].into_iter().chain(identities.iter().map(String::as_str)) {
+            assert!(!text.contains(secret), "{secret} is in the {name}");
+        }
+    }
 }
 
 #[tokio::test]

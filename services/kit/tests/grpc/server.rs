@@ -1,6 +1,7 @@
 //! The service behind a socket, and what it writes.
 
 use std::{
+    fmt::Write as _,
     io::{self, Write},
     net::SocketAddr,
     sync::{Arc, Mutex, OnceLock},
@@ -68,8 +69,8 @@ impl<'a> MakeWriter<'a> for Written {
     }
 }
 
-/// Spans that have ended, of all tests.
-type Spans = Mutex<mpsc::Receiver<trace::Message>>;
+/// Spans that have ended, of all tests: those that come, and those that have been looked at.
+type Spans = Mutex<(mpsc::Receiver<trace::Message>, String)>;
 
 fn written() -> &'static (Written, Spans) {
     static WRITTEN: OnceLock<(Written, Spans)> = OnceLock::new();
@@ -79,7 +80,7 @@ fn written() -> &'static (Written, Spans) {
         let subscriber =
             telemetry::subscriber("trace", LogFormat::Json, Some(traces.tracer()), written.clone()).unwrap();
         tracing::subscriber::set_global_default(subscriber).unwrap();
-        (written, Mutex::new(spans))
+        (written, Mutex::new((spans, String::new())))
     })
 }
 
@@ -88,14 +89,14 @@ pub(crate) fn log() -> String {
     String::from_utf8(written().0.0.lock().unwrap().clone()).unwrap()
 }
 
-/// All that has been recorded and was not looked at.
+/// All that has been recorded.
 pub(crate) fn spans() -> String {
     let mut spans = written().1.lock().unwrap();
-    let mut text = String::new();
-    while let Ok(message) = spans.try_recv() {
-        text.push_str(&format!("{message:?}\n"));
+    let (coming, text) = &mut *spans;
+    while let Ok(message) = coming.try_recv() {
+        writeln!(text, "{message:?}").unwrap();
     }
-    text
+    text.clone()
 }
 
 pub(crate) struct Server {
