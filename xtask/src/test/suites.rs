@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::{conformance, docs, fuzz};
 use crate::cluster::{self, Cluster, GITOPS, H2SPEC, HELM, Provider};
 use crate::install::{install, install_paused};
-use crate::{host, images, lint, progress, workspace_root};
+use crate::{host, images, lint, progress, shop, workspace_root};
 
 /// Tests that are run together.
 pub(super) struct Suite {
