@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use flotilla_bus::{NoBus, Subscription, connect, consume, outbox::Relay};
+use flotilla_bus::{NoBus, Subscription, connect, keep_consuming, outbox::Relay};
 use flotilla_kit::{
     auth::{Jwks, NoIdentity, NoKeys, Signer, Trust, Verifier},
     config::Error as ConfigError,
@@ -14,7 +14,6 @@ use flotilla_kit::{
     serve::Service,
 };
 use sqlx::PgPool;
-use tokio::time::sleep;
 
 use crate::{
     config::Serve,
@@ -42,9 +41,6 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// How long a cursor is good for.
 const CURSOR: Duration = DAY;
-
-/// How long to wait before the bus is asked again for events.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// How long somebody who migrates waits for somebody else who does.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -128,6 +124,7 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
         url: config.mail.public_url.to_string().trim_end_matches('/').to_owned(),
     });
     let (bell, relay) = (Bell::default(), Relay::new(pool.clone(), Arc::clone(&bus)));
+    metrics.collect(relay.metrics());
     let worker = Worker {
         pool: pool.clone(),
         deliverer,
@@ -178,7 +175,7 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
     })
 }
 
-/// Takes events until the end, also from a bus that comes and goes.
+/// Takes events until the end.
 async fn run_consumer(
     bus: Arc<dyn flotilla_bus::Bus>,
     subscription: Subscription,
@@ -186,19 +183,6 @@ async fn run_consumer(
     bell: Bell,
     drain: Drain,
 ) {
-    while drain.phase() < Phase::Ending {
-        match bus.subscribe(subscription.clone()).await {
-            Ok(deliveries) => {
-                let handle = |event| consumers::handle(pool.clone(), bell.clone(), event);
-                consume(deliveries, handle, drain.at_least(Phase::Ending)).await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, source = ?std::error::Error::source(&error), "there are no events now");
-            }
-        }
-        tokio::select! {
-            () = drain.at_least(Phase::Ending) => {}
-            () = sleep(PAUSE) => {}
-        }
-    }
+    let handle = |event| consumers::handle(pool.clone(), bell.clone(), event);
+    keep_consuming(&*bus, &subscription, handle, drain.at_least(Phase::Ending)).await;
 }

@@ -122,6 +122,7 @@ pub async fn service(config: &Serve, metrics: Arc<Metrics>) -> Result<(Service, 
         drain: drain.clone(),
     };
     metrics.collect(database::PoolMetrics(pool.clone()));
+    metrics.collect(relay.metrics());
     let health = health(&pool, &announcement, &relay);
     let every = Duration::from_secs(config.times.reconcile_seconds.into());
     let subscription = consumers::subscription()?;

@@ -52,6 +52,7 @@ pub fn assemble(
     let app = App::new(config, pool.clone(), relay.wake())?;
     let subscription = consumers::subscription()?;
     metrics.collect(PoolMetrics(pool.clone()));
+    metrics.collect(relay.metrics());
     let health = {
         let (pool, keyring) = (pool.clone(), app.keyring.clone());
         Health::new(announcement.hear())

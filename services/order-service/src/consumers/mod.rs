@@ -3,22 +3,18 @@
 mod stock_expired;
 mod user_erased;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use flotilla_bus::{
-    Bus, Consumer, Event, Failure, InvalidConsumer, InvalidType, Pattern, Subscription, consume,
+    Bus, Consumer, Event, Failure, InvalidConsumer, InvalidType, Pattern, Subscription, keep_consuming,
 };
 use flotilla_kit::{
     correlation::CorrelationId,
     drain::{Drain, Phase},
 };
 use sqlx::PgPool;
-use tokio::time::sleep;
 
 use crate::saga::Runner;
-
-/// How long to wait until a broker that is away is tried again.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// Why there is no consumer.
 #[derive(Debug, thiserror::Error)]
@@ -41,19 +37,8 @@ pub fn subscription() -> Result<Subscription, Error> {
 /// Takes events until the end of the service.
 pub async fn run(pool: PgPool, bus: Arc<dyn Bus>, runner: Runner, subscription: Subscription, drain: Drain) {
     let consumer = subscription.consumer.clone();
-    while drain.phase() < Phase::Ending {
-        match bus.subscribe(subscription.clone()).await {
-            Ok(deliveries) => {
-                let handle = |event: Event| handle(pool.clone(), runner.clone(), consumer.clone(), event);
-                consume(deliveries, handle, drain.at_least(Phase::Ending)).await;
-            }
-            Err(error) => tracing::warn!(%error, "events cannot be taken now"),
-        }
-        tokio::select! {
-            () = drain.at_least(Phase::Ending) => return,
-            () = sleep(PAUSE) => {}
-        }
-    }
+    let handle = |event: Event| handle(pool.clone(), runner.clone(), consumer.clone(), event);
+    keep_consuming(&*bus, &subscription, handle, drain.at_least(Phase::Ending)).await;
 }
 
 async fn handle(pool: PgPool, runner: Runner, consumer: Consumer, event: Event) -> Result<(), Failure> {

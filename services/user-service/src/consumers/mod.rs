@@ -2,24 +2,21 @@
 
 mod bounced;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use flotilla_bus::{
-    Bus, Consumer, Event, Failure, InvalidConsumer, InvalidType, Pattern, Policy, Subscription, consume,
+    Bus, Consumer, Event, Failure, InvalidConsumer, InvalidType, Pattern, Policy, Subscription,
+    keep_consuming,
 };
 use flotilla_kit::{
     correlation::CorrelationId,
     drain::{Drain, Phase},
 };
-use tokio::time::sleep;
 
 use crate::app::{App, NAME};
 
 /// Events that are handled at a time.
 const IN_FLIGHT: u32 = 8;
-
-/// How long to wait for a bus that is not there.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// Why it cannot hear.
 #[derive(Debug, thiserror::Error)]
@@ -45,24 +42,8 @@ pub fn subscription() -> Result<Subscription, Invalid> {
 /// Hears until the end of the service.
 pub async fn run(app: App, bus: Arc<dyn Bus>, subscription: Subscription, drain: Drain) {
     let consumer = subscription.consumer.clone();
-    let mut end = std::pin::pin!(drain.at_least(Phase::Ending));
-    loop {
-        let deliveries = tokio::select! {
-            () = &mut end => return,
-            subscribed = bus.subscribe(subscription.clone()) => subscribed,
-        };
-        match deliveries {
-            Ok(deliveries) => {
-                let handler = |event| handle(app.clone(), consumer.clone(), event);
-                consume(deliveries, handler, drain.at_least(Phase::Ending)).await;
-            }
-            Err(error) => tracing::debug!(%error, "the bus does not let this service subscribe now"),
-        }
-        tokio::select! {
-            () = &mut end => return,
-            () = sleep(PAUSE) => {}
-        }
-    }
+    let handle = |event| handle(app.clone(), consumer.clone(), event);
+    keep_consuming(&*bus, &subscription, handle, drain.at_least(Phase::Ending)).await;
 }
 
 async fn handle(app: App, consumer: Consumer, event: Event) -> Result<(), Failure> {
