@@ -1,4 +1,4 @@
-//! The REST API: one file for each resource.
+//! The REST API: one file for each resource. Its document is made of the same routes, so that it has all of them.
 
 mod addresses;
 mod admin;
@@ -24,12 +24,11 @@ use axum::{
     Router,
     http::{HeaderValue, header},
     response::Response,
-    routing::{delete, get, post, put},
 };
 use flotilla_kit::http::Problem;
 use tokio::time::{Instant, sleep_until};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::openapi::document;
 use crate::app::App;
 
 /// An answer that must not tell whether there is somebody comes after a multiple of this: whatever else one of them takes to make
@@ -39,44 +38,49 @@ const FLOOR: Duration = Duration::from_millis(100);
 /// What a handler answers.
 type Answer = Result<Response, Problem>;
 
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::description())
+        .routes(routes!(jwks::get))
+        .routes(routes!(register::register))
+        .routes(routes!(email::verify))
+        .routes(routes!(email::resend))
+        .routes(routes!(login::login))
+        .routes(routes!(refresh::refresh))
+        .routes(routes!(refresh::logout))
+        .routes(routes!(password::forgot))
+        .routes(routes!(password::reset))
+        .routes(routes!(second_factor::remove))
+        .routes(routes!(second_factor::enroll))
+        .routes(routes!(second_factor::confirm))
+        .routes(routes!(second_factor::verify))
+        .routes(routes!(second_factor::recover))
+        .routes(routes!(me::get, me::patch, me::delete))
+        .routes(routes!(password::change))
+        .routes(routes!(email::change))
+        .routes(routes!(sessions::list, sessions::end_others))
+        .routes(routes!(sessions::end))
+        .routes(routes!(addresses::list, addresses::create))
+        .routes(routes!(addresses::get, addresses::replace, addresses::delete))
+        .routes(routes!(exports::request))
+        .routes(routes!(exports::get))
+        .routes(routes!(exports::content))
+        .routes(routes!(audit::own))
+        .routes(routes!(admin::list))
+        .routes(routes!(admin::get, admin::patch))
+        .routes(routes!(admin::set_roles))
+        .routes(routes!(admin::lock))
+        .routes(routes!(admin::unlock))
+        .routes(routes!(audit::of))
+}
+
 /// All routes.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/.well-known/jwks.json", get(jwks::get))
-        .route("/v1/auth/register", post(register::register))
-        .route("/v1/auth/verify-email", post(email::verify))
-        .route("/v1/auth/resend-verification", post(email::resend))
-        .route("/v1/auth/login", post(login::login))
-        .route("/v1/auth/refresh", post(refresh::refresh))
-        .route("/v1/auth/logout", post(refresh::logout))
-        .route("/v1/auth/forgot-password", post(password::forgot))
-        .route("/v1/auth/reset-password", post(password::reset))
-        .route("/v1/auth/mfa/totp", delete(second_factor::remove))
-        .route("/v1/auth/mfa/totp/enroll", post(second_factor::enroll))
-        .route("/v1/auth/mfa/totp/confirm", post(second_factor::confirm))
-        .route("/v1/auth/mfa/totp/verify", post(second_factor::verify))
-        .route("/v1/auth/mfa/recovery", post(second_factor::recover))
-        .route("/v1/users/me", get(me::get).patch(me::patch).delete(me::delete))
-        .route("/v1/users/me/password", post(password::change))
-        .route("/v1/users/me/email", post(email::change))
-        .route("/v1/users/me/sessions", get(sessions::list).delete(sessions::end_others))
-        .route("/v1/users/me/sessions/{id}", delete(sessions::end))
-        .route("/v1/users/me/addresses", get(addresses::list).post(addresses::create))
-        .route(
-            "/v1/users/me/addresses/{id}",
-            get(addresses::get).put(addresses::replace).delete(addresses::delete),
-        )
-        .route("/v1/users/me/export", post(exports::request))
-        .route("/v1/users/me/export/{id}", get(exports::get))
-        .route("/v1/users/me/export/{id}/content", get(exports::content))
-        .route("/v1/users/me/audit", get(audit::own))
-        .route("/v1/users", get(admin::list))
-        .route("/v1/users/{id}", get(admin::get).patch(admin::patch))
-        .route("/v1/users/{id}/roles", put(admin::set_roles))
-        .route("/v1/users/{id}/lock", post(admin::lock))
-        .route("/v1/users/{id}/unlock", post(admin::unlock))
-        .route("/v1/users/{id}/audit", get(audit::of))
-        .with_state(app)
+    routes().split_for_parts().0.with_state(app)
+}
+
+/// The document that describes them (`OpenAPI` 3.1), as it is committed.
+pub fn document() -> Result<String, serde_json::Error> {
+    routes().split_for_parts().1.to_pretty_json().map(|json| json + "\n")
 }
 
 /// An answer that nobody keeps.

@@ -1,4 +1,4 @@
-//! The document of the REST API (`OpenAPI` 3.1), made of the handlers.
+//! What the document of the REST API says beside its routes.
 
 use std::collections::BTreeMap;
 
@@ -64,52 +64,12 @@ impl Modify for Bearer {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "user-service", description = "Who people are: accounts, sessions, roles and addresses of the shop."),
-    paths(
-        super::jwks::get,
-        super::register::register,
-        super::email::verify,
-        super::email::resend,
-        super::email::change,
-        super::login::login,
-        super::refresh::refresh,
-        super::refresh::logout,
-        super::password::forgot,
-        super::password::reset,
-        super::password::change,
-        super::second_factor::enroll,
-        super::second_factor::confirm,
-        super::second_factor::remove,
-        super::second_factor::verify,
-        super::second_factor::recover,
-        super::me::get,
-        super::me::patch,
-        super::me::delete,
-        super::sessions::list,
-        super::sessions::end,
-        super::sessions::end_others,
-        super::addresses::list,
-        super::addresses::create,
-        super::addresses::get,
-        super::addresses::replace,
-        super::addresses::delete,
-        super::exports::request,
-        super::exports::get,
-        super::exports::content,
-        super::audit::own,
-        super::audit::of,
-        super::admin::list,
-        super::admin::get,
-        super::admin::patch,
-        super::admin::set_roles,
-        super::admin::lock,
-        super::admin::unlock,
-    ),
     components(schemas(Problem, Place)),
     modifiers(&Bearer),
 )]
-struct Api;
+struct Description;
 
-/// The document, as it is committed.
-pub fn document() -> Result<String, serde_json::Error> {
-    Api::openapi().to_pretty_json().map(|json| json + "\n")
+/// What it says beside its routes.
+pub(super) fn description() -> Document {
+    Description::openapi()
 }
