@@ -70,8 +70,7 @@ impl Error {
     /// The key was used with other parameters.
     pub fn key_reused() -> Self {
         let message = "this Idempotency-Key was used with other parameters; take a new one for a new request";
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        Self::new(status, "idempotency_error", "idempotency_key_reused", message)
+        Self::new(StatusCode::BAD_REQUEST, "idempotency_error", "idempotency_key_reused", message)
     }
 
     /// A request with the key is still at work.

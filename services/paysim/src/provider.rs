@@ -86,6 +86,11 @@ impl Provider {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets all keys, as it does a day after each.
+    pub fn forget_keys(&self) {
+        self.keys().clear();
+    }
+
     fn keys(&self) -> MutexGuard<'_, Keys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long webhooks wait for others that they are to change places with.
 const REORDER: Duration = Duration::from_secs(5);
 
+/// Webhooks, and attempts to send them, that are remembered: the last ones.
+const KEPT: usize = 10_000;
+
 /// Where webhooks go.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -73,8 +76,8 @@ struct Held {
 pub struct Webhooks {
     endpoint: Option<Endpoint>,
     client: Client<HttpConnector, Full<Bytes>>,
-    log: Arc<Mutex<Vec<Attempt>>>,
-    sent: Arc<Mutex<Vec<Sent>>>,
+    log: Arc<Mutex<VecDeque<Attempt>>>,
+    sent: Arc<Mutex<VecDeque<Sent>>>,
     held: Arc<Mutex<Held>>,
 }
 
@@ -98,9 +101,9 @@ impl Webhooks {
         Self { endpoint, client, log: Arc::default(), sent: Arc::default(), held: Arc::default() }
     }
 
-    /// Attempts so far, the oldest first.
+    /// The last attempts, the oldest first.
     pub fn log(&self) -> Vec<Attempt> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Sends notices, as the faults say. When they are to be early it returns once they have been tried once.
@@ -120,7 +123,7 @@ impl Webhooks {
             let id = format!("evt_{}", Uuid::now_v7().simple());
             let body = event(&id, &notice);
             let one = Sent { id, kind: notice.kind.to_owned(), body };
-            self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(one.clone());
+            keep(&self.sent, one.clone());
             if let Some(ready) = self.hold(one.clone(), reorder) {
                 self.later(ready, late);
                 continue;
@@ -135,11 +138,11 @@ impl Webhooks {
         }
     }
 
-    /// Sends everything that was sent before once more, and says how much.
+    /// Sends what was sent last once more, and says how much.
     pub fn send_again(&self) -> usize {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let count = sent.len();
-        self.later(sent, None);
+        self.later(sent.into(), None);
         count
     }
 
@@ -214,9 +217,18 @@ impl Webhooks {
             time: Timestamp::now(),
             status: status.map(|status| status.as_u16()),
         };
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
+        keep(&self.log, attempt);
         status.is_some_and(|status| status.is_success())
     }
+}
+
+/// Keeps the last ones of some.
+fn keep<T>(all: &Mutex<VecDeque<T>>, one: T) {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.len() == KEPT {
+        all.pop_front();
+    }
+    all.push_back(one);
 }
 
 fn event(id: &str, notice: &Notice) -> Bytes {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use flotilla_kit::{Secret, drain::Announcement, serve::serve};
 use flotilla_paysim::{
     http,
+    journal::Journal,
     provider::Provider,
     webhook::{Endpoint, Webhooks, sign},
 };
@@ -140,7 +142,11 @@ async fn a_key_gives_the_first_answer_again_and_takes_no_other_request() {
     let (status, again, is_replay) = shop.post("/v1/payment_intents", "k", form).await.unwrap();
     assert_eq!((status, &again, is_replay), (200, &first, true));
     let (status, other, _) = shop.post("/v1/payment_intents", "k", "amount=1&currency=eur").await.unwrap();
-    assert_eq!((status, &other["error"]["type"]), (422, &json!("idempotency_error")));
+    assert_eq!((status, &other["error"]["type"]), (400, &json!("idempotency_error")));
+    // After a day a key is a new one.
+    assert_eq!(shop.send("DELETE", "/paysim/keys", None, "", String::new()).await.unwrap().0, 204);
+    let (status, other, is_replay) = shop.post("/v1/payment_intents", "k", form).await.unwrap();
+    assert_eq!((status, other["id"] == first["id"], is_replay), (200, false, false));
     // What had not begun leaves the key to a request that is right.
     assert_eq!(shop.post("/v1/payment_intents", "v", "amount=many&currency=eur").await.unwrap().0, 400);
     assert_eq!(shop.post("/v1/payment_intents", "v", form).await.unwrap().0, 200);
@@ -188,6 +194,54 @@ async fn an_answer_that_is_dropped_leaves_its_effect() {
     let (status, body, is_replay) = shop.post(&path, "cap", "").await.unwrap();
     assert_eq!((status, &body["status"], is_replay), (200, &json!("succeeded"), true));
     assert_eq!(shop.captures().await, 1);
+}
+
+/// One that knows what its journal says, at a new address.
+async fn reopened(journal: &Path) -> Shop {
+    let (journal, ledger, keys) = Journal::open(journal).unwrap();
+    let (secret, webhooks) = (Secret::new("sk_test".to_owned()), Webhooks::new(None));
+    let provider = Provider::with_journal(secret, webhooks, journal, ledger, keys);
+    let (address, end) = listen(http::router(provider)).await;
+    Shop { address, heard: Heard::default(), refuse: Arc::default(), _end: (end, Announcement::default()) }
+}
+
+#[tokio::test]
+async fn a_provider_that_was_away_knows_all_that_it_did_and_answers_each_key_as_before() {
+    let path = std::env::temp_dir().join(format!("paysim-{}", uuid::Uuid::now_v7()));
+    let shop = reopened(&path).await;
+    let held = shop.held().await;
+    shop.fault("capture", json!({ "kind": "fail_after" })).await;
+    let capture = format!("/v1/payment_intents/{held}/capture");
+    assert_eq!(shop.post(&capture, "capture", "").await.unwrap().0, 500);
+    let refund = format!("payment_intent={held}&amount=980&metadata[refund_id]=r-1");
+    let (_, refunded, _) = shop.post("/v1/refunds", "refund", &refund).await.unwrap();
+    let (declined, cancelled) =
+        (shop.intent("pm_card_chargeDeclined").await, shop.intent("pm_card_visa").await);
+    let confirm = format!("/v1/payment_intents/{declined}/confirm");
+    assert_eq!(shop.post(&confirm, "confirm", "").await.unwrap().0, 402);
+    let cancel = format!("/v1/payment_intents/{cancelled}/cancel");
+    assert_eq!(shop.post(&cancel, "cancel", "").await.unwrap().0, 200);
+    let asked = shop.intent("pm_card_authenticationRequired").await;
+    shop.post(&format!("/v1/payment_intents/{asked}/confirm"), "asked", "").await.unwrap();
+    let known = shop.send("GET", "/paysim/ledger", None, "", String::new()).await.unwrap().1;
+    assert_eq!(known["intents"].as_object().unwrap().len(), 4);
+    drop(shop);
+
+    let shop = reopened(&path).await;
+    assert_eq!(shop.send("GET", "/paysim/ledger", None, "", String::new()).await.unwrap().1, known);
+    for (path, key, form, status) in [
+        (&capture, "capture", "", 500),
+        (&"/v1/refunds".to_owned(), "refund", refund.as_str(), 200),
+        (&confirm, "confirm", "", 402),
+        (&cancel, "cancel", "", 200),
+    ] {
+        let (answered, body, is_replay) = shop.post(path, key, form).await.unwrap();
+        assert_eq!((answered, is_replay), (status, true), "{key}: {body}");
+        assert!(key != "refund" || body == refunded, "{body}");
+    }
+    assert_eq!(shop.send("GET", "/paysim/ledger", None, "", String::new()).await.unwrap().1, known);
+    assert_eq!(shop.captures().await, 1);
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use axum::{
     extract::{Path, State},
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use bytes::Bytes;
 use flotilla_kit::http::Json;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::intents::axum_json;
+use super::intents::as_json;
 use crate::{
     fault::{Fault, Operation},
     provider::{Provider, Request},
@@ -22,6 +22,7 @@ use crate::{
 pub(super) fn router() -> Router<Provider> {
     Router::new()
         .route("/paysim/faults", post(add).delete(clear))
+        .route("/paysim/keys", delete(forget))
         .route("/paysim/ledger", get(ledger))
         .route("/paysim/webhooks", get(webhooks))
         .route("/paysim/webhooks/again", post(again))
@@ -38,16 +39,21 @@ async fn clear(State(provider): State<Provider>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+async fn forget(State(provider): State<Provider>) -> StatusCode {
+    provider.forget_keys();
+    StatusCode::NO_CONTENT
+}
+
 async fn ledger(State(provider): State<Provider>) -> Response {
-    axum_json(&json!(&*provider.ledger()))
+    as_json(&json!(&*provider.ledger()))
 }
 
 async fn webhooks(State(provider): State<Provider>) -> Response {
-    axum_json(&json!(provider.webhooks.log()))
+    as_json(&json!(provider.webhooks.log()))
 }
 
 async fn again(State(provider): State<Provider>) -> Response {
-    axum_json(&json!({ "sent": provider.webhooks.send_again() }))
+    as_json(&json!({ "sent": provider.webhooks.send_again() }))
 }
 
 #[derive(Deserialize)]

@@ -110,7 +110,7 @@ async fn read(
         return Err(Error::fault());
     }
     let intent = json!(provider.ledger().intent(&id)?);
-    Ok(axum_json(&intent))
+    Ok(as_json(&intent))
 }
 
 /// `?query=metadata['NAME']:'VALUE'`, the one form of Stripe's query language that is needed.
@@ -135,7 +135,7 @@ async fn search(State(provider): State<Provider>, uri: Uri, _merchant: Merchant)
         .values()
         .filter(|intent| intent.metadata.get(name).is_some_and(|has| has == value))
         .collect();
-    Ok(axum_json(&json!({ "object": "search_result", "data": found, "has_more": false })))
+    Ok(as_json(&json!({ "object": "search_result", "data": found, "has_more": false })))
 }
 
 /// Whether a read is to fail, after the time that it is to take.
@@ -149,6 +149,6 @@ pub(super) async fn fails(provider: &Provider) -> bool {
     faults.iter().any(|fault| matches!(fault, Effect::FailBefore | Effect::FailAfter | Effect::DropAnswer))
 }
 
-pub(super) fn axum_json(value: &serde_json::Value) -> Response {
+pub(super) fn as_json(value: &serde_json::Value) -> Response {
     ([(axum::http::header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }

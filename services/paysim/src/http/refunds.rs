@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     Merchant,
     form::Form,
-    intents::{axum_json, fails},
+    intents::{as_json, fails},
 };
 use crate::{
     error::Error,
@@ -55,7 +55,7 @@ async fn read(
     }
     let ledger = provider.ledger();
     let refund = ledger.refunds.get(&id).ok_or_else(|| Error::missing(&id))?;
-    Ok(axum_json(&json!(refund)))
+    Ok(as_json(&json!(refund)))
 }
 
 /// Those of a payment: `?payment_intent=`.
@@ -71,5 +71,5 @@ async fn list(State(provider): State<Provider>, uri: Uri, _merchant: Merchant) -
         .values()
         .filter(|refund| of.as_ref().is_none_or(|of| *of == refund.payment_intent))
         .collect();
-    Ok(axum_json(&json!({ "object": "list", "data": found, "has_more": false })))
+    Ok(as_json(&json!({ "object": "list", "data": found, "has_more": false })))
 }
