@@ -24,7 +24,7 @@ use crate::{
     saga::Runner,
     settle,
     stock::Stock,
-    store,
+    store, sweep,
 };
 
 /// The name of this service, which is that of its keys as well.
@@ -141,7 +141,8 @@ pub async fn service(config: &Serve, metrics: Arc<Metrics>) -> Result<(Service, 
                 "the consumer",
                 Box::pin(consumers::run(pool.clone(), bus, runner, subscription, drain.clone())),
             ),
-            ("the sweeper", Box::pin(database::sweep(pool, drain))),
+            ("the sweeper", Box::pin(database::sweep(pool.clone(), drain.clone()))),
+            ("the sweeper of orders", Box::pin(sweep::run(pool, drain))),
         ],
     };
     Ok((service, app))

@@ -12,6 +12,7 @@ create table orders.carts (
 );
 
 create index carts_by_user on orders.carts (user_id);
+create index carts_by_age on orders.carts (updated_at);
 
 create table orders.cart_items (
     cart_id uuid not null references orders.carts (id) on delete cascade,
@@ -157,6 +158,8 @@ create table orders.psp_webhooks (
     handled_at timestamptz not null default now(),
     primary key (provider, event_id)
 );
+
+create index psp_webhooks_by_age on orders.psp_webhooks (handled_at);
 
 -- Double entry: what a cause moves sums to nothing. Debits are positive.
 create table orders.ledger_entries (

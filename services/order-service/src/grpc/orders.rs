@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     app::App,
     domain::payment,
-    store::{self, orders, payments, refunds},
+    store::{self, audit, orders, payments, refunds},
 };
 
 /// Orders of a page when a caller does not say, and at most.
@@ -54,7 +54,7 @@ impl Orders {
     /// All that is known of an order, for whoever it is about.
     async fn record(&self, order: orders::Order) -> Result<ExportedRecord, store::Error> {
         let pool = &self.app.pool;
-        let happened: Vec<_> = orders::happened(pool, order.id, 0, EVENTS)
+        let happened: Vec<_> = audit::happened(pool, order.id, 0, EVENTS)
             .await?
             .into_iter()
             .map(|event| json!({ "version": event.version, "kind": event.kind, "to": event.to, "at": event.at }))

@@ -7,22 +7,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flotilla_kit::http::{Json, Path, Problem, RawBody, Violations};
-use serde_json::json;
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::{
-    Answer, action, no_order,
-    openapi::Problems,
-    orders::show,
-    principal::Principal,
-    shape::{self, Shipment},
-};
+use super::{Answer, action, openapi::Problems, orders::show};
 use crate::{
+    actions::{
+        Principal,
+        cancel::{self, refused},
+        orders::visible_locked,
+    },
     app::App,
     domain::order::Status,
-    failpoint::{Moment, Stage},
-    store::{orders, sagas},
+    shape::{self, Shipment},
+    store::orders,
 };
 
 /// Whatever is after the colon.
@@ -49,26 +47,10 @@ pub(super) async fn act(
     Problems,
 ))]
 async fn cancel(app: App, principal: Principal, id: Uuid) -> Answer {
-    let mut transaction = app.pool.begin().await?;
-    let mut order = visible(&mut transaction, &principal, id).await?;
+    let order = cancel::cancel(&app, &principal, id).await?;
     if order.status == Status::Cancelled {
         return show(&app, order).await;
     }
-    if !order.status.is_cancellable() {
-        return Err(refused(order.status, "cancelled"));
-    }
-    if !order.is_cancel_wanted {
-        order.is_cancel_wanted = true;
-        let actor = principal.actor();
-        orders::change(&mut transaction, &mut order, "cancel_requested", None, &json!({}), &actor).await?;
-    }
-    // One that goes forth sees it before its next step; one that is done goes back.
-    sagas::turn_back(&mut transaction, id, Status::Cancelled, "cancelled").await?;
-    sagas::wake(&mut transaction, id).await?;
-    app.runner.failpoints.reach(Stage::Cancel, Moment::Committing);
-    transaction.commit().await?;
-    app.runner.failpoints.reach(Stage::Cancel, Moment::Committed);
-    app.runner.wake();
     Ok((StatusCode::ACCEPTED, show(&app, order).await?).into_response())
 }
 
@@ -88,7 +70,7 @@ async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Ans
     }
     violations.into_result()?;
     let mut transaction = app.pool.begin().await?;
-    let mut order = visible(&mut transaction, &principal, id).await?;
+    let mut order = visible_locked(&mut transaction, &principal, id).await?;
     if matches!(order.status, Status::Shipped | Status::Completed) {
         return show(&app, order).await;
     }
@@ -109,7 +91,7 @@ async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Ans
 async fn complete(app: App, principal: Principal, id: Uuid) -> Answer {
     principal.require_admin()?;
     let mut transaction = app.pool.begin().await?;
-    let order = visible(&mut transaction, &principal, id).await?;
+    let order = visible_locked(&mut transaction, &principal, id).await?;
     match order.status {
         Status::Completed => show(&app, order).await,
         Status::Shipped => step(&app, transaction, order, Status::Completed, &principal).await,
@@ -128,20 +110,6 @@ async fn step(
     transaction.commit().await?;
     app.runner.wake();
     show(app, order).await
-}
-
-async fn visible(
-    transaction: &mut PgTransaction<'_>,
-    principal: &Principal,
-    id: Uuid,
-) -> Result<orders::Order, Problem> {
-    let order = orders::lock(transaction, id).await?.ok_or_else(no_order)?;
-    if principal.may_see(order.user_id) { Ok(order) } else { Err(no_order()) }
-}
-
-fn refused(status: Status, what: &str) -> Problem {
-    let detail = format!("an order that is {status} cannot be {what}");
-    Problem::new(StatusCode::CONFLICT, "order_state", detail)
 }
 
 /// A body that may be left out.

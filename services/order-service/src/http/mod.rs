@@ -7,9 +7,7 @@ mod openapi;
 mod orders;
 mod payments;
 mod place;
-mod principal;
 mod refunds;
-mod shape;
 mod stream;
 mod webhooks;
 
@@ -31,7 +29,7 @@ use flotilla_kit::{
 use uuid::Uuid;
 
 pub use self::openapi::document;
-use crate::{app::App, settle, stock};
+use crate::{app::App, graphql, settle, stock};
 
 /// Bytes of a body. The longest is an order of a hundred lines.
 const BODY: u64 = 256 * 1024;
@@ -53,7 +51,8 @@ pub fn router(app: App, metrics: Arc<Metrics>) -> Router {
         .route("/v1/orders/{id}/payments/{payment}", post(payments::complete))
         .route("/v1/orders/{id}/refunds", get(refunds::list).post(refunds::create))
         .route("/v1/webhooks/psp/{provider}", post(webhooks::take))
-        .with_state(app);
+        .with_state(app.clone())
+        .merge(graphql::router(app));
     wrap(router, Limits { body_bytes: BODY, ..Limits::default() }, metrics)
 }
 
@@ -61,11 +60,6 @@ pub fn router(app: App, metrics: Arc<Metrics>) -> Router {
 fn private(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     response
-}
-
-/// There is no such order, or it is somebody else's: which of them is nobody's business.
-fn no_order() -> Problem {
-    Problem::not_found("there is no such order")
 }
 
 /// The id and the verb of a path such as `/v1/orders/ID:cancel`.

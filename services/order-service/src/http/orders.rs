@@ -10,24 +10,20 @@ use flotilla_kit::http::{
     conditional::{ETag, IfNoneMatch},
     page::{Page, PageParameters},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    Answer, no_order,
-    openapi::Problems,
-    principal::Principal,
-    private,
-    shape::{self, OrderEvent, OrderSummary},
-};
+use super::{Answer, openapi::Problems, private};
 use crate::{
+    actions::{
+        Principal,
+        orders::{list as list_of, visible},
+    },
     app::App,
-    store::{orders, payments},
+    shape::{self, OrderEvent, OrderSummary},
+    store::{audit, orders, payments},
 };
-
-/// What the list's cursors belong to.
-const LIST: &str = "/v1/orders";
 
 /// Events of an order that are given at once. None has nearly as many.
 const EVENTS: i64 = 1_000;
@@ -45,11 +41,6 @@ pub(super) struct OrderEvents {
     items: Vec<OrderEvent>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Position {
-    after: Uuid,
-}
-
 /// One's own orders, the newest first.
 #[utoipa::path(get, path = "/v1/orders", tag = "orders", security(("bearer" = [])), params(
     ("limit" = Option<u32>, Query, description = "How many, from 1 to 100"),
@@ -64,21 +55,9 @@ pub(super) async fn list(
     uri: Uri,
     Query(page): Query<PageParameters>,
 ) -> Answer {
-    let limit = page.limit()?;
-    let scope = format!("{LIST}/{}", principal.user);
-    let after: Option<Position> =
-        page.cursor.as_deref().map(|cursor| app.cursors.open(&scope, cursor)).transpose()?;
-    let after = after.map(|position| position.after);
-    let mut found = orders::list(&app.pool, principal.user, after, i64::from(limit) + 1).await?;
-    let has_more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let last = found.last().filter(|_| has_more).map(|order| Position { after: order.id });
-    let next_cursor = last
-        .map(|position| app.cursors.seal(&scope, &position))
-        .transpose()
-        .map_err(|error| Problem::internal(&error))?;
-    let items = found.into_iter().map(OrderSummary::from).collect();
-    Ok(private(Page { items, next_cursor }.into_response(&uri)))
+    let part = list_of(&app, principal.user, page.limit()?, page.cursor.as_deref()).await?;
+    let items = part.orders.into_iter().map(OrderSummary::from).collect();
+    Ok(private(Page { items, next_cursor: part.next_cursor }.into_response(&uri)))
 }
 
 /// An order.
@@ -110,16 +89,10 @@ pub(super) async fn get(
 ))]
 pub(super) async fn events(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     visible(&app, &principal, id).await?;
-    let happened = orders::happened(&app.pool, id, 0, EVENTS).await?;
+    let happened = audit::happened(&app.pool, id, 0, EVENTS).await?;
     let is_admin = principal.is_admin();
     let items = happened.into_iter().map(|event| OrderEvent::new(event, is_admin)).collect();
     Ok(private(Json(OrderEvents { items }).into_response()))
-}
-
-/// An order that somebody may see.
-pub(super) async fn visible(app: &App, principal: &Principal, id: Uuid) -> Result<orders::Order, Problem> {
-    let order = orders::get(&app.pool, id).await?.ok_or_else(no_order)?;
-    if principal.may_see(order.user_id) { Ok(order) } else { Err(no_order()) }
 }
 
 /// An order as an answer.

@@ -13,21 +13,17 @@ use flotilla_kit::http::{
 };
 use uuid::Uuid;
 
-use super::{
-    Answer, action,
-    body::Repeatable,
-    no_order,
-    openapi::Problems,
-    orders::{show, visible},
-    principal::Principal,
-    private,
-    shape::{self, NewPayment, Payments},
-};
+use super::{Answer, action, body::Repeatable, openapi::Problems, orders::show, private};
 use crate::{
+    actions::{
+        Principal,
+        orders::{no_order, visible, visible_locked},
+    },
     app::App,
     domain::order::Status,
     failpoint::{Moment, Stage},
     settle,
+    shape::{self, NewPayment, Payments},
     store::{orders, payments, sagas},
 };
 
@@ -71,10 +67,7 @@ pub(super) async fn create(
     let mut violations = Violations::new();
     shape::check_method(&mut violations, &new.payment_method);
     violations.into_result()?;
-    let mut order = orders::lock(&mut transaction, id).await?.ok_or_else(no_order)?;
-    if !principal.may_see(order.user_id) {
-        return Err(no_order());
-    }
+    let mut order = visible_locked(&mut transaction, &principal, id).await?;
     let is_wanted = order.status == Status::PaymentFailed && !order.is_cancel_wanted;
     if !is_wanted || !sagas::try_again(&mut transaction, id).await? {
         let detail = format!("an order that is {} takes no other payment", order.status);

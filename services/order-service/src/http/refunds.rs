@@ -12,20 +12,16 @@ use flotilla_kit::http::{
 };
 use uuid::Uuid;
 
-use super::{
-    Answer,
-    body::Repeatable,
-    no_order,
-    openapi::Problems,
-    orders::visible,
-    principal::Principal,
-    private,
-    shape::{self, NewRefund, Refunds},
-};
+use super::{Answer, body::Repeatable, openapi::Problems, private};
 use crate::{
+    actions::{
+        Principal,
+        orders::{visible, visible_locked},
+    },
     app::App,
     failpoint::{Moment, Stage},
-    store::{orders, payments, refunds},
+    shape::{self, NewRefund, Refunds},
+    store::{payments, refunds},
 };
 
 /// The refunds of an order, the oldest first.
@@ -65,10 +61,7 @@ pub(super) async fn create(
         Begun::Repeated(response) => return Ok(response),
         Begun::First(pending) => pending,
     };
-    let mut order = orders::lock(&mut transaction, id).await?.ok_or_else(no_order)?;
-    if !principal.may_see(order.user_id) {
-        return Err(no_order());
-    }
+    let mut order = visible_locked(&mut transaction, &principal, id).await?;
     principal.require_admin()?;
     let mut violations = Violations::new();
     if new.amount_minor.is_some_and(|minor| minor < 1) {

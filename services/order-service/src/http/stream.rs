@@ -22,10 +22,13 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, orders::visible, principal::Principal, private, shape::OrderEvent};
+use super::{Answer, openapi::Problems, private};
 use crate::{
+    actions::{Principal, orders::visible},
     app::App,
-    store::{self, orders},
+    domain::order::Status,
+    shape::OrderEvent,
+    store::{self, audit},
 };
 
 /// How often it is looked.
@@ -105,14 +108,14 @@ impl Follower {
     /// Tells what has happened since. Whether there may be more.
     async fn tell(&mut self, sender: &Sender<Result<Event, Infallible>>) -> Result<bool, store::Error> {
         loop {
-            let happened = orders::happened(&self.app.pool, self.id, self.seen, BATCH).await?;
+            let happened = audit::happened(&self.app.pool, self.id, self.seen, BATCH).await?;
             if happened.is_empty() {
                 return Ok(true);
             }
             let mut is_over = false;
             for one in happened {
                 self.seen = one.version;
-                is_over = one.to.parse().is_ok_and(crate::domain::order::Status::is_final);
+                is_over = one.to.parse().is_ok_and(Status::is_final);
                 let event = Event::default().id(self.seen.to_string()).event(one.kind.clone());
                 let Ok(event) = event.json_data(OrderEvent::new(one, self.is_admin)) else {
                     return Ok(false);
@@ -123,7 +126,7 @@ impl Follower {
             }
             // Of an order that has ended more may have happened, such as refunds: until there is nothing more.
             if is_over {
-                return Ok(!orders::happened(&self.app.pool, self.id, self.seen, 1).await?.is_empty());
+                return Ok(!audit::happened(&self.app.pool, self.id, self.seen, 1).await?.is_empty());
             }
         }
     }

@@ -133,3 +133,18 @@ pub async fn forget(transaction: &mut PgTransaction<'_>, user: Uuid) -> Result<(
     sqlx::query!("delete from orders.carts where user_id = $1", user).execute(&mut **transaction).await?;
     Ok(())
 }
+
+/// Throws away carts that nobody has touched for so many days, at most so many of them, and says how many.
+pub async fn forget_old(pool: &PgPool, days: i32, limit: i64) -> Result<u64, Error> {
+    let forgotten = sqlx::query!(
+        "delete from orders.carts where id in (
+             select id from orders.carts where updated_at < now() - make_interval(days => $1)
+             order by updated_at limit $2 for update skip locked
+         )",
+        days,
+        limit,
+    )
+    .execute(pool)
+    .await?;
+    Ok(forgotten.rows_affected())
+}

@@ -1,6 +1,7 @@
 //! The database of this service. What belongs together is written in one transaction, under the lock of its order's row, which
 //! is taken first of all.
 
+pub mod audit;
 pub mod carts;
 pub mod events;
 pub mod ledger;

@@ -1,4 +1,4 @@
-//! Orders, their lines, and what happened to them. Every change makes a version of the order, a row of its audit and, where
+//! Orders and their lines. Every change makes a version of the order, a row of its audit and, where
 //! others may want to hear of it, an event.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool, PgTransaction};
 use uuid::Uuid;
 
-use super::{Error, events};
+use super::{Error, audit, events};
 use crate::domain::order::{Status, Stock};
 
 /// Whoever an order belongs to, in its audit.
@@ -67,25 +67,6 @@ pub struct Order {
     pub created_at: Timestamp,
     /// When it changed last.
     pub updated_at: Timestamp,
-}
-
-/// Something that happened to an order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Happened {
-    /// Which version it made.
-    pub version: i64,
-    /// What.
-    pub kind: String,
-    /// What the order was.
-    pub from: Option<String>,
-    /// What it was then.
-    pub to: String,
-    /// What else there is to say.
-    pub data: Value,
-    /// Who did it.
-    pub actor: String,
-    /// When.
-    pub at: Timestamp,
 }
 
 struct Row {
@@ -186,7 +167,7 @@ pub async fn create(transaction: &mut PgTransaction<'_>, new: &NewOrder<'_>) -> 
         .await?;
     }
     let order = lock(transaction, new.id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    record(transaction, &order, "created", None, &json!({}), CUSTOMER).await?;
+    audit::record(transaction, &order, "created", None, &json!({}), CUSTOMER).await?;
     events::order(transaction, &order, "created").await?;
     Ok(order)
 }
@@ -251,6 +232,21 @@ pub async fn lines(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Line>,
     .await?)
 }
 
+/// Some orders.
+pub async fn batch(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Order>, Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id, user_id, currency, total_minor, refunded_minor, status, reason, stock, payment_id,
+                  is_cancel_wanted, tracking, ship_to, version, correlation_id,
+                  created_at as "created_at: Stored", updated_at as "updated_at: Stored"
+           from orders.orders where id = any ($1)"#,
+        ids
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(Order::try_from).collect()
+}
+
 /// The lines of some orders.
 pub async fn lines_of(pool: &PgPool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<Line>>, Error> {
     let rows = sqlx::query!(
@@ -272,30 +268,6 @@ pub async fn lines_of(pool: &PgPool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<
         });
     }
     Ok(lines)
-}
-
-/// What happened to an order after a version of it, the oldest first.
-pub async fn happened(pool: &PgPool, id: Uuid, after: i64, limit: i64) -> Result<Vec<Happened>, Error> {
-    Ok(sqlx::query!(
-        r#"select version, kind, from_status, to_status, data, actor, created_at as "at: Stored"
-           from orders.order_events where order_id = $1 and version > $2 order by version limit $3"#,
-        id,
-        after,
-        limit,
-    )
-    .fetch_all(pool)
-    .await?
-    .into_iter()
-    .map(|row| Happened {
-        version: row.version,
-        kind: row.kind,
-        from: row.from_status,
-        to: row.to_status,
-        data: row.data,
-        actor: row.actor,
-        at: row.at.to_jiff(),
-    })
-    .collect())
 }
 
 /// An order becomes something else. Its locked row is written, and what happened with it.
@@ -351,33 +323,7 @@ pub async fn change(
     if written.rows_affected() != 1 {
         return Err(Error::Stale(order.id));
     }
-    record(transaction, order, kind, Some(from.unwrap_or(order.status)), data, actor).await
-}
-
-async fn record(
-    transaction: &mut PgTransaction<'_>,
-    order: &Order,
-    kind: &str,
-    from: Option<Status>,
-    data: &Value,
-    actor: &str,
-) -> Result<(), Error> {
-    sqlx::query!(
-        "insert into orders.order_events
-             (order_id, version, kind, from_status, to_status, data, actor, correlation_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        order.id,
-        order.version,
-        kind,
-        from.map(Status::as_str),
-        order.status.as_str(),
-        data,
-        actor,
-        order.correlation_id,
-    )
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    audit::record(transaction, order, kind, Some(from.unwrap_or(order.status)), data, actor).await
 }
 
 /// Leaves nothing of somebody in their orders but what the books need.

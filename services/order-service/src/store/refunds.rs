@@ -166,6 +166,8 @@ pub async fn apply(
     orders::change(transaction, &mut order, "refunded", None, &data, actor).await?;
     ledger::refunded(transaction, order.id, id, refund.amount_minor, &payment.currency).await?;
     events::payment(transaction, &order, &payment, "refunded").await?;
-    events::order(transaction, &order, "refunded").await?;
+    if payment.id == order.payment_id {
+        events::order(transaction, &order, "refunded").await?;
+    }
     sagas::wake(transaction, order.id).await
 }

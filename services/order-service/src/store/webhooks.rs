@@ -33,3 +33,18 @@ pub async fn note(
     .await?;
     Ok(noted.rows_affected() == 1)
 }
+
+/// Forgets which webhooks had their effect so many days ago, at most so many of them, and says how many.
+pub async fn forget_old(pool: &PgPool, days: i32, limit: i64) -> Result<u64, Error> {
+    let forgotten = sqlx::query!(
+        "delete from orders.psp_webhooks where (provider, event_id) in (
+             select provider, event_id from orders.psp_webhooks where handled_at < now() - make_interval(days => $1)
+             order by handled_at limit $2 for update skip locked
+         )",
+        days,
+        limit,
+    )
+    .execute(pool)
+    .await?;
+    Ok(forgotten.rows_affected())
+}

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use flotilla_order_service::http::document;
+use flotilla_order_service::{graphql, http::document};
 use serde_json::{Value, json};
 
 use crate::shop::Shop;
@@ -12,17 +12,19 @@ fn root() -> PathBuf {
 }
 
 #[test]
-fn the_description_is_the_one_that_is_committed() {
-    let path = root().join("openapi.json");
-    let now = format!("{}\n", serde_json::to_string_pretty(&document()).unwrap());
-    if std::env::var_os("FLOTILLA_WRITE").is_some() {
-        fs::write(&path, &now).unwrap();
+fn the_descriptions_are_those_that_are_committed() {
+    let openapi = format!("{}\n", serde_json::to_string_pretty(&document()).unwrap());
+    for (name, now) in [("openapi.json", openapi), ("schema.graphql", graphql::sdl())] {
+        let path = root().join(name);
+        if std::env::var_os("FLOTILLA_WRITE").is_some() {
+            fs::write(&path, &now).unwrap();
+        }
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == now,
+            "{name} is not of these handlers; write it with FLOTILLA_WRITE=1 cargo test -p flotilla-order-service --test service the_descriptions"
+        );
     }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == now,
-        "openapi.json is not of these handlers; write it with FLOTILLA_WRITE=1 cargo test -p flotilla-order-service --test service the_description"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -128,7 +128,9 @@ impl<'a> Service<'a> {
         timeout(PATIENCE, insist).await.unwrap_or_else(|_| panic!("{path} is never answered"))
     }
 
+    /// Another one goes on, so late that the provider knows no key any more.
     async fn go_on(&mut self) {
+        self.shop.paysim.forget_keys();
         self.second = Some(Running::start(self.shop, None));
         self.shop.wait_until_it_serves().await;
     }

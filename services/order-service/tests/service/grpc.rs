@@ -99,6 +99,12 @@ async fn somebody_who_is_forgotten_leaves_books_and_nothing_else() {
         }
     };
     tokio::time::timeout(crate::shop::PATIENCE, forgotten).await.expect("it is never forgotten");
+    let heard: i64 = sqlx::query_scalar("select count(*) from messaging.inbox where id = $1")
+        .bind(event.id)
+        .fetch_one(&shop.pool)
+        .await
+        .unwrap();
+    assert_eq!(heard, 1);
     // It is another version of the order, so that nobody shows the one from before.
     let told: i64 = sqlx::query_scalar("select count(*) from orders.order_events where kind = 'forgotten'")
         .fetch_one(&shop.pool)

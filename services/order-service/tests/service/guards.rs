@@ -1,6 +1,6 @@
 //! What the database and the store refuse, whoever asks for it.
 
-use flotilla_order_service::store::{self, orders, payments, refunds};
+use flotilla_order_service::store::{self, orders, payments, refunds, sagas};
 use flotilla_paysim::ledger::Movement;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -32,6 +32,45 @@ async fn a_change_of_an_order_that_was_changed_in_between_is_refused() {
     let mut third = shop.pool.begin().await.unwrap();
     let refused = orders::change(&mut third, &mut stale, "looked_at", None, &json!({}), "test").await;
     assert!(matches!(refused, Err(store::Error::Stale(of)) if of == id), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_a_saga_no_longer_writes_nothing_of_it() {
+    let shop = Shop::without_orders().await;
+    let (id, payment) = (Uuid::now_v7(), Uuid::now_v7());
+    let mut transaction = shop.pool.begin().await.unwrap();
+    let new = orders::NewOrder {
+        id,
+        user_id: Uuid::now_v7(),
+        currency: "EUR",
+        total_minor: TOTAL,
+        payment_id: payment,
+        ship_to: None,
+        lines: &[],
+    };
+    orders::create(&mut transaction, &new).await.unwrap();
+    payments::create(&mut transaction, payment, id, "paysim", "pm_card_visa", (TOTAL, "EUR")).await.unwrap();
+    sagas::begin(&mut transaction, id, 60.0).await.unwrap();
+    transaction.commit().await.unwrap();
+    let claim = async |seconds| sagas::claim(&shop.pool, Uuid::now_v7(), seconds, 10).await.unwrap();
+    let first = claim(0.05).await;
+    assert_eq!(first.len(), 1);
+    assert!(claim(0.05).await.is_empty(), "two have one saga");
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let second = claim(60.0).await;
+    assert_eq!(second.len(), 1);
+    let write = async |leased: &sagas::Leased| {
+        let mut transaction = shop.pool.begin().await.unwrap();
+        orders::lock(&mut transaction, id).await.unwrap();
+        let written = sagas::write(&mut transaction, leased, 60.0).await.unwrap();
+        transaction.commit().await.unwrap();
+        written
+    };
+    assert!(!write(&first[0]).await);
+    assert!(write(&second[0]).await);
+    // Nor does it give away what is somebody else's.
+    sagas::give_back(&shop.pool, &first[0], 0.0, None).await.unwrap();
+    assert!(claim(60.0).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,4 +151,36 @@ async fn a_refund_that_was_thought_to_have_failed_is_in_the_books_once_it_is_kno
     assert!(matches!(refused, Err(store::Error::Excess(of)) if of == more.id), "{refused:?}");
     drop(transaction);
     assert!(shop.moved(Movement::Refund).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_needs_any_more_is_forgotten_and_nothing_else() {
+    let shop = Shop::start().await;
+    let customer = shop.customer();
+    let mut carts = Vec::new();
+    for _ in 0..2 {
+        let cart = customer.post("/v1/carts", None, json!({ "currency": "EUR" })).await.json();
+        carts.push(cart["id"].as_str().unwrap().to_owned());
+    }
+    let put = customer.put(&format!("/v1/carts/{}/items/SHOE", carts[0]), json!({ "quantity": 1 })).await;
+    assert_eq!(put.status, 200, "{}", put.text);
+    let id = paid(&shop).await;
+    let aged = format!(
+        "update orders.carts set updated_at = now() - interval '91 days' where id = '{}';
+         insert into orders.psp_webhooks (provider, event_id, kind, handled_at)
+         values ('paysim', 'evt_old', 'old', now() - interval '91 days'), ('paysim', 'evt_new', 'new', now());",
+        carts[0]
+    );
+    sqlx::raw_sql(AssertSqlSafe(aged)).execute(&shop.pool).await.unwrap();
+    flotilla_order_service::sweep::all(&shop.pool).await.unwrap();
+    assert_eq!(customer.get(&format!("/v1/carts/{}", carts[0])).await.status, 404);
+    assert_eq!(customer.get(&format!("/v1/carts/{}", carts[1])).await.status, 200);
+    let left: Vec<String> = sqlx::query_scalar(
+        "select event_id from orders.psp_webhooks where event_id in ('evt_old', 'evt_new')",
+    )
+    .fetch_all(&shop.pool)
+    .await
+    .unwrap();
+    assert_eq!(left, ["evt_new"]);
+    assert!(orders::get(&shop.pool, id).await.unwrap().is_some());
 }

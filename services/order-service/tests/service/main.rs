@@ -8,6 +8,7 @@ mod bad_input;
 mod carts;
 mod contract;
 mod crashes;
+mod graphql;
 mod grpc;
 mod guards;
 mod identity;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flotilla_paysim::ledger::Movement;
+use flotilla_paysim::{
+    fault::{Effect, Operation},
+    ledger::Movement,
+};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -166,8 +169,22 @@ async fn an_order_is_called_off_wherever_it_is() {
     assert_eq!(answer.status, 202, "{}", answer.text);
     shop.until(&paid, "cancelled").await;
     assert_eq!(shop.moved(Movement::Refund), [TOTAL]);
+    assert_eq!(shop.told(&paid, "shop.order.cancelled.v1").await, 1);
     let again = customer.post(&format!("/v1/orders/{paid}:cancel"), None, Value::Null).await;
     assert_eq!((again.status, &again.json()["status"]), (200, &json!("cancelled")));
+    // While its money is on the way back nobody sends it, or gives back more.
+    let slow = customer.order("pm_card_visa").await;
+    shop.until(&slow, "paid").await;
+    shop.settled().await;
+    shop.fault(Operation::Refund, Effect::Slow { milliseconds: 800 });
+    customer.post(&format!("/v1/orders/{slow}:cancel"), None, Value::Null).await;
+    assert_eq!(shop.status(&slow).await, "paid");
+    let admin = shop.admin();
+    assert_eq!(admin.post(&format!("/v1/orders/{slow}:ship"), None, Value::Null).await.status, 409);
+    let refund = json!({ "amount_minor": 1, "reason": "a cent" });
+    let refund = admin.post(&format!("/v1/orders/{slow}/refunds"), Some("cent"), refund).await;
+    assert_eq!(refund.status, 409, "{}", refund.text);
+    shop.until(&slow, "cancelled").await;
     // Waiting for the customer: nothing was taken.
     let waiting = customer.order("pm_card_authenticationRequired").await;
     customer.payment(&waiting).await;

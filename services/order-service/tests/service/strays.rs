@@ -64,6 +64,8 @@ async fn money_that_is_taken_of_a_first_card_is_given_back_and_the_order_is_paid
     // What was given back was not paid for this order.
     let order = customer.get(&format!("/v1/orders/{id}")).await.json();
     assert_eq!((&order["status"], &order["refunded_minor"]), (&json!("paid"), &json!(0)));
+    assert_eq!(shop.told(&id, "shop.order.refunded.v1").await, 0);
+    assert_eq!(shop.told(&id, "shop.payment.refunded.v1").await, 1);
     let books: i64 = sqlx::query_scalar(
         "select sum(amount_minor)::bigint from orders.ledger_entries where account = 'assets:provider'",
     )

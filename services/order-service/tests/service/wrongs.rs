@@ -1,9 +1,13 @@
 //! Whatever the provider does wrong: nobody is charged twice, and no order is lost.
 
+use flotilla_kit::Secret;
 use flotilla_paysim::{
-    fault::{Effect, Operation},
+    fault::{Effect, Fault, Operation},
     ledger::Movement,
+    webhook::sign,
 };
+use jiff::Timestamp;
+use serde_json::json;
 
 use crate::shop::{Shop, TOTAL};
 
@@ -67,6 +71,48 @@ async fn a_refund_is_made_once_whatever_goes_wrong() {
         shop.paysim.faults().clear();
     }
     shop.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_customer_told_their_bank_is_found_when_nobody_says_so() {
+    let shop = Shop::start().await;
+    let customer = shop.customer();
+    let id = customer.order("pm_card_authenticationRequired").await;
+    let (_, reference) = customer.asked(&id).await;
+    shop.fault(Operation::Authenticate, Effect::LoseWebhook);
+    shop.authenticate(&reference).await;
+    shop.until(&id, "paid").await;
+    shop.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_that_had_its_effect_is_not_looked_into_again() {
+    let shop = Shop::start().await;
+    let customer = shop.customer();
+    let id = customer.order("pm_card_visa").await;
+    shop.until(&id, "paid").await;
+    shop.settled().await;
+    let (_, reference) = customer.payment(&id).await;
+    let secret = Secret::new("whsec_test".to_owned());
+    let send = async |event: &str| {
+        let object = json!({ "id": reference, "object": "payment_intent" });
+        let body = json!({ "id": event, "type": "payment_intent.succeeded", "data": { "object": object } });
+        let (body, now) = (body.to_string(), Timestamp::now().as_second());
+        let signature = sign(&secret, body.as_bytes(), now);
+        let headers = [("stripe-signature", signature.as_str())];
+        shop.send("POST", "/v1/webhooks/psp/paysim", None, &headers, body).await.status
+    };
+    assert_eq!(send("evt_first").await, 204);
+    // The provider cannot be asked: what is new has to come again, and what is not need not.
+    let fault = Fault { operation: Operation::Read, effect: Effect::FailBefore, times: 100 };
+    shop.paysim.faults().add(fault);
+    assert_eq!(send("evt_first").await, 204);
+    assert_eq!(send("evt_second").await, 503);
+    shop.paysim.faults().clear();
+    assert_eq!(send("evt_second").await, 204);
+    let sql = "select count(*) from orders.psp_webhooks where event_id in ('evt_first', 'evt_second')";
+    let noted: i64 = sqlx::query_scalar(sql).fetch_one(&shop.pool).await.unwrap();
+    assert_eq!(noted, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
