@@ -1,0 +1,103 @@
+//! Breaks a shop while customers order, and checks what came of it: see `checker --help`.
+
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::Path,
+};
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use flotilla_checker::{
+    config::{Arguments, Command, Run},
+    fault::Fault,
+    report,
+    round::{PATIENCE, Place, Round, Settings},
+    shop::{BusKind, Shop},
+};
+
+/// Violations of a round that are told.
+const TOLD: usize = 40;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Run(config) => run(&config).await,
+        Command::Faults => {
+            let mut output = io::stdout().lock();
+            Ok(Fault::all().into_iter().try_for_each(|fault| writeln!(output, "{fault}"))?)
+        }
+        Command::Service(config) => flotilla_shop::service::run(config).await,
+    }
+}
+
+async fn run(config: &Run) -> anyhow::Result<()> {
+    let program = env::current_exe().context("this program cannot be found")?;
+    let other = config.other.as_deref().unwrap_or(&program);
+    let seed = config.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    writeln!(io::stdout(), "seed {seed}\n\n{}", report::HEADER)?;
+    let (mut rounds, mut place) = (Vec::new(), None::<(BusKind, Place)>);
+    for fault in config.faults() {
+        // What is wrong in one shop is not to be found again with each fault that follows.
+        let is_good = rounds.last().is_none_or(|round: &Round| round.violations.is_empty());
+        let mut there = match place.take().filter(|(bus, _)| is_good && *bus == fault.bus()) {
+            Some((_, place)) => place,
+            None => Place::new(Shop::start(&program, other, fault.bus()).await?).await?,
+        };
+        let settings =
+            Settings { orders: config.orders, rate: config.rate, seed, way: None, patience: PATIENCE };
+        let round = there.round(fault, &settings).await.with_context(|| {
+            format!("with {fault}; the logs are in {} while this runs", there.shop.logs().display())
+        })?;
+        writeln!(io::stdout(), "{}", report::line(&round))?;
+        for violation in round.violations.iter().take(TOLD) {
+            writeln!(io::stderr(), "{violation}")?;
+        }
+        if let Some(folder) = &config.histories {
+            keep(folder, &round, &there.shop.logs())?;
+        }
+        place = Some((fault.bus(), there));
+        rounds.push(round);
+    }
+    drop(place);
+    writeln!(io::stdout(), "\n{}", report::sum(&rounds))?;
+    if let Some(path) = &config.write {
+        let command = format!(
+            "cargo run --package flotilla-checker -- run --orders {} --rate {} --seed {seed}",
+            config.orders, config.rate
+        );
+        let text = report::document(&rounds, &command, &machine());
+        fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    let violated = rounds.iter().filter(|round| !round.violations.is_empty()).count();
+    if violated > 0 {
+        bail!("with {violated} of {} faults something is not as it should be", rounds.len());
+    }
+    Ok(())
+}
+
+/// Keeps what was asked and answered; and where something is wrong, what all processes had to say.
+fn keep(folder: &Path, round: &Round, logs: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let mut file = io::BufWriter::new(fs::File::create(folder.join(format!("{}.jsonl", round.fault)))?);
+    round.record.write_to(&mut file)?;
+    file.flush()?;
+    if !round.violations.is_empty() {
+        let kept = folder.join(format!("{}-logs", round.fault));
+        fs::create_dir_all(&kept)?;
+        for entry in fs::read_dir(logs)? {
+            let entry = entry?;
+            fs::copy(entry.path(), kept.join(entry.file_name()))?;
+        }
+        let lines: Vec<_> = round.violations.iter().map(ToString::to_string).collect();
+        fs::write(kept.join("violations.txt"), lines.join("\n"))?;
+    }
+    Ok(())
+}
+
+/// What it ran on, as far as it matters for the times.
+fn machine() -> String {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let profile = if cfg!(debug_assertions) { "unoptimised" } else { "optimised" };
+    format!("on {processors} processors, with {profile} programs, all on one machine")
+}

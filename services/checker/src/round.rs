@@ -1,0 +1,194 @@
+//! A round: customers order while a fault happens again and again; then it is undone, all of it comes to an end, and what came of
+//! it is checked.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::JoinError,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    drive::{self, Crowd, Goods, Plan, Record, Stage, Way, drive},
+    fault::{self, Done, Fault, Injector},
+    history::{self, History, Violation},
+    read,
+    shop::{self, GRACE, Instance, Shop},
+};
+
+/// How long customers have after a fault is undone, until those that are not done give up; and everything after that, until it
+/// has to have come to an end.
+pub const PATIENCE: Duration = Duration::from_secs(150);
+
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// How long mail is waited for until whoever sends it is killed: what a process that is gone was at is somebody else's two
+/// minutes later.
+const HASTE: Duration = Duration::from_secs(8);
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The shop does not do what it is told.
+    #[error(transparent)]
+    Shop(#[from] shop::Error),
+    /// There are no customers, or nothing to buy.
+    #[error(transparent)]
+    Crowd(#[from] drive::Error),
+    /// The fault cannot be brought about.
+    #[error(transparent)]
+    Fault(#[from] fault::Error),
+    /// What came of it cannot be read.
+    #[error(transparent)]
+    Read(#[from] read::Error),
+    /// Something died.
+    #[error(transparent)]
+    Died(#[from] JoinError),
+}
+
+/// What a round is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// So many orders.
+    pub orders: usize,
+    /// So many in a second.
+    pub rate: f64,
+    /// Where chance begins.
+    pub seed: u64,
+    /// What customers mean to do. Nothing: anything.
+    pub way: Option<Way>,
+    /// How long customers have after the fault, and everything after them.
+    pub patience: Duration,
+}
+
+/// What came of a round.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// What was done.
+    pub fault: Fault,
+    /// How often.
+    pub done: Done,
+    /// Orders that customers wanted to place.
+    pub orders: usize,
+    /// What was asked, and of how much nobody knew what came of it.
+    pub requests: (usize, usize),
+    /// Orders that are there, by what they are.
+    pub ends: Ends,
+    /// Mails that came twice.
+    pub mails_twice: usize,
+    /// What is not as it should be.
+    pub violations: Vec<Violation>,
+    /// How long all of it took.
+    pub took: Duration,
+    /// What was asked and answered.
+    pub record: Arc<Record>,
+    /// What was there to buy.
+    pub goods: Goods,
+}
+
+/// Orders by how they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Paid, also those that are sent.
+    pub sold: usize,
+    /// Rejected, called off or expired.
+    pub undone: usize,
+    /// Left to a person.
+    pub for_a_person: usize,
+}
+
+/// A shop with its customers, for as many rounds as nothing is wrong.
+#[derive(Debug)]
+pub struct Place {
+    /// The shop.
+    pub shop: Shop,
+    crowd: Arc<Crowd>,
+    /// What came twice before.
+    twice: usize,
+    /// Whether mail has ever been disturbed.
+    disturbances: usize,
+    orders: usize,
+}
+
+impl Place {
+    /// With customers that have logged in.
+    pub async fn new(shop: Shop) -> Result<Self, Error> {
+        let crowd = Arc::new(Crowd::new(&shop).await?);
+        Ok(Self { shop, crowd, twice: 0, disturbances: 0, orders: 0 })
+    }
+
+    /// Has a round.
+    pub async fn round(&mut self, fault: Fault, settings: &Settings) -> Result<Round, Error> {
+        let began = Instant::now();
+        let (record, goods) = (Arc::new(Record::default()), Goods::new());
+        self.crowd.stock(&goods, settings.orders).await?;
+        let plan = Plan {
+            orders: settings.orders,
+            rate: settings.rate,
+            seed: settings.seed,
+            goods: goods.clone(),
+            way: settings.way,
+        };
+        let stage = watch::Sender::new(Stage::Placing);
+        let driving = tokio::spawn(drive(Arc::clone(&self.crowd), Arc::clone(&record), plan, stage.clone()));
+        let injector = Injector::new(&mut self.shop, &self.crowd, settings.seed, stage.subscribe());
+        let done = injector.run(fault).await?;
+        stage.send_replace(Stage::Over(Instant::now() + settings.patience));
+        driving.await?;
+        self.disturbances += usize::from(fault.disturbs_mail());
+        self.end(settings.patience).await?;
+
+        let found = read::read(&self.shop, &self.crowd).await?;
+        let grace = Duration::from_secs(GRACE).as_micros().try_into().unwrap_or(u64::MAX);
+        let operations = record.operations();
+        let history = History { operations, found, grace, disturbances: self.disturbances };
+        let twice = history::duplicates(&history);
+        let mut ends = Ends::default();
+        for order in history.found.orders.iter().skip(self.orders) {
+            ends.sold += usize::from(order.is_sold());
+            ends.undone += usize::from(order.is_undone());
+            ends.for_a_person += usize::from(order.is_for_a_person());
+        }
+        self.orders = history.found.orders.len();
+        let mails_twice = twice - std::mem::replace(&mut self.twice, twice);
+        Ok(Round {
+            fault,
+            done,
+            orders: settings.orders,
+            requests: record.count(),
+            ends,
+            mails_twice,
+            violations: history.check(),
+            took: began.elapsed(),
+            record,
+            goods,
+        })
+    }
+
+    /// Waits until nothing is under way. What waits for a later time is hastened; what never ends is left to the check.
+    async fn end(&mut self, patience: Duration) -> Result<(), Error> {
+        let began = Instant::now();
+        let mut is_patient = true;
+        let quiet = async {
+            loop {
+                read::hasten(&self.shop, false).await?;
+                if read::is_quiet(&self.shop).await? {
+                    return Ok::<_, Error>(());
+                }
+                if is_patient && began.elapsed() > HASTE {
+                    is_patient = false;
+                    let mailer = Instance::first(flotilla_shop::name::Name::NotificationService);
+                    self.shop.end(mailer, rustix::process::Signal::KILL).await?;
+                    self.disturbances += 1;
+                    read::hasten(&self.shop, true).await?;
+                    self.shop.revive(mailer).await?;
+                }
+                sleep(LOOK).await;
+            }
+        };
+        // Of what is not quiet by then the check tells more.
+        timeout(patience, quiet).await.unwrap_or(Ok(()))
+    }
+}
