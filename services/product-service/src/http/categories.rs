@@ -96,11 +96,7 @@ fn branches(all: &[Stored], parent: Option<Uuid>) -> Vec<Branch> {
     post, path = "/v1/categories", tag = "categories", request_body = CategoryInput,
     responses(
         (status = 201, body = CategoryView, headers(("Location" = String), ("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -126,8 +122,6 @@ pub(super) async fn create(
     responses(
         (status = 200, body = CategoryView, headers(("ETag" = String))),
         (status = 304, description = "It is as one has it"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn read(
@@ -147,14 +141,7 @@ pub(super) async fn read(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is changed")),
     responses(
         (status = 200, body = CategoryView, headers(("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -177,13 +164,7 @@ pub(super) async fn replace(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is taken away")),
     responses(
         (status = 204),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "Something is in it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]

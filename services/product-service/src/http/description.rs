@@ -3,25 +3,41 @@
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        Content, Ref, Response,
+        Content, Ref, RefOr, Response,
         path::{Operation, PathItem},
         response::ResponseBuilder,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
 
 use super::failure::ProblemBody;
 
 /// What may become of any request.
-const ANY: [(&str, &str); 2] =
-    [("500", "The service failed"), ("503", "It cannot be done now: see Retry-After")];
+const ANY: [Outcome; 2] = [("500", "The service failed"), ("503", "It cannot be done now: see Retry-After")];
+
+/// What may become of a request that says something.
+const SAYING: [Outcome; 1] = [("400", "Something of the request cannot be taken")];
 
 /// What may become of a request with a body.
-const WITH_BODY: [(&str, &str); 3] = [
+const WITH_BODY: [Outcome; 4] = [
     ("408", "The body comes too slowly"),
     ("413", "The body is too large"),
     ("415", "The body is of another kind"),
+    ("422", "A value of the body cannot be taken"),
 ];
+
+/// What may become of a request about something.
+const OF_SOMETHING: [Outcome; 1] = [("404", "There is no such thing")];
+
+/// What may become of a request that says who makes it, and of one that has to.
+const SIGNED: [Outcome; 1] = [("401", "The token is none, or has expired")];
+const FOR_KEEPERS: [Outcome; 1] = [("403", "It is for those who keep the catalogue")];
+
+/// What may become of a change.
+const CHANGING: [Outcome; 2] = [("412", "Somebody has changed it"), ("428", "If-Match is missing")];
+
+/// A status, and what it means.
+type Outcome = (&'static str, &'static str);
 
 /// What comes first.
 #[derive(OpenApi)]
@@ -45,17 +61,42 @@ impl Modify for Bearer {
     }
 }
 
-/// Adds what may become of any request.
+/// Adds what may become of each request, by what it has: only what is special stands at the handlers.
 pub(super) fn complete(mut openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    for operation in openapi.paths.paths.values_mut().flat_map(operations) {
-        let with_body = operation.request_body.is_some();
-        let more = ANY.iter().chain(WITH_BODY.iter().filter(|_| with_body));
-        for (status, description) in more {
-            let responses = &mut operation.responses.responses;
-            responses.entry((*status).to_owned()).or_insert_with(|| problem(description).into());
+    for (path, item) in &mut openapi.paths.paths {
+        for operation in operations(item) {
+            let more: Vec<_> = outcomes(path, operation).collect();
+            for (status, description) in more {
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.to_owned()).or_insert_with(|| problem(description).into());
+            }
         }
     }
     openapi
+}
+
+fn outcomes(path: &str, operation: &Operation) -> impl Iterator<Item = Outcome> + use<> {
+    let parameters = operation.parameters.as_deref().unwrap_or_default();
+    let requirements = operation.security.as_deref().unwrap_or_default();
+    let has_body = operation.request_body.is_some();
+    let is_changing = parameters
+        .iter()
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
+    // One that is empty lets in those who do not say who they are.
+    let is_for_all = requirements.contains(&SecurityRequirement::default());
+    [
+        (true, ANY.as_slice()),
+        (has_body || !parameters.is_empty(), &SAYING),
+        (has_body, &WITH_BODY),
+        (path.contains('{'), &OF_SOMETHING),
+        (!requirements.is_empty(), &SIGNED),
+        (!requirements.is_empty() && !is_for_all, &FOR_KEEPERS),
+        (is_changing, &CHANGING),
+    ]
+    .into_iter()
+    .filter_map(|(is_so, outcomes)| is_so.then_some(outcomes))
+    .flatten()
+    .copied()
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

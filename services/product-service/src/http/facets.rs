@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{failure::ProblemBody, filter::FilterParameters};
+use super::filter::FilterParameters;
 use crate::{
     app::App,
     catalogue::filter,
@@ -79,11 +79,7 @@ pub(super) struct PriceRange {
 /// How many products there are for the same parameters as `GET /v1/products`, and of which kinds.
 #[utoipa::path(
     get, path = "/v1/search/facets", tag = "search", params(FilterParameters),
-    responses(
-        (status = 200, body = FacetsView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = FacetsView)),
     security((), ("token" = [])),
 )]
 pub(super) async fn read(

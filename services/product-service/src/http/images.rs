@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    failure::{ProblemBody, invalid},
+    failure::invalid,
     products::{change, check, etag},
 };
 use crate::{
@@ -40,9 +40,6 @@ pub(super) struct Images {
     responses(
         (status = 200, body = Images, headers(("ETag" = String))),
         (status = 304, description = "They are as one has them"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security((), ("token" = [])),
 )]
@@ -60,16 +57,7 @@ pub(super) async fn read(
 #[utoipa::path(
     put, path = "/v1/products/{id}/images", tag = "images", request_body = Images,
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of the product")),
-    responses(
-        (status = 200, body = Images, headers(("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = Images, headers(("ETag" = String)))),
     security(("token" = [])),
 )]
 pub(super) async fn replace(

@@ -87,12 +87,8 @@ pub(super) struct LineErrorsPage {
     request_body(content = String, content_type = "application/x-ndjson", description = "A product a line, at most 10,000 and 4 MiB"),
     responses(
         (status = 202, body = ImportView, headers(("Location" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -132,13 +128,7 @@ pub(super) async fn create(
 #[utoipa::path(
     get, path = "/v1/imports/{id}", tag = "imports",
     params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = ImportView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = ImportView)),
     security(("token" = [])),
 )]
 pub(super) async fn read(
@@ -158,13 +148,7 @@ pub(super) async fn read(
         ("limit" = Option<u32>, Query, description = "Items of a page", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before"),
     ),
-    responses(
-        (status = 200, body = LineErrorsPage),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = LineErrorsPage)),
     security(("token" = [])),
 )]
 pub(super) async fn errors(

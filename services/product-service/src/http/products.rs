@@ -115,11 +115,7 @@ pub(super) struct ProductPage {
         ("limit" = Option<u32>, Query, description = "Items of a page", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before"),
     ),
-    responses(
-        (status = 200, body = ProductPage),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = ProductPage)),
     security((), ("token" = [])),
 )]
 pub(super) async fn list(
@@ -148,11 +144,7 @@ pub(super) async fn list(
     post, path = "/v1/products", tag = "products", request_body = ProductInput,
     responses(
         (status = 201, body = ProductView, headers(("Location" = String), ("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The slug or a SKU is another product's", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -181,9 +173,6 @@ pub(super) async fn create(
     responses(
         (status = 200, body = ProductView, headers(("ETag" = String))),
         (status = 304, description = "It is as one has it"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security((), ("token" = [])),
 )]
@@ -203,14 +192,7 @@ pub(super) async fn read(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is changed")),
     responses(
         (status = 200, body = ProductView, headers(("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "Somebody has changed it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 428, description = "Without If-Match", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -233,14 +215,7 @@ pub(super) async fn replace(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is changed")),
     responses(
         (status = 200, body = ProductView, headers(("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -259,15 +234,7 @@ pub(super) async fn patch(
 #[utoipa::path(
     delete, path = "/v1/products/{id}", tag = "products",
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is taken away")),
-    responses(
-        (status = 204),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 204)),
     security(("token" = [])),
 )]
 pub(super) async fn delete(

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::failure::{ProblemBody, parameters};
+use super::failure::parameters;
 use crate::{app::App, domain::Faults, store::listing};
 
 /// Names that are suggested.
@@ -40,10 +40,7 @@ pub(super) struct Suggestions {
 #[utoipa::path(
     get, path = "/v1/search/suggest", tag = "search",
     params(("q" = String, Query, description = "What was typed", min_length = 1, max_length = 200)),
-    responses(
-        (status = 200, body = Suggestions),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = Suggestions)),
 )]
 pub(super) async fn suggest(
     State(app): State<App>,

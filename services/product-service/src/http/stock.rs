@@ -122,11 +122,7 @@ fn gone() -> Problem {
 #[utoipa::path(
     get, path = "/v1/variants/{sku}/stock", tag = "stock",
     params(("sku" = String, Path)),
-    responses(
-        (status = 200, body = StockView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = StockView)),
     security((), ("token" = [])),
 )]
 pub(super) async fn read(
@@ -147,12 +143,7 @@ pub(super) async fn read(
     params(("sku" = String, Path), ("Idempotency-Key" = String, Header, description = "A new one for each adjustment")),
     responses(
         (status = 200, body = StockView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "More than there is, or one with this key is at work", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -198,14 +189,7 @@ pub(super) async fn adjust(
 #[utoipa::path(
     put, path = "/v1/variants/{sku}/stock/layout", tag = "stock", request_body = Layout,
     params(("sku" = String, Path)),
-    responses(
-        (status = 204),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 204)),
     security(("token" = [])),
 )]
 pub(super) async fn lay_out(
@@ -230,13 +214,7 @@ pub(super) async fn lay_out(
         ("limit" = Option<u32>, Query, description = "Items of a page", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before"),
     ),
-    responses(
-        (status = 200, body = MovementPage),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = MovementPage)),
     security(("token" = [])),
 )]
 pub(super) async fn movements(

@@ -38,9 +38,6 @@ pub(super) struct Variants {
     responses(
         (status = 200, body = Variants, headers(("ETag" = String))),
         (status = 304, description = "They are as one has them"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security((), ("token" = [])),
 )]
@@ -60,14 +57,7 @@ pub(super) async fn list(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of the product")),
     responses(
         (status = 201, body = VariantInput, headers(("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -95,16 +85,7 @@ pub(super) async fn add(
 #[utoipa::path(
     put, path = "/v1/products/{id}/variants/{sku}", tag = "variants", request_body = VariantInput,
     params(("id" = Uuid, Path), ("sku" = String, Path), ("If-Match" = String, Header, description = "The ETag of the product")),
-    responses(
-        (status = 200, body = VariantInput, headers(("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = VariantInput, headers(("ETag" = String)))),
     security(("token" = [])),
 )]
 pub(super) async fn replace(
@@ -134,15 +115,7 @@ pub(super) async fn replace(
 #[utoipa::path(
     delete, path = "/v1/products/{id}/variants/{sku}", tag = "variants",
     params(("id" = Uuid, Path), ("sku" = String, Path), ("If-Match" = String, Header, description = "The ETag of the product")),
-    responses(
-        (status = 204, headers(("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 204, headers(("ETag" = String)))),
     security(("token" = [])),
 )]
 pub(super) async fn delete(
