@@ -145,6 +145,37 @@ async fn mail_fails_as_it_is_told_to_and_then_not_any_more() {
     transport.send(message("<a@shop>")).await.unwrap();
 }
 
+/// Servers refuse who they do not know before there is a message, and say whom.
+#[tokio::test]
+async fn a_recipient_is_refused_and_others_of_the_message_are_not() {
+    let running = start().await;
+    fail(&running, Channel::Mail, Effect::Reject { status: 550 });
+    let lines = "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<ann@shop.test>\r\nRCPT TO:<ben@shop.test>\r\nDATA\r\n\
+                 Subject: a\r\n\r\n.\r\nQUIT\r\n";
+    let answers = converse(&running, lines.as_bytes()).await;
+    assert!(answers.contains("550 5.1.1 <ann@shop.test>"), "{answers}");
+    assert_eq!(mails(&running).iter().map(|mail| &mail.recipients).collect::<Vec<_>>(), [&["ben@shop.test"]]);
+}
+
+/// More than it has connections at a time.
+#[tokio::test]
+async fn clients_that_have_left_while_it_said_nothing_take_nobodys_place() {
+    let running = start().await;
+    let lines = "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n\r\n.\r\n";
+    for count in 1..=300 {
+        fail(&running, Channel::Mail, Effect::Hang);
+        let mut stream = TcpStream::connect(running.smtp).await.unwrap();
+        stream.write_all(lines.as_bytes()).await.unwrap();
+        let mut delivered = running.sink.journal.count();
+        timeout(Duration::from_secs(10), delivered.wait_for(|delivered| *delivered >= count))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let transport = client(&running).build();
+    timeout(Duration::from_secs(10), transport.send(message("<a@shop>"))).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn mail_comes_over_tls_and_with_a_user() {
     let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
