@@ -1,9 +1,10 @@
-//! What services have promised each other: the data of each event, and the fields and methods of the gRPC interfaces. It is in
+//! What services have promised each other: the data of each event, the gRPC interfaces and the subgraphs. It is in
 //! `services/contracts.json`, to which more may come, but from which nothing goes: a version that runs beside this one, or an
 //! event that is replayed, goes by it.
 
 mod events;
 mod protos;
+mod subgraphs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,12 +24,15 @@ struct Contracts {
     events: BTreeMap<String, BTreeMap<String, Value>>,
     /// By name: what a field, a value or a method is.
     protos: BTreeMap<String, String>,
+    /// By service and name: what a field is, and what it takes.
+    #[serde(default)]
+    subgraphs: BTreeMap<String, String>,
 }
 
 impl Contracts {
     /// What the committed files say.
     fn of_files() -> Result<Self> {
-        Ok(Self { events: events::all()?, protos: protos::all()? })
+        Ok(Self { events: events::all()?, protos: protos::all()?, subgraphs: subgraphs::all()? })
     }
 
     /// What was promised.
@@ -56,6 +60,7 @@ impl Contracts {
                 None => broken.push(format!("{name}: it is gone")),
             }
         }
+        broken.extend(subgraphs::broken(&self.subgraphs, &now.subgraphs));
         broken
     }
 }
@@ -71,7 +76,7 @@ pub(super) fn file() -> Result<(PathBuf, String)> {
     if !broken.is_empty() {
         bail!(
             "promises of {} are broken:\n  {}\nLeave what is there as it is, and make a new version beside it (an event .v2, \
-             a package v2); what nobody can have relied on yet is taken out of that file by hand",
+             a package v2, another field); what nobody can have relied on yet is taken out of that file by hand",
             shown(&path()),
             broken.join("\n  ")
         );
@@ -93,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_gone_or_other_than_before_is_named_and_what_is_new_is_not() {
         let before = Contracts::of_files().unwrap();
-        assert!(before.events.len() > 30 && before.protos.len() > 100, "{before:?}");
+        assert!(before.events.len() > 30 && before.protos.len() > 100 && before.subgraphs.len() > 100);
         assert_eq!(before.broken_by(&before), Vec::<String>::new());
         let mut after = before.clone();
         after.events.insert("shop.order.lost.v1".to_owned(), BTreeMap::new());
@@ -103,6 +108,7 @@ mod tests {
         after.events.remove("shop.order.paid.v1");
         after.protos.remove("shop.order.v1.Orders.GetOrder");
         after.protos.insert("shop.order.v1.Order.id".to_owned(), "2 string".to_owned());
+        after.subgraphs.remove("product-service Product.slug");
         let broken = before.broken_by(&after);
         assert_eq!(
             broken,
@@ -110,6 +116,7 @@ mod tests {
                 "shop.order.paid.v1: there is no such event any more",
                 "shop.order.v1.Order.id: it was \"1 string\" and is \"2 string\"",
                 "shop.order.v1.Orders.GetOrder: it is gone",
+                "product-service Product.slug: it is gone",
             ]
         );
     }
