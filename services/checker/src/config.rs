@@ -38,6 +38,14 @@ pub struct Run {
     #[arg(long, default_value_t = 12.0, value_name = "NUMBER")]
     pub rate: f64,
 
+    /// Seconds for which customers order at least with each fault
+    #[arg(long, default_value_t = 20, value_name = "NUMBER")]
+    pub seconds: u64,
+
+    /// Shops that are broken at a time, each with its own faults: they share the machine
+    #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = parse_shops)]
+    pub shops: usize,
+
     /// The faults, one after the other: their names, or all
     #[arg(long, default_value = "all", value_name = "NAME", value_delimiter = ',')]
     pub fault: Vec<Chosen>,
@@ -57,6 +65,13 @@ pub struct Run {
     /// The document that the table is written into
     #[arg(long, value_name = "PATH")]
     pub write: Option<PathBuf>,
+}
+
+fn parse_shops(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(shops @ 1..=16) => Ok(shops),
+        _ => Err("write from 1 to 16".to_owned()),
+    }
 }
 
 /// Faults that somebody chooses.

@@ -1,9 +1,12 @@
 //! Breaks a shop while customers order, and checks what came of it: see `checker --help`.
 
 use std::{
+    collections::VecDeque,
     env, fs,
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -15,6 +18,7 @@ use flotilla_checker::{
     round::{PATIENCE, Place, Round, Settings},
     shop::{BusKind, Shop},
 };
+use tokio::task::JoinSet;
 
 /// Violations of a round that are told.
 const TOLD: usize = 40;
@@ -33,38 +37,27 @@ async fn main() -> anyhow::Result<()> {
 
 async fn run(config: &Run) -> anyhow::Result<()> {
     let program = env::current_exe().context("this program cannot be found")?;
-    let other = config.other.as_deref().unwrap_or(&program);
     let seed = config.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     writeln!(io::stdout(), "seed {seed}\n\n{}", report::HEADER)?;
-    let (mut rounds, mut place) = (Vec::new(), None::<(BusKind, Place)>);
-    for fault in config.faults() {
-        // What is wrong in one shop is not to be found again with each fault that follows.
-        let is_good = rounds.last().is_none_or(|round: &Round| round.violations.is_empty());
-        let mut there = match place.take().filter(|(bus, _)| is_good && *bus == fault.bus()) {
-            Some((_, place)) => place,
-            None => Place::new(Shop::start(&program, other, fault.bus()).await?).await?,
-        };
-        let settings =
-            Settings { orders: config.orders, rate: config.rate, seed, way: None, patience: PATIENCE };
-        let round = there.round(fault, &settings).await.with_context(|| {
-            format!("with {fault}; the logs are in {} while this runs", there.shop.logs().display())
-        })?;
-        writeln!(io::stdout(), "{}", report::line(&round))?;
-        for violation in round.violations.iter().take(TOLD) {
-            writeln!(io::stderr(), "{violation}")?;
-        }
-        if let Some(folder) = &config.histories {
-            keep(folder, &round, &there.shop.logs())?;
-        }
-        place = Some((fault.bus(), there));
-        rounds.push(round);
+    let faults = config.faults();
+    let left = Arc::new(Mutex::new(faults.iter().copied().enumerate().collect::<VecDeque<_>>()));
+    let mut shops = JoinSet::new();
+    for _ in 0..config.shops.min(faults.len()) {
+        let worker =
+            Worker { program: program.clone(), config: config.clone(), seed, left: Arc::clone(&left) };
+        shops.spawn(worker.run());
     }
-    drop(place);
+    let mut rounds = Vec::new();
+    while let Some(done) = shops.join_next().await {
+        rounds.extend(done??);
+    }
+    rounds.sort_by_key(|(number, _)| *number);
+    let rounds: Vec<_> = rounds.into_iter().map(|(_, round)| round).collect();
     writeln!(io::stdout(), "\n{}", report::sum(&rounds))?;
     if let Some(path) = &config.write {
         let command = format!(
-            "cargo run --package flotilla-checker -- run --orders {} --rate {} --seed {seed}",
-            config.orders, config.rate
+            "cargo run --package flotilla-checker -- run --orders {} --rate {} --shops {} --seed {seed}",
+            config.orders, config.rate, config.shops
         );
         let text = report::document(&rounds, &command, &machine());
         fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
@@ -74,6 +67,50 @@ async fn run(config: &Run) -> anyhow::Result<()> {
         bail!("with {violated} of {} faults something is not as it should be", rounds.len());
     }
     Ok(())
+}
+
+/// Who has one shop at a time, and breaks it in one way after the other.
+struct Worker {
+    program: PathBuf,
+    config: Run,
+    seed: u64,
+    left: Arc<Mutex<VecDeque<(usize, Fault)>>>,
+}
+
+impl Worker {
+    /// Takes faults until there are none left, and gives what came of each with its number.
+    async fn run(self) -> anyhow::Result<Vec<(usize, Round)>> {
+        let Self { program, config, seed, left } = self;
+        let other = config.other.as_deref().unwrap_or(&program);
+        let (mut rounds, mut place) = (Vec::new(), None::<(BusKind, Place)>);
+        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        while let Some((number, fault)) = next() {
+            let mut there = match place.take().filter(|(bus, _)| *bus == fault.bus()) {
+                Some((_, place)) => place,
+                None => Place::new(Shop::start(&program, other, fault.bus()).await?).await?,
+            };
+            let settings = Settings {
+                orders: config.orders,
+                rate: config.rate,
+                seed,
+                way: None,
+                lasts: Duration::from_secs(config.seconds),
+                patience: PATIENCE,
+            };
+            let round = there.round(fault, &settings).await.with_context(|| format!("with {fault}"))?;
+            writeln!(io::stdout(), "{}", report::line(&round))?;
+            for violation in round.violations.iter().take(TOLD) {
+                writeln!(io::stderr(), "{violation}")?;
+            }
+            if let Some(folder) = &config.histories {
+                keep(folder, &round, &there.shop.logs())?;
+            }
+            // What is wrong in one shop is not to be found again with each fault that follows.
+            place = round.violations.is_empty().then_some((fault.bus(), there));
+            rounds.push((number, round));
+        }
+        Ok(rounds)
+    }
 }
 
 /// Keeps what was asked and answered; and where something is wrong, what all processes had to say.

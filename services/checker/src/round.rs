@@ -59,8 +59,23 @@ pub struct Settings {
     pub seed: u64,
     /// What customers mean to do. Nothing: anything.
     pub way: Option<Way>,
+    /// For how long customers order at least, so that a fault happens often enough.
+    pub lasts: Duration,
     /// How long customers have after the fault, and everything after them.
     pub patience: Duration,
+}
+
+impl Settings {
+    /// How much is ordered, and how fast: long enough for the fault. Each of the named points has its turn.
+    fn pace(&self, fault: Fault) -> (usize, f64) {
+        let (orders, lasts) = match fault {
+            Fault::None => return (self.orders, self.rate),
+            Fault::Failpoints => (3 * self.orders, 6 * self.lasts),
+            _ => (self.orders, self.lasts),
+        };
+        let slowest = Duration::from_secs(u64::try_from(orders).unwrap_or(u64::MAX)).div_duration_f64(lasts);
+        (orders, self.rate.min(slowest))
+    }
 }
 
 /// What came of a round.
@@ -123,14 +138,9 @@ impl Place {
     pub async fn round(&mut self, fault: Fault, settings: &Settings) -> Result<Round, Error> {
         let began = Instant::now();
         let (record, goods) = (Arc::new(Record::default()), Goods::new());
-        self.crowd.stock(&goods, settings.orders).await?;
-        let plan = Plan {
-            orders: settings.orders,
-            rate: settings.rate,
-            seed: settings.seed,
-            goods: goods.clone(),
-            way: settings.way,
-        };
+        let (orders, rate) = settings.pace(fault);
+        self.crowd.stock(&goods, orders).await?;
+        let plan = Plan { orders, rate, seed: settings.seed, goods: goods.clone(), way: settings.way };
         let stage = watch::Sender::new(Stage::Placing);
         let driving = tokio::spawn(drive(Arc::clone(&self.crowd), Arc::clone(&record), plan, stage.clone()));
         let injector = Injector::new(&mut self.shop, &self.crowd, settings.seed, stage.subscribe());
@@ -156,7 +166,7 @@ impl Place {
         Ok(Round {
             fault,
             done,
-            orders: settings.orders,
+            orders,
             requests: record.count(),
             ends,
             mails_twice,
@@ -190,5 +200,20 @@ impl Place {
         };
         // Of what is not quiet by then the check tells more.
         timeout(patience, quiet).await.unwrap_or(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn customers_order_for_as_long_as_a_fault_needs() {
+        let (lasts, patience) = (Duration::from_secs(20), PATIENCE);
+        let settings = Settings { orders: 100, rate: 12.0, seed: 0, way: None, lasts, patience };
+        assert_eq!(settings.pace(Fault::None), (100, 12.0));
+        assert_eq!(settings.pace(Fault::Postgres), (100, 5.0));
+        assert_eq!(settings.pace(Fault::Failpoints), (300, 2.5));
+        assert_eq!(Settings { orders: 1_000, ..settings }.pace(Fault::Postgres), (1_000, 12.0));
     }
 }

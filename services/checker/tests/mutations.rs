@@ -5,14 +5,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use flotilla_checker::{
     drive::Way,
     fault::{Fault, Misbehaviour},
     history::{Invariant, Violation},
-    round::{Place, Round, Settings},
-    shop::{BusKind, Shop, link::Link},
+    round::{Place, Settings},
+    shop::{BusKind, Shop},
 };
 
 /// The program that the shop's processes are of.
@@ -21,87 +21,117 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_checker");
 /// How long it may take until all is as it stays: what is broken may never end.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A key is forgotten as soon as it comes again, so that there is no second request, only another first one.
-const NO_UNIQUE_KEY: &str = "
-    create function kit.forget() returns trigger language plpgsql as $$
-    begin
-        delete from kit.idempotency_keys where principal = new.principal and key = new.key;
-        return new;
-    end $$;
-    create trigger forget before insert on kit.idempotency_keys for each row execute function kit.forget();";
+/// What the bank or the provider takes long for leaves time for others to come in between.
+const SLOW: Fault = Fault::Provider(Misbehaviour::Slow);
 
-/// What is reserved is not counted, so that `on_hand - reserved >= quantity` says nothing.
-const NO_COUNT: &str = "
-    alter table product.stock drop constraint stock_is_there;
-    create function product.forget() returns trigger language plpgsql as $$
-    begin
-        new.reserved := 0;
-        return new;
-    end $$;
-    create trigger forget before update on product.stock for each row execute function product.forget();";
+/// A shop that has lost a guard.
+struct Mutation {
+    /// What is gone.
+    guard: &'static str,
+    /// In which database.
+    database: &'static str,
+    /// Takes it away.
+    away: &'static str,
+    /// Brings it back.
+    back: &'static str,
+    fault: Fault,
+    way: Option<Way>,
+    /// What is violated then.
+    violates: Invariant,
+}
 
-/// That an event was handled is forgotten.
-const NO_INBOX: &str = "
-    create function messaging.forget() returns trigger language plpgsql as $$
-    begin
-        delete from messaging.inbox where consumer = new.consumer and id = new.id;
-        return null;
-    end $$;
-    create trigger forget after insert on messaging.inbox for each row execute function messaging.forget();";
+const MUTATIONS: [Mutation; 4] = [
+    // A key is forgotten when it comes again, so that there is no second request, only another first one.
+    Mutation {
+        guard: "the unique key",
+        database: "orders",
+        away: "
+            create function kit.forget() returns trigger language plpgsql as $$
+            begin
+                delete from kit.idempotency_keys where principal = new.principal and key = new.key;
+                return new;
+            end $$;
+            create trigger forget before insert on kit.idempotency_keys for each row execute function kit.forget();",
+        back: "drop function kit.forget cascade",
+        fault: Fault::None,
+        way: Some(Way::Twice),
+        violates: Invariant::OneOrderPerKey,
+    },
+    // What is reserved is not counted, so that `on_hand - reserved >= quantity` says nothing.
+    Mutation {
+        guard: "the conditional update",
+        database: "products",
+        away: "
+            alter table product.stock drop constraint stock_is_there;
+            create function product.forget() returns trigger language plpgsql as $$
+            begin
+                new.reserved := 0;
+                return new;
+            end $$;
+            create trigger forget before update on product.stock for each row execute function product.forget();",
+        back: "drop function product.forget cascade",
+        fault: SLOW,
+        way: Some(Way::Plain),
+        violates: Invariant::NoOversell,
+    },
+    // Reservations end at once, and what has ended can be taken nevertheless.
+    Mutation {
+        guard: "the guard of reservations",
+        database: "products",
+        away: "
+            create function product.forget() returns trigger language plpgsql as $$
+            begin
+                if tg_op = 'INSERT' then
+                    new.expires_at := clock_timestamp() + interval '200 milliseconds';
+                elsif new.state = 'expired' then
+                    new.state := 'active';
+                    new.expires_at := clock_timestamp() + interval '1 hour';
+                end if;
+                return new;
+            end $$;
+            create trigger forget before insert or update on product.reservations
+                for each row execute function product.forget();",
+        back: "drop function product.forget cascade",
+        fault: SLOW,
+        way: Some(Way::Bank),
+        violates: Invariant::NoOversell,
+    },
+    // That an event was handled is forgotten.
+    Mutation {
+        guard: "the row of the inbox",
+        database: "notifications",
+        away: "
+            create function messaging.forget() returns trigger language plpgsql as $$
+            begin
+                delete from messaging.inbox where consumer = new.consumer and id = new.id;
+                return null;
+            end $$;
+            create trigger forget after insert on messaging.inbox for each row execute function messaging.forget();",
+        back: "drop function messaging.forget cascade",
+        fault: Fault::None,
+        way: Some(Way::Plain),
+        violates: Invariant::EventDelivery,
+    },
+];
 
-/// Reservations end at once, and what has ended can be taken nevertheless.
-const NO_END_OF_RESERVATIONS: &str = "
-    alter table product.stock drop constraint stock_is_there;
-    create function product.forget() returns trigger language plpgsql as $$
-    begin
-        if tg_op = 'INSERT' then
-            new.expires_at := clock_timestamp() + interval '200 milliseconds';
-        elsif new.state = 'expired' then
-            new.state := 'active';
-            new.expires_at := clock_timestamp() + interval '1 hour';
-        end if;
-        return new;
-    end $$;
-    create trigger forget before insert or update on product.reservations
-        for each row execute function product.forget();";
-
-async fn place() -> Place {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_without_one_of_its_guards_is_found_out() {
     let program = Path::new(PROGRAM);
     let shop = Shop::start(program, program, BusKind::Postgres).await.unwrap();
-    Place::new(shop).await.unwrap()
-}
-
-/// A round after which this has to be violated, and was not before.
-async fn violated(database: &str, sql: &str, fault: Fault, way: Option<Way>, invariant: Invariant) -> Round {
-    let mut place = place().await;
-    place.shop.run_sql(database, sql).unwrap();
-    let settings = Settings { orders: 40, rate: 10.0, seed: 3, way, patience: PATIENCE };
-    let round = place.round(fault, &settings).await.unwrap();
-    let found = round.violations.iter().any(|violation| violation.invariant == invariant);
-    let told: Vec<_> = round.violations.iter().map(Violation::to_string).collect();
-    assert!(found, "{} is not violated, only:\n{}", invariant.code(), told.join("\n"));
-    round
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_unique_key_one_key_has_several_orders() {
-    let fault = Fault::Link(Link::OrdersDatabase);
-    violated("orders", NO_UNIQUE_KEY, fault, Some(Way::Twice), Invariant::OneOrderPerKey).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_conditional_update_more_is_sold_than_there_is() {
-    let fault = Fault::Provider(Misbehaviour::Slow);
-    violated("products", NO_COUNT, fault, Some(Way::Plain), Invariant::NoOversell).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_row_of_the_inbox_nobody_knows_what_was_handled() {
-    violated("notifications", NO_INBOX, Fault::None, None, Invariant::EventDelivery).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_end_of_reservations_stock_is_counted_wrongly() {
-    let fault = Fault::Provider(Misbehaviour::Slow);
-    violated("products", NO_END_OF_RESERVATIONS, fault, Some(Way::Bank), Invariant::NoOversell).await;
+    let mut place = Place::new(shop).await.unwrap();
+    // What one mutation has left is there with the next one as well.
+    let mut known = BTreeSet::<Violation>::new();
+    for mutation in MUTATIONS {
+        let Mutation { guard, database, away, back, fault, way, violates } = mutation;
+        place.shop.run_sql(database, away).unwrap();
+        let lasts = Duration::from_secs(3);
+        let settings = Settings { orders: 30, rate: 10.0, seed: 3, way, lasts, patience: PATIENCE };
+        let round = place.round(fault, &settings).await.unwrap();
+        place.shop.run_sql(database, back).unwrap();
+        let new: Vec<_> = round.violations.iter().filter(|violation| !known.contains(*violation)).collect();
+        let is_found = new.iter().any(|violation| violation.invariant == violates);
+        let told: Vec<_> = new.iter().map(ToString::to_string).collect();
+        assert!(is_found, "without {guard}, {} is not violated, but:\n{}", violates.code(), told.join("\n"));
+        known.extend(round.violations);
+    }
 }

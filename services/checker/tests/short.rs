@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use flotilla_checker::{
     fault::{Fault, Misbehaviour},
@@ -27,7 +27,8 @@ async fn nothing_is_lost_and_nobody_charged_twice_whatever_breaks() {
         Fault::Provider(Misbehaviour::DropAnswer),
         Fault::Postgres,
     ] {
-        let settings = Settings { orders: 25, rate: 6.0, seed: 7, way: None, patience: PATIENCE };
+        let lasts = Duration::from_secs(5);
+        let settings = Settings { orders: 25, rate: 6.0, seed: 7, way: None, lasts, patience: PATIENCE };
         let round = place.round(fault, &settings).await.unwrap();
         let told: Vec<_> = round.violations.iter().map(Violation::to_string).collect();
         assert!(told.is_empty(), "with {fault}:\n{}", told.join("\n"));

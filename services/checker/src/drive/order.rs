@@ -60,7 +60,12 @@ pub(super) async fn see_to(crowd: &Crowd, record: &Record, wish: &Wish, mut rng:
     let began = Instant::now();
     let place = || place(crowd, record, customer, wish, &body);
     let placed = if wish.way == Way::Twice {
-        let (first, second) = tokio::join!(place(), place());
+        // Before the first one is answered, or after it.
+        let again = async {
+            sleep(wish.after / 5).await;
+            place().await
+        };
+        let (first, second) = tokio::join!(place(), again);
         first.or(second)
     } else {
         place().await

@@ -123,7 +123,9 @@ impl Shop {
         };
         for attempt in 1.. {
             match shop.start_all().await {
-                Err(Error::Shop(dev::Error::Taken { .. })) if attempt < ATTEMPTS => {
+                Err(Error::Shop(dev::Error::Taken { .. } | dev::Error::Lost { .. }))
+                    if attempt < ATTEMPTS =>
+                {
                     shop.processes.clear();
                 }
                 other => {
