@@ -217,6 +217,23 @@ async fn the_log_does_not_grow_for_ever() {
     assert_eq!(left, ["shop.order.paid.v1", "shop.order.shipped.v1"]);
 }
 
+/// A server of mail takes so much a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mails_are_sent_no_faster_than_they_may_be() {
+    let world = World::configured(1, &["127.0.0.0/8"], &["--mails-per-second=4"]).await;
+    let ann = world.people.add("Ann", "en");
+    for _order in 0..12 {
+        let id = Uuid::now_v7();
+        world.publish("shop.order.paid.v1", &id.to_string(), order(ann, id)).await;
+    }
+    world.mails(ann, 12).await;
+    let sent = "select count(*) = 12 from notification.deliveries where state = 'sent'";
+    world.until("not all are sent", sent).await;
+    // Four at once, and eight after that.
+    let took = "select max(started_at) - min(started_at) >= interval '1.5 seconds' from notification.delivery_attempts";
+    assert!(sqlx::query_scalar::<_, bool>(took).fetch_one(&world.pool).await.unwrap());
+}
+
 /// Three replicas, a server that fails now and then, and events that come twice: each order is confirmed by one mail, and what
 /// is sent twice for want of an answer is the same mail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

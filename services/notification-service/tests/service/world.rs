@@ -128,6 +128,11 @@ impl World {
 
     /// So many services that share all of it, with these networks that may be sent to.
     pub(crate) async fn replicas(count: usize, networks: &[&str]) -> Self {
+        Self::configured(count, networks, &[]).await
+    }
+
+    /// The same, with more flags, which take the place of others.
+    pub(crate) async fn configured(count: usize, networks: &[&str], more: &[&str]) -> Self {
         let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok();
         let name = format!("d{}", Uuid::now_v7().simple());
         tokio::task::block_in_place(|| postgres().run("postgres", &format!("create database {name}")))
@@ -148,7 +153,7 @@ impl World {
         let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let sink = Running::start(sink, loopback, loopback).await.unwrap();
         let vapid = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem();
-        let flags = [
+        let mut flags = vec![
             "service".to_owned(),
             "--leaving-seconds=0".to_owned(),
             format!("--database-url={database}"),
@@ -172,6 +177,9 @@ impl World {
             "--outbound-seconds=3".to_owned(),
             "--deliveries=8".to_owned(),
         ];
+        let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+        flags.retain(|flag| more.iter().all(|other| name(other) != name(flag)));
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
         let database_config = Arguments::try_parse_from(&flags).unwrap_or_else(|error| panic!("{error}"));
         migrate(&database_config.serve.database).await.unwrap();
         prepare(&database).await.unwrap();
