@@ -5,7 +5,6 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt,
     process::Command,
-    thread,
     time::Duration,
 };
 
@@ -60,10 +59,9 @@ fn one_that_is_killed_leaves_nothing_behind() {
 
 #[test]
 fn one_that_is_ended_while_it_starts_leaves_nothing_behind() {
-    for moment in [50, 800, 2_500] {
-        let starting = Running::begin(&[]);
-        thread::sleep(Duration::from_millis(moment));
-        let prefix = format!("flotilla-testbed-{}-", starting.interrupt());
+    for moment in [0, 50, 800, 2_500] {
+        let id = Running::begin(&[]).interrupt_after(Duration::from_millis(moment));
+        let prefix = format!("flotilla-testbed-{id}-");
         let left: Vec<_> = fs::read_dir(std::env::temp_dir())
             .unwrap()
             .flatten()

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
@@ -49,7 +50,9 @@ impl Running {
         command.args(["dev", "--port=0", "--inbox-port=0"]).args(arguments);
         // Those of a developer's shell are not for the services that it starts.
         command.env("SHOP_DATABASE_URL_FILE", "/no/such/file").env("GATEWAY_CONFIG", "/no/such/file");
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A group of its own, as a shell makes it for what is in front.
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (errors, mut source) = (Arc::new(Mutex::new(String::new())), child.stderr.take().unwrap());
         let kept = Arc::clone(&errors);
@@ -110,8 +113,7 @@ impl Running {
 
     /// As by Ctrl-C: it ends quietly, in time.
     pub(crate) fn interrupt(mut self) {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        interrupt(&self.child);
         let status = self.wait(END);
         assert!(status.success(), "{status}: {}", self.errors());
     }
@@ -148,14 +150,14 @@ impl Drop for Running {
 }
 
 impl Starting {
-    /// As by Ctrl-C, before it runs: it ends quietly. Returns the id that it had.
-    pub(crate) fn interrupt(mut self) -> u32 {
-        let id = self.child.id();
-        let sent = Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap();
-        assert!(sent.success());
+    /// As by Ctrl-C, some time after it has begun and before it runs: it ends quietly. Returns the id that it had.
+    pub(crate) fn interrupt_after(mut self, time: Duration) -> u32 {
+        eventually("it does not begin", || self.errors.lock().unwrap().contains("Starting"));
+        thread::sleep(time);
+        interrupt(&self.child);
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.errors.lock().unwrap());
-        id
+        self.child.id()
     }
 
     /// Waits until it runs.
@@ -177,6 +179,13 @@ impl Starting {
         let folder = logs.parent().unwrap().to_owned();
         Running { child: self.child, _output: self.output, errors: self.errors, url, inbox, folder }
     }
+}
+
+/// Sends what a terminal does, to all that is in front there.
+fn interrupt(child: &Child) {
+    let group = format!("-{}", child.id());
+    let sent = Command::new("kill").args(["-INT", "--", &group]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// The processes that work in a folder, as a Postgres does in its data.
