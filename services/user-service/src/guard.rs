@@ -115,7 +115,6 @@ pub async fn failed(app: &App, key: &[u8], account: Option<Uuid>, action: &str) 
 }
 
 /// A password that somebody who is logged in has shown to know.
-#[derive(Clone, Debug)]
 #[must_use = "by the time of what it is asked for, there may be another password"]
 pub struct Confirmed {
     user: Uuid,
