@@ -91,8 +91,9 @@ impl Run {
 }
 
 /// Crates whose tests start servers.
-const SHOP: [&str; 10] = [
+const SHOP: [&str; 11] = [
     "flotilla-bus",
+    "flotilla-checker",
     "flotilla-kit",
     "flotilla-notification-service",
     "flotilla-order-service",
