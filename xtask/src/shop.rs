@@ -141,7 +141,7 @@ fn text(value: &Value) -> &str {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  | {line}\n")).collect()
+    text.lines().flat_map(|line| ["  | ", line, "\n"]).collect()
 }
 
 /// The program that is a customer, compiled.
