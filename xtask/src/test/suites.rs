@@ -58,6 +58,9 @@ pub(super) const SUITES: [Suite; 11] = [
     Suite { name: "docs", about: "every command of the documents, as it is written", run: documents },
 ];
 
+/// What takes as long as many others together: it compiles every program of the shop as it is shipped.
+pub(super) const ONLY_BY_NAME: [&str; 1] = ["shop-cluster"];
+
 /// What the suites of one run share.
 pub(super) struct Run {
     cluster: Option<Cluster>,

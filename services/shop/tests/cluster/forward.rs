@@ -16,21 +16,21 @@ fn program() -> Command {
 }
 
 /// What kubectl prints in the namespace of the shop.
-pub fn kubectl(arguments: &[&str]) -> String {
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
     let output = program().args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// A port of this machine that leads to one of a Service, until it is dropped.
-pub struct Forward {
+pub(crate) struct Forward {
     kubectl: Child,
     port: u16,
 }
 
 impl Forward {
     /// To a port of a Service.
-    pub fn to(service: &str, port: u16) -> Self {
+    pub(crate) fn to(service: &str, port: u16) -> Self {
         let arguments = [format!("service/{service}"), format!(":{port}")];
         let mut command = program();
         command.args(["port-forward", "--address=127.0.0.1"]).args(arguments).stdout(Stdio::piped());
@@ -47,7 +47,7 @@ impl Forward {
     }
 
     /// Where it leads from.
-    pub fn url(&self) -> Uri {
+    pub(crate) fn url(&self) -> Uri {
         format!("http://127.0.0.1:{}", self.port).parse().unwrap()
     }
 }
