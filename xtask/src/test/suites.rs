@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{conformance, docs, fuzz};
 use crate::cluster::{self, Cluster, GITOPS, H2SPEC, HELM, Provider};
-use crate::install::{install, install_paused};
+use crate::install::{IMAGES, install, install_paused};
 use crate::{host, images, lint, progress, shop, workspace_root};
 
 /// Tests that are run together.
@@ -116,7 +116,7 @@ fn operator(run: &mut Run) -> Result<()> {
 
 fn e2e(run: &mut Run) -> Result<()> {
     let cluster = run.cluster()?;
-    install(cluster, &[])?;
+    install(cluster, &IMAGES)?;
     // The quiet test needs that nothing else happens, so it runs alone, after the others.
     let quiet = "quiet_when_nothing_happens";
     let target = ["--test", "e2e"];
@@ -126,7 +126,7 @@ fn e2e(run: &mut Run) -> Result<()> {
 
 fn shop_cluster(run: &mut Run) -> Result<()> {
     let cluster = run.cluster()?;
-    install(cluster, &[])?;
+    install(cluster, &IMAGES)?;
     shop::install(cluster)?;
     cargo_test(&["--test", "chart"], &["--ignored", "--test-threads=1"], Some(cluster))?;
     // What follows wants the machine for itself.
@@ -136,7 +136,7 @@ fn shop_cluster(run: &mut Run) -> Result<()> {
 fn documents(run: &mut Run) -> Result<()> {
     host::require(&host::READER)?;
     let cluster = run.cluster()?;
-    install(cluster, &[])?;
+    install(cluster, &IMAGES)?;
     docs::run(cluster)
 }
 
