@@ -10,8 +10,16 @@ use crate::{progress, shop, workspace_root};
 /// The namespace of the example.
 const NAMESPACE: &str = "demo";
 
+/// Arguments of `demo`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Install the shop as well, and have a customer order something
+    #[arg(long)]
+    shop: bool,
+}
+
 /// Runs the verb.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let cluster = cluster::up(&cluster::Options::default())?;
     install(&cluster, &["operator", "podinfo"])?;
     let example = example()?;
@@ -28,7 +36,9 @@ pub(crate) fn run() -> Result<()> {
     println!("What it became:\n{}", tree(&cluster)?);
     let path = format!("/api/v1/namespaces/{NAMESPACE}/services/hello:http/proxy/");
     println!("What the service answers:\n{}", cluster.kubectl.output(&["get", "--raw", &path])?);
-    shop::demo(&cluster)?;
+    if args.shop {
+        shop::demo(&cluster)?;
+    }
     println!("\nGo on with:\n{}", cluster.environment()?);
     println!(
         "  kubectl -n {NAMESPACE} describe msvc hello\n  kubectl -n {NAMESPACE} scale msvc hello --replicas=3"

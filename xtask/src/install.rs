@@ -13,6 +13,10 @@ pub(crate) const NAMESPACE: &str = "flotilla-system";
 /// The name of the Helm release.
 const RELEASE: &str = "flotilla";
 
+/// The images that tests of the operator and documents need.
+pub(crate) const IMAGES: [&str; 7] =
+    ["operator", "api-gateway", "podinfo", "podinfo-1", "redis", "rabbitmq", "postgres"];
+
 /// Builds the images of these names, loads them, and installs or upgrades the chart.
 pub(crate) fn install(cluster: &Cluster, image_names: &[&str]) -> Result<()> {
     let built = match cluster.provider {

@@ -41,8 +41,8 @@ enum Verb {
     Cluster(cluster::Args),
     /// Build the images, and load them into the cluster
     Images(images::Args),
-    /// Start a cluster, install the operator, run the README's example, and order something in the shop
-    Demo,
+    /// Start a cluster, install the operator and run the README's example
+    Demo(demo::Args),
     /// Set up what the tests need and run them all
     Test(test::Args),
     /// Write the generated files: definitions, documents, contracts, queries
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Cluster(args) => cluster::run(args),
         Verb::Images(args) => images::run(args),
-        Verb::Demo => demo::run(),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Test(args) => test::run(args),
         Verb::Gen(args) => r#gen::run(&args),
         Verb::Lint => lint::run(),

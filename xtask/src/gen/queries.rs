@@ -13,14 +13,14 @@ use flotilla_testbed::Postgres;
 use super::shown;
 use crate::{cache, host, process, progress, workspace_root};
 
-/// Crates with queries. In `migrations` each has a folder for each of its schemas, whose names no other crate has.
-const CRATES: [(&str, &str); 6] = [
-    ("flotilla-bus", "services/bus"),
-    ("flotilla-kit", "services/kit"),
-    ("flotilla-notification-service", "services/notification-service"),
-    ("flotilla-order-service", "services/order-service"),
-    ("flotilla-product-service", "services/product-service"),
-    ("flotilla-user-service", "services/user-service"),
+/// The folders of crates with queries. In `migrations` each has a folder for each of its schemas, whose names no other has.
+const CRATES: [&str; 6] = [
+    "services/bus",
+    "services/kit",
+    "services/notification-service",
+    "services/order-service",
+    "services/product-service",
+    "services/user-service",
 ];
 
 /// Files by their paths.
@@ -50,19 +50,14 @@ pub(super) fn stale() -> Result<Vec<String>> {
     Ok(stale)
 }
 
-fn folder(path: &str) -> PathBuf {
-    workspace_root().join(path).join(".sqlx")
+/// The folder that sqlx looks into for all crates of a workspace.
+fn folder() -> PathBuf {
+    workspace_root().join(".sqlx")
 }
 
 /// What there is.
 fn written() -> Result<Files> {
-    let mut files = Files::new();
-    for (_, path) in CRATES {
-        if folder(path).exists() {
-            files.extend(read(&folder(path))?);
-        }
-    }
-    Ok(files)
+    if folder().exists() { read(&folder()) } else { Ok(Files::new()) }
 }
 
 /// What there is to be.
@@ -71,18 +66,13 @@ fn wanted() -> Result<Files> {
     progress::during("Asking Postgres about the queries of the shop", || {
         let postgres = Postgres::start()?;
         // All in one: whoever depends on another crate may have that compiled with its own.
-        for (_, path) in CRATES {
+        for path in CRATES {
             for sql in migrations(&workspace_root().join(path))? {
                 postgres.run("postgres", &sql)?;
             }
         }
-        let mut files = Files::new();
-        for (package, path) in CRATES {
-            for (file, content) in ask(package, path, &postgres.url("postgres"))? {
-                files.extend(file.file_name().map(|name| (folder(path).join(name), content)));
-            }
-        }
-        Ok(files)
+        let named = |(file, content): (PathBuf, String)| Some((folder().join(file.file_name()?), content));
+        Ok(ask(&postgres.url("postgres"))?.into_iter().filter_map(named).collect())
     })
 }
 
@@ -99,13 +89,17 @@ fn migrations(root: &Path) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// Compiles a crate with a database at hand: the macros of its queries write what that says.
-fn ask(package: &str, path: &str, database: &str) -> Result<Files> {
+/// Compiles all crates with a database at hand: the macros of their queries write what that says.
+fn ask(database: &str) -> Result<Files> {
     let out = tempfile::tempdir()?;
-    // Else cargo finds nothing to do.
-    File::open(workspace_root().join(path).join("src/lib.rs"))?.set_modified(SystemTime::now())?;
+    for path in CRATES {
+        // Else cargo finds nothing to do.
+        File::open(workspace_root().join(path).join("src/lib.rs"))?.set_modified(SystemTime::now())?;
+    }
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace_root()).args(["check", "--locked", "--package", package]);
+    // The same selection as that of clippy, so that nothing else is compiled.
+    cargo.current_dir(workspace_root()).args(["check", "--locked", "--workspace", "--all-targets"]);
+    cargo.args(["--features", "flotilla-operator/bin"]);
     cargo.env("DATABASE_URL", database).env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", out.path());
     process::run(&mut cargo, &cache::root()?.join("logs/queries.log"))?;
     read(out.path())

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{conformance, docs, fuzz};
 use crate::cluster::{self, Cluster, GITOPS, H2SPEC, HELM, Provider};
-use crate::install::{install, install_paused};
+use crate::install::{IMAGES, install, install_paused};
 use crate::{host, images, lint, progress, shop, workspace_root};
 
 /// Tests that are run together.
@@ -20,13 +20,12 @@ pub(super) struct Suite {
 }
 
 /// Every suite, the quick ones first.
-pub(super) const SUITES: [Suite; 11] = [
+pub(super) const SUITES: [Suite; 10] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
-    Suite { name: "unit", about: "what needs no cluster and no server", run: |_| unit() },
     Suite {
-        name: "shop",
-        about: "what services are made of, with a real Postgres, RabbitMQ and Redis",
-        run: |_| shop_on_this_machine(),
+        name: "unit",
+        about: "what needs no cluster; the shop with a real Postgres, RabbitMQ and Redis",
+        run: |_| unit(),
     },
     Suite {
         name: "gateway",
@@ -57,6 +56,9 @@ pub(super) const SUITES: [Suite; 11] = [
     },
     Suite { name: "docs", about: "every command of the documents, as it is written", run: documents },
 ];
+
+/// What takes as long as many others together: it compiles every program of the shop as it is shipped.
+pub(super) const ONLY_BY_NAME: [&str; 1] = ["shop-cluster"];
 
 /// What the suites of one run share.
 pub(super) struct Run {
@@ -90,39 +92,15 @@ impl Run {
     }
 }
 
-/// Crates whose tests start servers.
-const SHOP: [&str; 11] = [
-    "flotilla-bus",
-    "flotilla-checker",
-    "flotilla-kit",
-    "flotilla-notification-service",
-    "flotilla-order-service",
-    "flotilla-paysim",
-    "flotilla-product-service",
-    "flotilla-shop",
-    "flotilla-sink",
-    "flotilla-testbed",
-    "flotilla-user-service",
-];
-
 fn unit() -> Result<()> {
-    let mut arguments = vec!["--workspace", "--features", "flotilla-operator/bin"];
-    arguments.extend(SHOP.iter().flat_map(|package| ["--exclude", package]));
-    cargo_test(&arguments, &[], None)
-}
-
-fn shop_on_this_machine() -> Result<()> {
     host::require(&host::SERVERS)?;
-    let arguments: Vec<_> = SHOP.iter().flat_map(|package| ["--package", package]).collect();
-    cargo_test(&arguments, &[], None)
+    cargo_test(&[], &[], None)
 }
 
 fn gateway(run: &mut Run) -> Result<()> {
-    let target = ["--package", "flotilla-api-gateway", "--test", "h2spec"];
-    let mut cargo = test_command(&target, &["--ignored"]);
+    let mut cargo = test_command(&["--test", "h2spec"], &["--ignored"]);
     run_tests(cargo.env("H2SPEC", H2SPEC.build()?.program("h2spec")))?;
-    let target = ["--package", "flotilla-api-gateway", "--test", "cluster"];
-    cargo_test(&target, &["--ignored", "--test-threads=2"], Some(run.cluster()?))
+    cargo_test(&["--test", "cluster"], &["--ignored", "--test-threads=2"], Some(run.cluster()?))
 }
 
 fn operator(run: &mut Run) -> Result<()> {
@@ -133,25 +111,24 @@ fn operator(run: &mut Run) -> Result<()> {
         // For the few tests that have pods.
         images::load(cluster, &images::build(&["podinfo"])?)?;
     }
-    cargo_test(&["--package", "flotilla-e2e", "--test", "controller"], &["--ignored"], Some(cluster))
+    cargo_test(&["--test", "controller"], &["--ignored"], Some(cluster))
 }
 
 fn e2e(run: &mut Run) -> Result<()> {
     let cluster = run.cluster()?;
-    install(cluster, &[])?;
+    install(cluster, &IMAGES)?;
     // The quiet test needs that nothing else happens, so it runs alone, after the others.
     let quiet = "quiet_when_nothing_happens";
-    let target = ["--package", "flotilla-e2e", "--test", "e2e"];
+    let target = ["--test", "e2e"];
     cargo_test(&target, &["--ignored", "--test-threads=4", "--skip", quiet], Some(cluster))?;
     cargo_test(&target, &["--ignored", quiet], Some(cluster))
 }
 
 fn shop_cluster(run: &mut Run) -> Result<()> {
     let cluster = run.cluster()?;
-    install(cluster, &[])?;
+    install(cluster, &IMAGES)?;
     shop::install(cluster)?;
-    let target = ["--package", "flotilla-shop", "--test", "cluster"];
-    cargo_test(&target, &["--ignored", "--test-threads=1"], Some(cluster))?;
+    cargo_test(&["--test", "chart"], &["--ignored", "--test-threads=1"], Some(cluster))?;
     // What follows wants the machine for itself.
     shop::uninstall(cluster)
 }
@@ -159,7 +136,7 @@ fn shop_cluster(run: &mut Run) -> Result<()> {
 fn documents(run: &mut Run) -> Result<()> {
     host::require(&host::READER)?;
     let cluster = run.cluster()?;
-    install(cluster, &[])?;
+    install(cluster, &IMAGES)?;
     docs::run(cluster)
 }
 
@@ -167,7 +144,8 @@ fn test_command(cargo_arguments: &[&str], test_arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(workspace_root())
-        .args(["test", "--locked"])
+        // With one selection of packages, whatever is tested: another one has other features, and is all compiled again.
+        .args(["test", "--locked", "--workspace", "--features", "flotilla-operator/bin"])
         .args(cargo_arguments)
         .arg("--")
         .args(test_arguments);

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use flotilla_kit::correlation::CorrelationId;
+use flotilla_kit::{auth::Subject, correlation::CorrelationId};
 use flotilla_proto::notification::{ExportUserDataRequest, GetStatusRequest};
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Request, metadata::MetadataValue};
@@ -49,9 +49,9 @@ async fn who_does_not_say_who_it_is_comes_to_no_handler() {
     let server = start().await;
     let mut client = server.client();
     let (stranger, _) = signer("order-service");
-    let forged = stranger.sign(NAME, &Default::default()).unwrap();
-    let of_another = server.signer.sign("user-service", &Default::default()).unwrap();
-    let good = server.signer.sign(NAME, &Default::default()).unwrap();
+    let forged = stranger.sign(NAME, &Subject::default()).unwrap();
+    let of_another = server.signer.sign("user-service", &Subject::default()).unwrap();
+    let good = server.signer.sign(NAME, &Subject::default()).unwrap();
     let tokens = [
         vec![],
         vec!["nonsense"],
