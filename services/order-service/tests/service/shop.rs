@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU16, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -41,6 +41,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// One for all tests, with databases for each.
 static POSTGRES: LazyLock<Postgres> = LazyLock::new(|| Postgres::start().unwrap());
 static SHOPS: AtomicU32 = AtomicU32::new(0);
+static PORTS: AtomicU16 = AtomicU16::new(0);
 
 pub(crate) struct Shop {
     pub(crate) pool: PgPool,
@@ -67,8 +68,15 @@ impl Answer {
     }
 }
 
+/// An address that nobody else takes until a service is there: not one of those that the kernel gives to connections.
 async fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    loop {
+        let next = u32::from(PORTS.fetch_add(1, Ordering::SeqCst)) + std::process::id() * 64;
+        let port = 15_000 + u16::try_from(next % 15_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return SocketAddr::from(([127, 0, 0, 1], port));
+        }
+    }
 }
 
 async fn create(name: &str) -> String {
