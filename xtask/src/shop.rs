@@ -66,12 +66,12 @@ pub(crate) fn uninstall(cluster: &Cluster) -> Result<()> {
 }
 
 fn ready(cluster: &Cluster) -> Result<()> {
-    let kubectl =
-        |arguments: &[&str]| cluster.kubectl.output(&[&["--namespace", NAMESPACE], arguments].concat());
-    let waited = kubectl(&["wait", "msvc", "--all", "--for=condition=Ready", "--timeout=600s"])
-        .and_then(|_| kubectl(&["wait", "gateway/shop", "--for=condition=Programmed", "--timeout=120s"]));
+    let waited = kubectl(cluster, &["wait", "msvc", "--all", "--for=condition=Ready", "--timeout=600s"])
+        .and_then(|_| {
+            kubectl(cluster, &["wait", "gateway/shop", "--for=condition=Programmed", "--timeout=120s"])
+        });
     waited.map(drop).map_err(|error| {
-        let tell = |arguments: &[&str]| kubectl(arguments).unwrap_or_else(|error| error.to_string());
+        let tell = |arguments: &[&str]| kubectl(cluster, arguments).unwrap_or_else(|error| error.to_string());
         let (services, pods) = (tell(&["get", "msvc"]), tell(&["get", "pods", "--output=wide"]));
         error.context(format!(
             "the shop is not ready\n{services}\n{pods}\n{}",
@@ -83,7 +83,7 @@ fn ready(cluster: &Cluster) -> Result<()> {
 /// Has a customer order something, and shows what comes of it: each step, the mail, and who logged what of it.
 pub(crate) fn demo(cluster: &Cluster) -> Result<()> {
     install(cluster)?;
-    println!("\n$ kubectl get msvc --namespace {NAMESPACE}\n{}", get(cluster, &["get", "msvc"])?);
+    println!("\n$ kubectl get msvc --namespace {NAMESPACE}\n{}", kubectl(cluster, &["get", "msvc"])?);
     let (shop, inbox) = (Forward::to(cluster, GATEWAY, 80)?, Forward::to(cluster, "sink", 8080)?);
     let customer = Customer { program: program()?, shop: shop.url(), inbox: inbox.url() };
     progress::during("Filling the shop", || {
@@ -100,7 +100,7 @@ pub(crate) fn demo(cluster: &Cluster) -> Result<()> {
             "--role",
             "admin",
         ];
-        get(cluster, &grant)?;
+        kubectl(cluster, &grant)?;
         customer.run(&["fill", "catalogue"]).map(drop)
     })?;
     println!("A customer orders something through the gateway:");
@@ -117,7 +117,7 @@ pub(crate) fn demo(cluster: &Cluster) -> Result<()> {
     for service in SERVICES {
         let selector = format!("--selector=app.kubernetes.io/name={service}");
         let logs =
-            get(cluster, &["logs", &selector, "--tail=-1", "--all-containers", "--max-log-requests=20"])?;
+            kubectl(cluster, &["logs", &selector, "--tail=-1", "--all-containers", "--max-log-requests=20"])?;
         let lines: Vec<_> = logs.lines().filter(|line| line.contains(id)).collect();
         ensure!(!lines.is_empty(), "{service} logged nothing of {id}");
         println!(
@@ -132,7 +132,7 @@ pub(crate) fn demo(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-fn get(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
+fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
     cluster.kubectl.output(&[&["--namespace", NAMESPACE], arguments].concat())
 }
 

@@ -70,6 +70,13 @@ pub async fn stop() -> std::io::Result<()> {
     Ok(())
 }
 
+/// The same, for who cannot go on without: where signals cannot be heard the end is at once, and the log says why.
+pub async fn stopped() {
+    if let Err(error) = stop().await {
+        tracing::error!(%error, "signals cannot be heard");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,12 +38,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             tracing::info!(replayed, "events are published again");
         }
         Command::Serve => {
-            let stop = async {
-                if drain::stop().await.is_err() {
-                    tracing::error!("signals cannot be heard");
-                }
-            };
-            service(&config, metrics, Announcement::default())?.run(&config.listen, stop).await?;
+            service(&config, metrics, Announcement::default())?.run(&config.listen, drain::stopped()).await?;
         }
     }
     if let Some(traces) = traces {

@@ -34,10 +34,5 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn serve(config: &Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     let (service, _) = parts::service(config, metrics).await?;
-    let stop = async {
-        if let Err(error) = drain::stop().await {
-            tracing::error!(%error, "signals cannot be heard");
-        }
-    };
-    service.run(&config.listen, stop).await.context("serving")
+    service.run(&config.listen, drain::stopped()).await.context("serving")
 }

@@ -35,12 +35,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         announcement,
         background: Vec::new(),
     };
-    let stop = async {
-        if let Err(error) = drain::stop().await {
-            tracing::error!(%error, "signals cannot be heard");
-        }
-    };
-    service.run(&config.listen, stop).await.context("serving")?;
+    service.run(&config.listen, drain::stopped()).await.context("serving")?;
     if let Some(traces) = traces {
         traces.flush(std::time::Duration::from_secs(2)).await;
     }

@@ -43,12 +43,7 @@ pub async fn run(config: Config) -> Result<()> {
         background: vec![("the SMTP server", Box::pin(smtp::serve(mail, sink, announcement.hear())))],
         announcement,
     };
-    let stop = async {
-        if drain::stop().await.is_err() {
-            tracing::error!("signals cannot be heard");
-        }
-    };
-    service.run(&config.listen, stop).await?;
+    service.run(&config.listen, drain::stopped()).await?;
     if let Some(traces) = traces {
         traces.flush(Duration::from_secs(2)).await;
     }

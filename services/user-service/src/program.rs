@@ -44,13 +44,7 @@ async fn serving(config: Serve, metrics: Arc<Metrics>) -> Result<()> {
     let bus = connect(config.bus.url()?.expose())?;
     let listen = config.listen.clone();
     let service = service::assemble(config, pool, bus, metrics)?;
-    service
-        .run(&listen, async {
-            if let Err(error) = drain::stop().await {
-                tracing::error!(%error, "signals cannot be heard");
-            }
-        })
-        .await?;
+    service.run(&listen, drain::stopped()).await?;
     Ok(())
 }
 

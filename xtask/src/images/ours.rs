@@ -120,34 +120,10 @@ pub(super) fn gateway() -> Result<Archived> {
     GATEWAY.build()
 }
 
-/// The user-service.
-pub(super) fn user() -> Result<Archived> {
-    SHOP[0].build()
-}
-
-/// The product-service.
-pub(super) fn product() -> Result<Archived> {
-    SHOP[1].build()
-}
-
-/// The order-service.
-pub(super) fn order() -> Result<Archived> {
-    SHOP[2].build()
-}
-
-/// The notification-service.
-pub(super) fn notification() -> Result<Archived> {
-    SHOP[3].build()
-}
-
-/// The payment provider.
-pub(super) fn paysim() -> Result<Archived> {
-    SHOP[4].build()
-}
-
-/// The receiver of mail, pushes and webhooks.
-pub(super) fn sink() -> Result<Archived> {
-    SHOP[5].build()
+/// A program of the shop.
+pub(super) fn of_the_shop(name: &str) -> Result<Archived> {
+    let program = SHOP.iter().find(|program| program.name == name);
+    program.with_context(|| format!("the shop has no program {name}"))?.build()
 }
 
 impl Program {

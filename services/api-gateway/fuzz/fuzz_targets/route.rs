@@ -70,7 +70,7 @@ fuzz_target!(|input: Input| {
     let parts = request.into_parts().0;
     let Ok(path) = normalise(&raw) else { return };
     let host = pick(&ASKED, input.host);
-    let found = match Table::compile(&config, &Policies::default()).find(PORT, host, &path, &parts) {
+    let found = match Table::compile(&config, &Policies::default(), None).find(PORT, host, &path, &parts) {
         Found::NoListener => None,
         Found::NoRoute { listener } => Some((listener.to_string(), None)),
         Found::Rule { listener, matched } => {

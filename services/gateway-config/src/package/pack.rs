@@ -129,8 +129,8 @@ fn lengths(config: &[u8], least: usize) -> Vec<usize> {
     let mut lengths = Vec::new();
     let mut rest = config;
     while let Some(candidates) = rest.get(least..) {
-        let ends = memmem::find_iter(candidates, BETWEEN).map(|at| least + at + BETWEEN.len() - 1);
-        let Some(end) = ends.into_iter().find(|end| ends_piece(rest.get(*end..).unwrap_or_default())) else {
+        let mut ends = memmem::find_iter(candidates, BETWEEN).map(|at| least + at + BETWEEN.len() - 1);
+        let Some(end) = ends.find(|end| ends_piece(rest.get(*end..).unwrap_or_default())) else {
             break;
         };
         lengths.push(end);
