@@ -11,6 +11,21 @@ echo "$server"
 read -r end
 kill -s "$signal" -- "-$server" 2>/dev/null
 wait "$server"
+# What the server had started ends a little later, and has its ports and files until its last thread is gone.
+runs() {
+  for process in /proc/[0-9]*; do
+    read -r _ _ state _ group _ 2>/dev/null <"$process/stat" || continue
+    [ "$group" = "$server" ] || continue
+    set -- "$process"/task/*
+    [ "$state" = Z ] && [ $# -eq 1 ] || return 0
+  done
+  return 1
+}
+left=500
+while [ $left -gt 0 ] && runs; do
+  sleep 0.01
+  left=$((left - 1))
+done
 # Of a folder that stays, somebody may have begun to use it again.
 [ "$(cat "$folder/pid" 2>/dev/null)" != "$server" ] || rm -f "$folder/pid"
 [ "$after" = keep ] || [ "$end" = keep ] || rm -rf "$folder"
