@@ -16,7 +16,7 @@ use flotilla_checker::{
     fault::Fault,
     report,
     round::{PATIENCE, Place, Round, Settings},
-    shop::{BusKind, Shop},
+    shop::{Clocks, Kind, Shop},
 };
 use tokio::task::JoinSet;
 
@@ -40,6 +40,12 @@ async fn run(config: &Run) -> anyhow::Result<()> {
     let seed = config.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     writeln!(io::stdout(), "seed {seed}\n\n{}", report::HEADER)?;
     let faults = config.faults();
+    if faults.contains(&Fault::Clock) && Clocks::library().is_none() {
+        bail!(
+            "the fault {} needs libfaketime; on Debian or Ubuntu: apt-get install libfaketime",
+            Fault::Clock
+        );
+    }
     let left = Arc::new(Mutex::new(faults.iter().copied().enumerate().collect::<VecDeque<_>>()));
     let mut shops = JoinSet::new();
     for _ in 0..config.shops.min(faults.len()) {
@@ -82,12 +88,12 @@ impl Worker {
     async fn run(self) -> anyhow::Result<Vec<(usize, Round)>> {
         let Self { program, config, seed, left } = self;
         let other = config.other.as_deref().unwrap_or(&program);
-        let (mut rounds, mut place) = (Vec::new(), None::<(BusKind, Place)>);
+        let (mut rounds, mut place) = (Vec::new(), None::<(Kind, Place)>);
         let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         while let Some((number, fault)) = next() {
-            let mut there = match place.take().filter(|(bus, _)| *bus == fault.bus()) {
+            let mut there = match place.take().filter(|(kind, _)| *kind == fault.shop()) {
                 Some((_, place)) => place,
-                None => Place::new(Shop::start(&program, other, fault.bus()).await?).await?,
+                None => Place::new(Shop::start(&program, other, fault.shop()).await?).await?,
             };
             let settings = Settings {
                 orders: config.orders,
@@ -106,7 +112,7 @@ impl Worker {
                 keep(folder, &round, &there.shop.logs())?;
             }
             // What is wrong in one shop is not to be found again with each fault that follows.
-            place = round.violations.is_empty().then_some((fault.bus(), there));
+            place = round.violations.is_empty().then_some((fault.shop(), there));
             rounds.push((number, round));
         }
         Ok(rounds)

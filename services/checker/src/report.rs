@@ -11,9 +11,10 @@ pub const HEADER: &str = "\
 
 /// A line of it.
 pub fn line(round: &Round) -> String {
-    let times = match round.done.places {
-        Some((reached, all)) => format!("{reached} of {all}"),
-        None => round.done.times.to_string(),
+    let times = match (round.done.places, round.first) {
+        (Some((reached, all)), _) => format!("{reached} of {all}"),
+        (None, Some((webhooks, customers))) => format!("{webhooks} / {customers}"),
+        (None, None) => round.done.times.to_string(),
     };
     let (requests, unknown) = round.requests;
     format!(
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
     use crate::{
         drive::{Goods, Record},
-        fault::Done,
+        fault::{Done, Race},
         round::Ends,
     };
 
@@ -95,6 +96,7 @@ mod tests {
         Round {
             fault,
             done: Done { times: 4, places: None },
+            first: None,
             orders: 10,
             requests: (50, 3),
             ends: Ends { sold: 7, undone: 2, for_a_person: 1 },
@@ -113,6 +115,12 @@ mod tests {
         for other in HEADER.lines() {
             assert_eq!(other.matches('|').count(), line.matches('|').count());
         }
+    }
+
+    #[test]
+    fn a_race_has_who_was_first() {
+        let race = Round { first: Some((110, 3)), ..round(Fault::Race(Race::Webhook)) };
+        assert!(line(&race).starts_with("| race-webhook-first | 110 / 3 | 10 |"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A round: customers order while a fault happens again and again; then it is undone, all of it comes to an end, and what came of
 //! it is checked.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -27,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(300);
 /// How long mail is waited for until whoever sends it is killed: what a process that is gone was at is somebody else's two
 /// minutes later.
 const HASTE: Duration = Duration::from_secs(8);
+
+/// Customers who come back from their bank in a race, whatever else there is.
+const RACES: usize = 110;
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,7 @@ impl Settings {
     fn pace(&self, fault: Fault) -> (usize, f64) {
         let (orders, lasts) = match fault {
             Fault::None => return (self.orders, self.rate),
+            Fault::Race(_) => (self.orders.max(RACES), self.lasts),
             Fault::Failpoints => (3 * self.orders, 6 * self.lasts),
             _ => (self.orders, self.lasts),
         };
@@ -85,6 +89,8 @@ pub struct Round {
     pub fault: Fault,
     /// How often.
     pub done: Done,
+    /// In a race: of how many orders the webhook was the first to tell that they can be paid, and of how many the customer.
+    pub first: Option<(usize, usize)>,
     /// Orders that customers wanted to place.
     pub orders: usize,
     /// What was asked, and of how much nobody knew what came of it.
@@ -124,14 +130,15 @@ pub struct Place {
     twice: usize,
     /// Whether mail has ever been disturbed.
     disturbances: usize,
-    orders: usize,
+    /// Orders of rounds before.
+    known: BTreeSet<String>,
 }
 
 impl Place {
     /// With customers that have logged in.
     pub async fn new(shop: Shop) -> Result<Self, Error> {
         let crowd = Arc::new(Crowd::new(&shop).await?);
-        Ok(Self { shop, crowd, twice: 0, disturbances: 0, orders: 0 })
+        Ok(Self { shop, crowd, twice: 0, disturbances: 0, known: BTreeSet::new() })
     }
 
     /// Has a round.
@@ -140,7 +147,8 @@ impl Place {
         let (record, goods) = (Arc::new(Record::default()), Goods::new());
         let (orders, rate) = settings.pace(fault);
         self.crowd.stock(&goods, orders).await?;
-        let plan = Plan { orders, rate, seed: settings.seed, goods: goods.clone(), way: settings.way };
+        let way = if matches!(fault, Fault::Race(_)) { Some(Way::Back) } else { settings.way };
+        let plan = Plan { orders, rate, seed: settings.seed, goods: goods.clone(), way };
         let stage = watch::Sender::new(Stage::Placing);
         let driving = tokio::spawn(drive(Arc::clone(&self.crowd), Arc::clone(&record), plan, stage.clone()));
         let injector = Injector::new(&mut self.shop, &self.crowd, settings.seed, stage.subscribe());
@@ -153,19 +161,20 @@ impl Place {
         let found = read::read(&self.shop, &self.crowd).await?;
         let grace = Duration::from_secs(GRACE).as_micros().try_into().unwrap_or(u64::MAX);
         let operations = record.operations();
+        let first = matches!(fault, Fault::Race(_)).then(|| found.first_to_tell(&self.known));
         let history = History { operations, found, grace, disturbances: self.disturbances };
         let twice = history::duplicates(&history);
         let mut ends = Ends::default();
-        for order in history.found.orders.iter().skip(self.orders) {
+        for order in history.found.orders.iter().filter(|order| self.known.insert(order.id.clone())) {
             ends.sold += usize::from(order.is_sold());
             ends.undone += usize::from(order.is_undone());
             ends.for_a_person += usize::from(order.is_for_a_person());
         }
-        self.orders = history.found.orders.len();
         let mails_twice = twice - std::mem::replace(&mut self.twice, twice);
         Ok(Round {
             fault,
             done,
+            first,
             orders,
             requests: record.count(),
             ends,
@@ -206,6 +215,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Race;
 
     #[test]
     fn customers_order_for_as_long_as_a_fault_needs() {
@@ -214,6 +224,7 @@ mod tests {
         assert_eq!(settings.pace(Fault::None), (100, 12.0));
         assert_eq!(settings.pace(Fault::Postgres), (100, 5.0));
         assert_eq!(settings.pace(Fault::Failpoints), (300, 2.5));
+        assert_eq!(settings.pace(Fault::Race(Race::Together)).0, RACES);
         assert_eq!(Settings { orders: 1_000, ..settings }.pace(Fault::Postgres), (1_000, 12.0));
     }
 }

@@ -12,7 +12,7 @@ use flotilla_checker::{
     fault::{Fault, Misbehaviour},
     history::{Invariant, Violation},
     round::{Place, Settings},
-    shop::{BusKind, Shop},
+    shop::{Kind, Shop},
 };
 
 /// The program that the shop's processes are of.
@@ -117,7 +117,7 @@ const MUTATIONS: [Mutation; 4] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_without_one_of_its_guards_is_found_out() {
     let program = Path::new(PROGRAM);
-    let shop = Shop::start(program, program, BusKind::Postgres).await.unwrap();
+    let shop = Shop::start(program, program, Kind::PLAIN).await.unwrap();
     let mut place = Place::new(shop).await.unwrap();
     // What one mutation has left is there with the next one as well.
     let mut known = BTreeSet::<Violation>::new();

@@ -8,7 +8,7 @@ use flotilla_checker::{
     fault::{Fault, Misbehaviour},
     history::Violation,
     round::{PATIENCE, Place, Settings},
-    shop::{BusKind, Shop, link::Link},
+    shop::{Kind, Shop, link::Link},
 };
 use flotilla_shop::name::Name;
 
@@ -18,7 +18,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_checker");
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_and_nobody_charged_twice_whatever_breaks() {
     let program = Path::new(PROGRAM);
-    let shop = Shop::start(program, program, BusKind::Postgres).await.unwrap();
+    let shop = Shop::start(program, program, Kind::PLAIN).await.unwrap();
     let mut place = Place::new(shop).await.unwrap();
     for fault in [
         Fault::None,

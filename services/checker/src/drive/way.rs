@@ -18,6 +18,8 @@ pub enum Way {
     OtherCard,
     /// Answer their bank.
     Bank,
+    /// Answer their bank, and be back from it at once: nobody does so by chance.
+    Back,
     /// Be asked by their bank, and call it off.
     NoAnswer,
     /// Call it off at some moment.
@@ -93,7 +95,7 @@ impl Wish {
     pub const fn card(&self) -> &'static str {
         match self.way {
             Way::OtherCard => "pm_card_chargeDeclined",
-            Way::Bank | Way::NoAnswer => "pm_card_authenticationRequired",
+            Way::Bank | Way::Back | Way::NoAnswer => "pm_card_authenticationRequired",
             _ => "pm_card_visa",
         }
     }

@@ -4,8 +4,8 @@ use std::{fmt, ops::Range, str::FromStr};
 
 use flotilla_shop::name::Name;
 
-use super::{MailFault, Misbehaviour};
-use crate::shop::{BusKind, link::Link};
+use super::{MailFault, Misbehaviour, Race};
+use crate::shop::{BusKind, Kind, link::Link};
 
 /// What is done to a shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub enum Fault {
     Provider(Misbehaviour),
     /// The mail server misbehaves.
     Mail(MailFault),
+    /// The customer is back from their bank and the provider's webhook says so: who of them is first.
+    Race(Race),
+    /// The clock of a process jumps forward or back, and some seconds later the other way.
+    Clock,
     /// Any of them, one after the other.
     Everything,
 }
@@ -64,15 +68,17 @@ impl Fault {
         all.extend(Link::ALL.map(Self::Link));
         all.extend(Misbehaviour::ALL.map(Self::Provider));
         all.extend(MailFault::ALL.map(Self::Mail));
-        all.extend([Self::Everything, Self::BrokerKill, Self::BrokerWipe]);
+        all.extend(Race::ALL.map(Self::Race));
+        all.extend([Self::Everything, Self::Clock, Self::BrokerKill, Self::BrokerWipe]);
         all
     }
 
-    /// The bus that it needs.
-    pub fn bus(self) -> BusKind {
+    /// The shop that it needs.
+    pub fn shop(self) -> Kind {
         match self {
-            Self::BrokerKill | Self::BrokerWipe => BusKind::RabbitMq,
-            _ => BusKind::Postgres,
+            Self::BrokerKill | Self::BrokerWipe => Kind { bus: BusKind::RabbitMq, ..Kind::PLAIN },
+            Self::Clock => Kind { has_clocks: true, ..Kind::PLAIN },
+            _ => Kind::PLAIN,
         }
     }
 
@@ -124,6 +130,8 @@ impl fmt::Display for Fault {
             Self::Link(link) => format!("link-{link}"),
             Self::Provider(what) => format!("psp-{what}"),
             Self::Mail(what) => format!("mail-{what}"),
+            Self::Race(race) => format!("race-{race}"),
+            Self::Clock => "clock-jumps".to_owned(),
             Self::Everything => "everything".to_owned(),
         };
         formatter.pad(&name)

@@ -4,16 +4,17 @@
 //! - `process`, `failpoints`: processes that are killed, stopped, or end where they are told to
 //! - `network`: links that are slow, silent or cut
 //! - `provider`, `mail`: a payment provider and a mail server that misbehave, by their own APIs
-//!
-//! Clocks are left alone: a process's clock cannot be moved from outside without a library that is loaded into it, and no such
-//! library can be loaded into a program that is linked statically, as those of the images are.
+//! - `race`: who is first, the webhook or the customer
+//! - `clock`: clocks that jump
 
+mod clock;
 mod failpoints;
 mod kind;
 mod mail;
 mod network;
 mod process;
 mod provider;
+mod race;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub use self::{
     kind::{Fault, NoFault},
     mail::MailFault,
     provider::Misbehaviour,
+    race::Race,
 };
 use crate::{
     drive::{Crowd, Stage},
@@ -79,6 +81,7 @@ impl<'a> Injector<'a> {
         match fault {
             Fault::None => self.until_placed().await,
             Fault::Failpoints => self.failpoints().await?,
+            Fault::Race(race) => self.race(race).await?,
             _ => {
                 self.pause(500..1_000).await;
                 while self.is_placing() {
@@ -100,9 +103,10 @@ impl<'a> Injector<'a> {
     /// Brings it about once.
     async fn once(&mut self, fault: Fault) -> Result<(), Error> {
         match fault {
-            Fault::None | Fault::Failpoints => Ok(()),
+            Fault::None | Fault::Failpoints | Fault::Race(_) => Ok(()),
             Fault::Kill(name) => self.kill(name).await,
             Fault::Stop(name) => self.stop(name).await,
+            Fault::Clock => self.jump().await,
             Fault::Rolling => self.roll().await,
             Fault::TwoVersions => self.roll_versions().await,
             Fault::Postgres => {

@@ -123,6 +123,12 @@ impl Injector<'_> {
         told.map_err(|failure| Error::Told("the payment provider", failure))
     }
 
+    /// Has it do something that it should not.
+    pub(super) async fn tell_provider(&self, fault: Fault) -> Result<(), Error> {
+        let told = self.tell(Method::POST, "/paysim/faults", Some(fault)).await;
+        told.map_err(|failure| Error::Told("the payment provider", failure))
+    }
+
     async fn tell(&self, method: Method, path: &str, fault: Option<Fault>) -> Result<(), Failure> {
         let id = CorrelationId::new();
         let mut ask = Ask::new(method, path, &id);

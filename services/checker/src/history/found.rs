@@ -1,7 +1,7 @@
 //! What is there at the end: rows of the databases, the provider's movements of money, and mail. Ids are texts, as all of these
 //! have them; money is in minor units.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +83,10 @@ pub struct Happened {
     pub from: Option<String>,
     /// What it was then.
     pub to: String,
+    /// What its payment was then, when it was that which changed.
+    pub payment: Option<String>,
+    /// Who did it.
+    pub actor: String,
 }
 
 /// A payment.
@@ -298,8 +302,21 @@ impl Found {
         self.orders.iter().map(|order| (order.id.as_str(), order)).collect()
     }
 
+    /// Of how many orders it was the webhook that told that their money is held, and of how many the customer who came back; of
+    /// some orders nothing is asked.
+    pub fn first_to_tell(&self, but: &BTreeSet<String>) -> (usize, usize) {
+        let mut told = BTreeSet::new();
+        let held = self.happened.iter().filter(|row| row.payment.as_deref() == Some("authorized"));
+        let (mut webhooks, mut customers) = (0, 0);
+        for row in held.filter(|row| !but.contains(&row.order) && told.insert(&row.order)) {
+            webhooks += usize::from(row.actor.starts_with("webhook:"));
+            customers += usize::from(row.actor == "customer");
+        }
+        (webhooks, customers)
+    }
+
     /// The ids of orders that were paid, whatever became of them.
-    pub fn ever_paid(&self) -> std::collections::BTreeSet<&str> {
+    pub fn ever_paid(&self) -> BTreeSet<&str> {
         self.happened.iter().filter(|row| row.to == "paid").map(|row| row.order.as_str()).collect()
     }
 }
@@ -318,5 +335,31 @@ impl Order {
     /// Whether a person is to look at it: what is with it then is theirs to say.
     pub fn is_for_a_person(&self) -> bool {
         self.status == "needs_review"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_tells_first_of_an_order_is_counted() {
+        let row = |order: &str, actor: &str| Happened {
+            order: order.to_owned(),
+            payment: Some("authorized".to_owned()),
+            actor: actor.to_owned(),
+            ..Happened::default()
+        };
+        let happened = vec![
+            row("o-1", "webhook:evt_1"),
+            row("o-1", "customer"),
+            row("o-2", "customer"),
+            row("o-3", "reconciler"),
+            row("o-4", "customer"),
+            Happened { order: "o-5".to_owned(), actor: "customer".to_owned(), ..Happened::default() },
+        ];
+        let found = Found { happened, ..Found::default() };
+        assert_eq!(found.first_to_tell(&BTreeSet::new()), (1, 2));
+        assert_eq!(found.first_to_tell(&["o-4".to_owned()].into()), (1, 1));
     }
 }

@@ -29,19 +29,19 @@ pub(super) fn no_double_charge(history: &History) -> Vec<Violation> {
             let ids = captures.iter().map(|moved| moved.intent.as_str()).collect();
             fail(ids, format!("was charged {} times", captures.len()));
         }
-        let (captured, refunded) = totals(found, of);
-        if captures.len() == 1 && captured != order.total {
-            fail(of.to_vec(), format!("costs {}, and {captured} were taken", order.total));
+        let (taken, refunded) = totals(found, of);
+        if captures.len() == 1 && taken != order.total {
+            fail(of.to_vec(), format!("costs {}, and {taken} were taken", order.total));
         }
-        if refunded > captured {
-            fail(of.to_vec(), format!("{refunded} were given back of {captured}"));
+        if refunded > taken {
+            fail(of.to_vec(), format!("{refunded} were given back of {taken}"));
         }
         let is_to_keep_nothing = order.is_undone() || order.status == "payment_failed";
-        if is_to_keep_nothing && captured != refunded {
-            fail(of.to_vec(), format!("is {}, and keeps {}", order.status, captured - refunded));
+        if is_to_keep_nothing && taken != refunded {
+            fail(of.to_vec(), format!("is {}, and keeps {}", order.status, taken - refunded));
         }
-        if order.is_sold() && captured != order.total {
-            fail(of.to_vec(), format!("is {}, and {captured} of {} were taken", order.status, order.total));
+        if order.is_sold() && taken != order.total {
+            fail(of.to_vec(), format!("is {}, and {taken} of {} were taken", order.status, order.total));
         }
         for intent in of.iter().filter(|_| !order.is_for_a_person()) {
             let held = found.moved(intent, "authorize");

@@ -39,6 +39,7 @@ pub(super) fn good() -> History {
                 version,
                 from,
                 to: (*to).to_owned(),
+                ..Happened::default()
             })
             .collect()
     };

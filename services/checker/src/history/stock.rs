@@ -24,13 +24,13 @@ pub(super) fn no_oversell(history: &History) -> Vec<Violation> {
     let fail = |ids: &[&str], what: String| Violation::new(Invariant::NoOversell, ids.iter().copied(), what);
     let mut violations = Vec::new();
     let (mut rows, mut came) = (BTreeMap::<(&str, i64), (i64, i64)>::new(), BTreeMap::<&str, i64>::new());
-    let mut is_told = std::collections::BTreeSet::new();
+    let mut told = std::collections::BTreeSet::new();
     for movement in &found.movements {
         let row = rows.entry((&movement.sku, movement.bucket)).or_default();
         row.0 += movement.on_hand;
         row.1 += movement.reserved;
         let (on_hand, reserved) = *row;
-        if !(0 <= reserved && reserved <= on_hand) && is_told.insert((&movement.sku, movement.bucket)) {
+        if !(0 <= reserved && reserved <= on_hand) && told.insert((&movement.sku, movement.bucket)) {
             let what = format!("{reserved} were kept of {on_hand} after something was {}", movement.kind);
             violations.push(fail(&[&movement.sku], what));
         }

@@ -62,13 +62,19 @@ fn grouped(rows: Vec<(String, String, i64, i64)>) -> BTreeMap<String, Vec<Line>>
     lines
 }
 
+/// Id, key, status, version, total, refunded, payment.
+type OrderRow = (String, Option<String>, String, i64, i64, i64, String);
+
+/// Of which order, the version that it made, from what, to what, what the payment is, who.
+type HappenedRow = (String, i64, Option<String>, String, Option<String>, String);
+
 pub(super) async fn orders(found: &mut Found, url: &str) -> Result<(), sqlx::Error> {
     let mut db = PgConnection::connect(url).await?;
     let lines = sqlx::query_as(
         "select order_id::text, sku, quantity::bigint, total_minor from orders.order_lines order by position",
     );
     let mut lines = grouped(lines.fetch_all(&mut db).await?);
-    let orders: Vec<(String, Option<String>, String, i64, i64, i64, String)> = sqlx::query_as(
+    let orders: Vec<OrderRow> = sqlx::query_as(
         "select id::text, ship_to ->> 'key', status, version, total_minor, refunded_minor, payment_id::text
          from orders.orders order by id",
     )
@@ -81,14 +87,22 @@ pub(super) async fn orders(found: &mut Found, url: &str) -> Result<(), sqlx::Err
             Order { id, key, status, version, total, refunded, payment, lines }
         })
         .collect();
-    let happened: Vec<(String, i64, Option<String>, String)> = sqlx::query_as(
-        "select order_id::text, version, from_status, to_status from orders.order_events order by order_id, version",
+    let happened: Vec<HappenedRow> = sqlx::query_as(
+        "select order_id::text, version, from_status, to_status, data ->> 'payment_status', actor
+         from orders.order_events order by order_id, version",
     )
     .fetch_all(&mut db)
     .await?;
     found.happened = happened
         .into_iter()
-        .map(|(order, version, from, to)| Happened { order, version, from, to })
+        .map(|(order, version, from, to, payment, actor)| Happened {
+            order,
+            version,
+            from,
+            to,
+            payment,
+            actor,
+        })
         .collect();
     let payments: Vec<(String, String, Option<String>, i64, i64, bool)> = sqlx::query_as(
         "select id::text, order_id::text, reference, captured_minor, refunded_minor, is_stray from orders.payments",

@@ -45,6 +45,7 @@ impl Shop {
         if instance.name == Name::Sink {
             environment.push(("SINK_JOURNAL", self.mails().display().to_string()));
         }
+        environment.extend(self.clocks.iter().flat_map(|clocks| clocks.environment(instance)));
         environment.extend(failpoint.map(|point| ("SHOP_ORDER_FAILPOINT", point.to_owned())));
         environment
     }

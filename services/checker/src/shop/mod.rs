@@ -3,8 +3,10 @@
 //!
 //! - `instance`: the processes that there are
 //! - `link`: the ways between them
+//! - `clock`: the clocks of processes
 //! - `environment`: what each is told, so that it takes these ways
 
+mod clock;
 mod environment;
 mod instance;
 pub mod link;
@@ -40,7 +42,7 @@ use tokio::{
 };
 
 use self::link::{Link, Links};
-pub use self::{environment::GRACE, instance::Instance};
+pub use self::{clock::Clocks, environment::GRACE, instance::Instance};
 
 /// How often ports are chosen anew.
 const ATTEMPTS: u32 = 5;
@@ -63,6 +65,9 @@ pub enum Error {
     /// The gateway's file cannot be changed.
     #[error("the gateway's file cannot be changed")]
     Gateway(#[source] io::Error),
+    /// Clocks cannot be moved.
+    #[error("the clocks of processes cannot be moved; it needs Debian's package libfaketime")]
+    Clock(#[source] io::Error),
     /// A process is not there that should be.
     #[error("{0} does not run")]
     Gone(Instance),
@@ -80,6 +85,20 @@ pub enum BusKind {
     RabbitMq,
 }
 
+/// What a shop has that not all have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// What carries its events.
+    pub bus: BusKind,
+    /// Whether the clocks of its processes can be moved.
+    pub has_clocks: bool,
+}
+
+impl Kind {
+    /// One that needs nothing besides Postgres.
+    pub const PLAIN: Self = Self { bus: BusKind::Postgres, has_clocks: false };
+}
+
 /// A shop to be broken. Dropped, it is gone.
 #[derive(Debug)]
 pub struct Shop {
@@ -93,13 +112,15 @@ pub struct Shop {
     other: PathBuf,
     secrets: Secrets,
     folder: Folder,
+    clocks: Option<Clocks>,
     broker: Option<RabbitMq>,
     postgres: Postgres,
 }
 
 impl Shop {
     /// Starts one of processes of this program; the second order-service of another one, which may be another version.
-    pub async fn start(program: &Path, other: &Path, bus: BusKind) -> Result<Self, Error> {
+    pub async fn start(program: &Path, other: &Path, kind: Kind) -> Result<Self, Error> {
+        let Kind { bus, has_clocks } = kind;
         let servers = spawn_blocking(move || {
             let broker = (bus == BusKind::RabbitMq).then(RabbitMq::start).transpose()?;
             Ok::<_, flotilla_testbed::Error>((Postgres::start()?, broker))
@@ -107,6 +128,7 @@ impl Shop {
         let (postgres, broker) = servers.await??;
         let folder = Folder::new(postgres.folder())?;
         let secrets = Secrets::of(&folder)?;
+        let clocks = has_clocks.then(|| Clocks::new(folder.path())).transpose().map_err(Error::Clock)?;
         databases::prepare(&postgres.url("postgres"), &secrets).await?;
         let ports = Ports::choose(&free())?;
         let mut shop = Self {
@@ -118,6 +140,7 @@ impl Shop {
             other: other.to_owned(),
             secrets,
             folder,
+            clocks,
             broker,
             postgres,
         };
@@ -283,6 +306,12 @@ impl Shop {
         Ok(broker.start_again()?)
     }
 
+    /// Has the clock of a process be off by so many seconds.
+    pub fn set_clock(&self, instance: Instance, seconds: i64) -> Result<(), Error> {
+        let set = self.clocks.as_ref().map_or(Ok(()), |clocks| clocks.set(instance, seconds));
+        set.map_err(Error::Clock)
+    }
+
     /// Has all services publish again what they have published.
     pub async fn replay_outboxes(&self) -> Result<(), Error> {
         for name in Name::WITH_DATABASE {
@@ -300,6 +329,7 @@ impl Shop {
             block_in_place(|| broker.start_again())?;
         }
         for instance in Instance::ALL {
+            self.set_clock(instance, 0)?;
             self.signal(instance, Signal::CONT);
         }
         for instance in Instance::ALL {
