@@ -4,8 +4,11 @@
 //! A server ends with the process that started it, however that ends: a guard (`guard.sh`) waits at a pipe that only that
 //! process holds. Should the guard be killed as well, the next start removes what it left. A Postgres may also have its data
 //! in a folder that stays.
+//!
+//! And, for servers that are in a cluster, ways that lead to them.
 
 mod folder;
+mod forward;
 mod guard;
 mod port;
 mod postgres;
@@ -15,7 +18,7 @@ mod redis;
 
 use std::{io, path::PathBuf, time::Duration};
 
-pub use self::{postgres::Postgres, rabbitmq::RabbitMq, redis::Redis};
+pub use self::{forward::Forward, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis};
 
 /// How long a server may take until it answers. On a busy machine RabbitMQ needs most of a minute.
 const PATIENCE: Duration = Duration::from_secs(120);
