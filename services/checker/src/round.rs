@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(300);
 const HASTE: Duration = Duration::from_secs(8);
 
 /// Customers who come back from their bank in a race, whatever else there is.
-const RACES: usize = 110;
+const RACES: usize = 140;
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ impl Injector<'_> {
         let instance = self.rng.choice(Instance::ALL).unwrap_or(Instance::ORDERS);
         let seconds = self.rng.choice(JUMPS).unwrap_or_default();
         self.shop.set_clock(instance, seconds)?;
-        self.pause(1_500..4_000).await;
+        self.pause(1_200..3_000).await;
         Ok(self.shop.set_clock(instance, 0)?)
     }
 }

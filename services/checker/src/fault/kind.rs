@@ -109,6 +109,7 @@ impl Fault {
     pub(super) fn pauses(self) -> Range<u64> {
         match self {
             Self::Provider(_) | Self::Mail(_) => 200..400,
+            Self::Clock => 200..1_000,
             Self::Postgres | Self::BrokerKill | Self::BrokerWipe => 3_000..5_000,
             _ => 1_000..2_500,
         }

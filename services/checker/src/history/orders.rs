@@ -25,9 +25,11 @@ pub(super) fn no_lost_order(history: &History) -> Vec<Violation> {
                 }
             },
             Asked::Cancel { order } => {
-                let status = orders.get(order.as_str()).map(|order| order.status.as_str());
-                if !matches!(status, Some("cancelled" | "expired" | "needs_review")) {
-                    let what = format!("was to be cancelled, and is {}", status.unwrap_or("not there"));
+                // One for which there was no stock has come to nothing as well.
+                let found = orders.get(order.as_str());
+                if !found.is_some_and(|order| order.is_undone() || order.is_for_a_person()) {
+                    let status = found.map_or("not there", |order| order.status.as_str());
+                    let what = format!("was to be cancelled, and is {status}");
                     violations.insert(fail(&[order], what));
                 }
             }
@@ -235,6 +237,8 @@ mod tests {
             sample::ok("o-1", 7),
         ));
         assert_eq!(what(&no_lost_order(&history)), ["o-1: was to be cancelled, and is paid"]);
+        history.found.orders[0].status = "rejected".to_owned();
+        assert_eq!(no_lost_order(&history), []);
         let mut history = sample::good();
         let asked = Asked::Refund { order: "o-1".to_owned(), key: "r-1".to_owned() };
         history.operations.push(sample::operation(50, 60, asked, sample::ok("f-9", 0)));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgTransaction;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Error, Progress, Runner, money::Said, refund::Rest};
@@ -55,7 +55,7 @@ impl Runner {
             Step::Authorize => self.authorize(&payment).await?,
             Step::AwaitPayment => match outcome_of(&payment) {
                 Some(outcome @ (Outcome::Done | Outcome::Abandoned(_))) => Called::To(outcome, None),
-                _ => return Ok(Progress::Waits(until(leased.deadline_at))),
+                _ => return Ok(Progress::Waits(until(leased.deadline))),
             },
             Step::Commit => self.commit(&order).await?,
             Step::Capture => self.capture(&payment).await?,
@@ -208,7 +208,7 @@ impl Runner {
             self.failpoints.reach(stage, Moment::Committed);
         }
         let has_to_wait = leased.saga.step == Step::AwaitPayment;
-        Ok(if has_to_wait { Progress::Waits(until(leased.deadline_at)) } else { Progress::On })
+        Ok(if has_to_wait { Progress::Waits(until(leased.deadline)) } else { Progress::On })
     }
 
     /// What a step that is done makes of the order.
@@ -252,7 +252,7 @@ fn abandoned(leased: &Leased, order: &Order, payment: &Payment) -> Option<(order
         return Some((order::Status::Cancelled, "cancelled"));
     }
     let is_held = payment.known.status == payment::Status::Authorized || payment.known.status.is_taken();
-    let is_late = leased.saga.has_deadline() && Timestamp::now() > leased.deadline_at && !is_held;
+    let is_late = leased.saga.has_deadline() && Instant::now() >= leased.deadline && !is_held;
     is_late.then_some((order::Status::Expired, "not_paid_in_time"))
 }
 
@@ -299,8 +299,7 @@ fn again(reason: &str) -> Called {
     Called::Again(reason.to_owned())
 }
 
-fn until(deadline: Timestamp) -> Duration {
+fn until(deadline: Instant) -> Duration {
     // A little after it, so that it is over by then.
-    Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default()
-        + Duration::from_millis(50)
+    deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(50)
 }

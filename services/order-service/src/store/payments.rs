@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff_sqlx::{Timestamp as Stored, ToSqlx};
+use jiff_sqlx::Timestamp as Stored;
 use serde_json::json;
 use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
@@ -307,7 +307,7 @@ pub async fn write(
 ) -> Result<(), Error> {
     sqlx::query!(
         "update orders.payments set reference = $2, status = $3, captured_minor = $4, refunded_minor = $5,
-             failure = $6, updated_at = $7, is_stray = $8
+             failure = $6, updated_at = now(), is_stray = $7
          where id = $1",
         payment.id,
         payment.reference,
@@ -315,7 +315,6 @@ pub async fn write(
         payment.known.captured_minor,
         payment.known.refunded_minor,
         payment.failure,
-        jiff::Timestamp::now().to_sqlx() as Stored,
         is_stray(order, payment),
     )
     .execute(&mut **transaction)

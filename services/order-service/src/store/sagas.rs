@@ -1,7 +1,9 @@
 //! Sagas, and who is at work on one. Whoever works on a saga has a lease of it; what it writes is only written while it has it.
 
-use jiff_sqlx::Timestamp as Stored;
+use std::time::Duration;
+
 use sqlx::{PgPool, PgTransaction};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Error;
@@ -23,8 +25,8 @@ pub struct Leased {
     pub round: i32,
     /// How often its step has been tried.
     pub attempt: i32,
-    /// Until when it has to have been paid.
-    pub deadline_at: jiff::Timestamp,
+    /// Until when it has to have been paid. The database says how long that is from now: the clock of this process may be wrong.
+    pub deadline: Instant,
     /// Who has it.
     pub owner: Uuid,
 }
@@ -37,7 +39,7 @@ struct Row {
     reason: Option<String>,
     round: i32,
     attempt: i32,
-    deadline_at: Stored,
+    seconds_left: f64,
 }
 
 impl Row {
@@ -51,7 +53,7 @@ impl Row {
             reason: self.reason,
             round: self.round,
             attempt: self.attempt,
-            deadline_at: self.deadline_at.to_jiff(),
+            deadline: Instant::now() + Duration::try_from_secs_f64(self.seconds_left).unwrap_or_default(),
             owner,
         })
     }
@@ -91,7 +93,8 @@ pub async fn claim(pool: &PgPool, owner: Uuid, seconds: f64, limit: i64) -> Resu
                where step <> 'done' and next_at <= now() and (lease_until is null or lease_until < now())
                order by next_at limit $3 for update skip locked
            )
-           returning order_id, step, compensations, target, reason, round, attempt, deadline_at as "deadline_at: Stored""#,
+           returning order_id, step, compensations, target, reason, round, attempt,
+                     extract(epoch from deadline_at - now())::float8 as "seconds_left!""#,
         owner,
         seconds,
         limit,
