@@ -95,8 +95,10 @@ impl Programs<'_> {
             let binary = all.join(&target).join(self.profile).join(output);
             let list = fs::read_to_string(format!("{}.d", binary.display()))
                 .with_context(|| format!("cargo does not say what {} was compiled from", binary.display()))?;
+            // A build script may name a whole folder.
+            let is_known = |path: &PathBuf| inputs.iter().any(|input| input.starts_with(path));
             if let Some(unknown) = sources(&list)
-                .find(|path| path.starts_with(own) && !path.starts_with(&all) && !inputs.contains(path))
+                .find(|path| path.starts_with(own) && !path.starts_with(&all) && !is_known(path))
             {
                 bail!("{output} is compiled from {} as well, which decides nothing here", unknown.display());
             }
