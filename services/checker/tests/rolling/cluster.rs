@@ -3,7 +3,7 @@
 use std::{
     env,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -94,18 +94,24 @@ impl Ways {
 
 /// Gives a service another version, which replaces its pods.
 pub(crate) fn update(service: &str) {
-    let variable = json!([{"op": "add", "path": "/spec/env/-", "value": {"name": "UPDATED", "value": "1"}}]);
+    let variable = json!({"name": format!("UPDATED_{}", now()), "value": "1"});
+    let variable = json!([{"op": "add", "path": "/spec/env/-", "value": variable}]);
     kubectl(&["patch", "msvc", service, "--type=json", "--patch", &variable.to_string()]);
     ready(service);
 }
 
 /// The same for the gateway, which is the operator's.
 pub(crate) fn update_gateway() {
-    let annotation = json!({"spec": {"infrastructure": {"annotations": {"example.com/updated": "1"}}}});
+    let annotation = json!({"spec": {"infrastructure": {"annotations": {"example.com/updated": now()}}}});
     let before = generation();
     kubectl(&["patch", "gateway", "shop", "--type=merge", "--patch", &annotation.to_string()]);
     eventually("the gateway is not updated", || generation() > before);
     ready(GATEWAY);
+}
+
+/// What no update before this one had.
+fn now() -> String {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().to_string()
 }
 
 fn generation() -> i64 {

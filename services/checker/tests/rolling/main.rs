@@ -12,7 +12,7 @@
 
 mod cluster;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use flotilla_checker::{
     drive::{Crowd, Goods, Plan, Record, Stage, drive},
@@ -36,7 +36,7 @@ use self::cluster::{GATEWAY, Ways, kill, kubectl, update, update_gateway};
 const ORDERS: usize = 1_000;
 
 /// Orders in a second.
-const RATE: f64 = 1.5;
+const RATE: f64 = 3.0;
 
 /// How long customers have after the last that was done, and everything after them.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -59,7 +59,7 @@ const KILLED: [&str; 8] = [
 #[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
 async fn nothing_is_lost_while_services_are_updated_and_pods_are_killed() {
     let ways = Ways::open();
-    let (doors, places) = (ways.doors(), ways.places());
+    let doors = ways.doors();
     have_an_admin(&ways).await;
     let crowd = Arc::new(Crowd::new(&doors).await.unwrap());
     let (record, goods) = (Arc::new(Record::default()), Goods::new());
@@ -72,9 +72,13 @@ async fn nothing_is_lost_while_services_are_updated_and_pods_are_killed() {
     assert_eq!(*stage.borrow(), Stage::Placing, "customers had ordered all before it was over");
     stage.send_replace(Stage::Over(Instant::now() + PATIENCE));
     driving.await.unwrap();
+    // The first ones may lead to pods that are gone.
+    drop(ways);
+    let ways = Ways::open();
+    let places = ways.places();
     settle(&places).await;
 
-    let found = places.read(&crowd.provider).await.unwrap();
+    let found = places.read(&client(ways.doors().provider)).await.unwrap();
     let grace = doors.grace.as_micros().try_into().unwrap();
     let history = History { operations: record.operations(), found, grace, disturbances };
     let sold = history.found.orders.iter().filter(|order| order.is_sold()).count();
@@ -87,7 +91,7 @@ async fn nothing_is_lost_while_services_are_updated_and_pods_are_killed() {
     );
     let told: Vec<_> = history.check().iter().map(Violation::to_string).collect();
     assert!(told.is_empty(), "{}", told.join("\n"));
-    assert!(sold > 50, "only {sold} orders were sold");
+    assert!(sold > 30, "only {sold} orders were sold");
 }
 
 /// Updates each service and kills a pod of each, one after the other. Returns how often that was.
@@ -120,10 +124,12 @@ async fn settle(places: &Places) {
     let _is_quiet = timeout(PATIENCE, quiet).await.is_ok();
 }
 
+fn client(address: SocketAddr) -> Client {
+    Client::new(&format!("http://{address}").parse().unwrap(), Version::Http1, None).unwrap()
+}
+
 /// Somebody has to put things on the shelves.
 async fn have_an_admin(ways: &Ways) {
-    let client =
-        |address| Client::new(&format!("http://{address}").parse().unwrap(), Version::Http1, None).unwrap();
     let (shop, inbox) = (client(ways.doors().front), Inbox::new(client(ways.doors().inbox)));
     fill::people(&shop, &inbox, &CorrelationId::new(), Duration::from_secs(60)).await.unwrap();
     let grant = ["--email", "admin@shop.example", "--role", "admin"];
