@@ -35,10 +35,13 @@ pub(crate) const POSTGRES: Package = Package::new("postgresql", "/usr/lib/postgr
 pub(crate) const READER: [Package; 2] = [POSTGRES, Package::new("jq", "jq")];
 
 /// The servers that the shop's tests start. Of the system's own, if it starts any, they take nothing.
-pub(crate) const SERVERS: [Package; 3] = [
+pub(crate) const SERVERS: [Package; 5] = [
     POSTGRES,
     Package::new("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
     Package::new("redis-server", "redis-server"),
+    // Kafka is none of Debian's: Maven brings its jars.
+    Package::new("default-jre-headless", "java"),
+    Package::new("maven", "mvn"),
 ];
 
 /// Makes sure that all packages are there: installs what lacks where it may, else says what to install.

@@ -7,6 +7,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
     Bus, Error,
+    kafka::{self, KafkaBus},
     postgres::{self, PostgresBus},
     rabbitmq::RabbitMqBus,
     redis::RedisBus,
@@ -17,7 +18,7 @@ use crate::{
 pub enum NoBus {
     /// Its scheme is none of a bus.
     #[error(
-        "an address of a bus begins with postgres://, amqp://, redis:// or rediss://, and this one with {0:?}"
+        "an address of a bus begins with postgres://, amqp://, redis://, rediss://, kafka:// or kafkas://, and this one with {0:?}"
     )]
     Scheme(String),
     /// It is no address of this kind. It may have a password, so it is not shown.
@@ -33,6 +34,7 @@ enum Kind {
     Postgres(PgConnectOptions),
     RabbitMq(Box<AMQPUri>),
     Redis(redis::Client),
+    Kafka(kafka::Address),
 }
 
 impl FromStr for Kind {
@@ -50,6 +52,9 @@ impl FromStr for Kind {
             "redis" | "rediss" => redis::Client::open(url)
                 .map(Self::Redis)
                 .map_err(|error| NoBus::Address("redis://USER:PASSWORD@HOST/NUMBER", error.into())),
+            "kafka" | "kafkas" => url.parse().map(Self::Kafka).map_err(|error| {
+                NoBus::Address("kafka://USER:PASSWORD@HOST:PORT,HOST:PORT", Box::new(error))
+            }),
             other => Err(NoBus::Scheme(other.to_owned())),
         }
     }
@@ -61,14 +66,15 @@ pub fn connect(url: &str) -> Result<Arc<dyn Bus>, NoBus> {
         Kind::Postgres(options) => Arc::new(PostgresBus::new(options)),
         Kind::RabbitMq(address) => Arc::new(RabbitMqBus::new(*address)),
         Kind::Redis(client) => Arc::new(RedisBus::new(client)),
+        Kind::Kafka(address) => Arc::new(KafkaBus::new(address)),
     })
 }
 
 /// Makes what a bus at an address needs and may not have yet, such as tables. Safe to do again, and at once with others.
 pub async fn prepare(url: &str) -> Result<(), NoBus> {
     match url.parse()? {
-        // Made by those who subscribe.
-        Kind::RabbitMq(_) | Kind::Redis(_) => Ok(()),
+        // Made by those who subscribe, or publish.
+        Kind::RabbitMq(_) | Kind::Redis(_) | Kind::Kafka(_) => Ok(()),
         Kind::Postgres(options) => {
             let fail = |error: Box<dyn std::error::Error + Send + Sync>| NoBus::Prepare(error);
             let mut connection =
@@ -86,14 +92,19 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_names_a_bus_or_says_what_is_wrong_without_its_password() {
-        for good in ["postgres://a:s3cret@host/bus", "amqp://a:s3cret@host/%2f", "redis://a:s3cret@host/0"] {
+        for good in [
+            "postgres://a:s3cret@host/bus",
+            "amqp://a:s3cret@host/%2f",
+            "redis://a:s3cret@host/0",
+            "kafkas://a:s3cret@host:9093,other?mechanism=PLAIN",
+        ] {
             let shown = format!("{:?}", connect(good).unwrap());
             assert!(!shown.contains("s3cret"), "{shown}");
         }
         for (bad, message) in [
             // TLS to RabbitMQ is for a mesh: lapin's brings a store of keys with twenty crates.
             ("amqps://a:s3cret@host/", "begins with postgres://"),
-            ("kafka://a:s3cret@host", "begins with postgres://"),
+            ("kafka://a:s3cret@host:port", "write kafka://"),
             ("postgres://a:s3cret@host:port/bus", "write postgres://"),
             ("amqp://a:s3cret@host:port/", "write amqp://"),
             ("redis://a:s3cret@host:port", "write redis://"),

@@ -1,8 +1,8 @@
 //! The bus: events between services. A service appends events to its outbox in the transaction of their cause; a relay
 //! publishes them; consumers take them and note in their inbox, in the transaction of the effect, that they have.
 //!
-//! [`Bus`] is the port, the same for each broker: `postgres`, `rabbitmq` and `redis` are adapters, held by one conformance
-//! suite (`tests/conformance`). What it promises:
+//! [`Bus`] is the port, the same for each broker: `postgres`, `rabbitmq`, `redis` and `kafka` are adapters, held by one
+//! conformance suite (`tests/conformance`). What it promises:
 //! - An event that was published reaches each consumer that subscribed before at least once, also over crashes.
 //! - Events with one key reach a consumer in the order of their publishing; one waits until the one before is done.
 //! - What a consumer fails at comes again after the delays of its policy, and in the end lies with the dead letters.
@@ -17,6 +17,7 @@ mod delivery;
 mod event;
 mod event_type;
 pub mod inbox;
+pub mod kafka;
 mod local;
 mod messaging;
 pub mod outbox;

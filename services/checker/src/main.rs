@@ -57,13 +57,17 @@ async fn run(config: &Run) -> anyhow::Result<()> {
     while let Some(done) = shops.join_next().await {
         rounds.extend(done??);
     }
+    let undone: Vec<_> = lost(&faults, &rounds).collect();
+    if !undone.is_empty() {
+        bail!("of these faults nothing is known: {}", undone.join(", "));
+    }
     rounds.sort_by_key(|(number, _)| *number);
     let rounds: Vec<_> = rounds.into_iter().map(|(_, round)| round).collect();
     writeln!(io::stdout(), "\n{}", report::sum(&rounds))?;
     if let Some(path) = &config.write {
         let command = format!(
-            "cargo run --package flotilla-checker -- run --orders {} --rate {} --shops {} --seed {seed}",
-            config.orders, config.rate, config.shops
+            "cargo run --package flotilla-checker -- run --orders {} --rate {} --seconds {} --shops {} --seed {seed}",
+            config.orders, config.rate, config.seconds, config.shops
         );
         let text = report::document(&rounds, &command, &machine());
         fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
@@ -75,6 +79,12 @@ async fn run(config: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The faults that had no round.
+fn lost(faults: &[Fault], rounds: &[(usize, Round)]) -> impl Iterator<Item = String> {
+    let had = |number: usize| rounds.iter().any(|(of, _)| *of == number);
+    faults.iter().enumerate().filter(move |(number, _)| !had(*number)).map(|(_, fault)| fault.to_string())
+}
+
 /// Who has one shop at a time, and breaks it in one way after the other.
 struct Worker {
     program: PathBuf,
@@ -84,31 +94,25 @@ struct Worker {
 }
 
 impl Worker {
-    /// Takes faults until there are none left, and gives what came of each with its number.
+    /// Takes faults until there are none left, and gives what came of each with its number. One that cannot be brought about is
+    /// told of, and others come nevertheless.
     async fn run(self) -> anyhow::Result<Vec<(usize, Round)>> {
-        let Self { program, config, seed, left } = self;
-        let other = config.other.as_deref().unwrap_or(&program);
         let (mut rounds, mut place) = (Vec::new(), None::<(Kind, Place)>);
-        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let next = || self.left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         while let Some((number, fault)) = next() {
-            let mut there = match place.take().filter(|(kind, _)| *kind == fault.shop()) {
-                Some((_, place)) => place,
-                None => Place::new(Shop::start(&program, other, fault.shop()).await?).await?,
+            let there = place.take().filter(|(kind, _)| *kind == fault.shop()).map(|(_, place)| place);
+            let (round, there) = match self.round(fault, there).await {
+                Ok(done) => done,
+                Err(error) => {
+                    writeln!(io::stderr(), "{fault}: {error:#}")?;
+                    continue;
+                }
             };
-            let settings = Settings {
-                orders: config.orders,
-                rate: config.rate,
-                seed,
-                way: None,
-                lasts: Duration::from_secs(config.seconds),
-                patience: PATIENCE,
-            };
-            let round = there.round(fault, &settings).await.with_context(|| format!("with {fault}"))?;
             writeln!(io::stdout(), "{}", report::line(&round))?;
             for violation in round.violations.iter().take(TOLD) {
-                writeln!(io::stderr(), "{violation}")?;
+                writeln!(io::stderr(), "{fault}: {violation}")?;
             }
-            if let Some(folder) = &config.histories {
+            if let Some(folder) = &self.config.histories {
                 keep(folder, &round, &there.shop.logs())?;
             }
             // What is wrong in one shop is not to be found again with each fault that follows.
@@ -116,6 +120,26 @@ impl Worker {
             rounds.push((number, round));
         }
         Ok(rounds)
+    }
+
+    /// Has a round, in a shop that is there or in a new one.
+    async fn round(&self, fault: Fault, there: Option<Place>) -> anyhow::Result<(Round, Place)> {
+        let Self { program, config, seed, .. } = self;
+        let mut place = if let Some(place) = there {
+            place
+        } else {
+            let other = config.other.as_deref().unwrap_or(program);
+            Place::new(Shop::start(program, other, fault.shop()).await?).await?
+        };
+        let settings = Settings {
+            orders: config.orders,
+            rate: config.rate,
+            seed: *seed,
+            way: None,
+            lasts: Duration::from_secs(config.seconds),
+            patience: PATIENCE,
+        };
+        Ok((place.round(fault, &settings).await?, place))
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::{fault::Fault, history::Invariant, round::Round};
+use crate::{
+    fault::{Fault, Places},
+    history::Invariant,
+    round::Round,
+};
 
 /// What the first line of the table has.
 pub const HEADER: &str = "\
@@ -11,8 +15,8 @@ pub const HEADER: &str = "\
 
 /// A line of it.
 pub fn line(round: &Round) -> String {
-    let times = match (round.done.places, round.first) {
-        (Some((reached, all)), _) => format!("{reached} of {all}"),
+    let times = match (&round.done.places, round.first) {
+        (Some(Places { all, missed }), _) => format!("{} of {all}", all - missed.len()),
         (None, Some((webhooks, customers))) => format!("{webhooks} / {customers}"),
         (None, None) => round.done.times.to_string(),
     };
@@ -59,8 +63,20 @@ pub fn document(rounds: &[Round], command: &str, where_it_ran: &str) -> String {
         .replace("INVARIANTS\n", &invariants)
         .replace("COMMAND", command)
         .replace("PLACE", where_it_ran)
+        .replace("MISSED", &missed(rounds))
         .replace("SUM", &sum(rounds))
         .replace("TABLE", &format!("{HEADER}\n{}", lines.join("\n")))
+}
+
+/// At which named points nobody came by.
+fn missed(rounds: &[Round]) -> String {
+    let all: Vec<_> = rounds
+        .iter()
+        .filter_map(|round| round.done.places.as_ref())
+        .flat_map(|places| &places.missed)
+        .map(|point| format!("`{point}`"))
+        .collect();
+    if all.is_empty() { "nobody missed any".to_owned() } else { format!("not at {}", all.join(", ")) }
 }
 
 /// What each invariant says, in their order.
@@ -95,7 +111,7 @@ mod tests {
     fn round(fault: Fault) -> Round {
         Round {
             fault,
-            done: Done { times: 4, places: None },
+            done: Done { times: 4, ..Done::default() },
             first: None,
             orders: 10,
             requests: (50, 3),
@@ -118,6 +134,16 @@ mod tests {
     }
 
     #[test]
+    fn points_that_nobody_came_by_are_named() {
+        let places = Places { all: 9, missed: vec!["spend.committed".to_owned()] };
+        let done = Done { times: 8, places: Some(places) };
+        let failpoints = Round { done, ..round(Fault::Failpoints) };
+        assert!(line(&failpoints).starts_with("| failpoints | 8 of 9 |"));
+        let text = document(&[failpoints], "checker run", "on a machine");
+        assert!(text.contains("order-service has ended; not at `spend.committed`."), "{text}");
+    }
+
+    #[test]
     fn a_race_has_who_was_first() {
         let race = Round { first: Some((110, 3)), ..round(Fault::Race(Race::Webhook)) };
         assert!(line(&race).starts_with("| race-webhook-first | 110 / 3 | 10 |"));
@@ -135,7 +161,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
-        for left in ["TABLE", "SUM", "COMMAND", "PLACE", "INVARIANTS"] {
+        for left in ["TABLE", "SUM", "COMMAND", "PLACE", "INVARIANTS", "MISSED"] {
             assert!(!text.contains(left), "{left}");
         }
     }

@@ -74,7 +74,7 @@ impl Settings {
         let (orders, lasts) = match fault {
             Fault::None => return (self.orders, self.rate),
             Fault::Race(_) => (self.orders.max(RACES), self.lasts),
-            Fault::Failpoints => (3 * self.orders, 6 * self.lasts),
+            Fault::Failpoints => (5 * self.orders, 10 * self.lasts),
             _ => (self.orders, self.lasts),
         };
         let slowest = Duration::from_secs(u64::try_from(orders).unwrap_or(u64::MAX)).div_duration_f64(lasts);
@@ -223,7 +223,7 @@ mod tests {
         let settings = Settings { orders: 100, rate: 12.0, seed: 0, way: None, lasts, patience };
         assert_eq!(settings.pace(Fault::None), (100, 12.0));
         assert_eq!(settings.pace(Fault::Postgres), (100, 5.0));
-        assert_eq!(settings.pace(Fault::Failpoints), (300, 2.5));
+        assert_eq!(settings.pace(Fault::Failpoints), (500, 2.5));
         assert_eq!(settings.pace(Fault::Race(Race::Together)).0, RACES);
         assert_eq!(Settings { orders: 1_000, ..settings }.pace(Fault::Postgres), (1_000, 12.0));
     }

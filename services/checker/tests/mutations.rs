@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use flotilla_checker::{
     drive::Way,
-    fault::{Fault, Misbehaviour},
+    fault::Fault,
     history::{Invariant, Violation},
     round::{Place, Settings},
     shop::{Kind, Shop},
@@ -19,10 +19,10 @@ use flotilla_checker::{
 const PROGRAM: &str = env!("CARGO_BIN_EXE_checker");
 
 /// How long it may take until all is as it stays: what is broken may never end.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(8);
 
-/// What the bank or the provider takes long for leaves time for others to come in between.
-const SLOW: Fault = Fault::Provider(Misbehaviour::Slow);
+/// So many orders, so many of them in a second: all want the same at once.
+const ORDERS: (usize, f64) = (50, 50.0);
 
 /// A shop that has lost a guard.
 struct Mutation {
@@ -34,8 +34,8 @@ struct Mutation {
     away: &'static str,
     /// Brings it back.
     back: &'static str,
-    fault: Fault,
-    way: Option<Way>,
+    /// What customers do.
+    way: Way,
     /// What is violated then.
     violates: Invariant,
 }
@@ -53,11 +53,11 @@ const MUTATIONS: [Mutation; 4] = [
             end $$;
             create trigger forget before insert on kit.idempotency_keys for each row execute function kit.forget();",
         back: "drop function kit.forget cascade",
-        fault: Fault::None,
-        way: Some(Way::Twice),
+        way: Way::Twice,
         violates: Invariant::OneOrderPerKey,
     },
-    // What is reserved is not counted, so that `on_hand - reserved >= quantity` says nothing.
+    // What is reserved is not counted, so that `on_hand - reserved >= quantity` says nothing. Those who never answer their bank
+    // keep what they have long enough for others to come.
     Mutation {
         guard: "the conditional update",
         database: "products",
@@ -70,8 +70,7 @@ const MUTATIONS: [Mutation; 4] = [
             end $$;
             create trigger forget before update on product.stock for each row execute function product.forget();",
         back: "drop function product.forget cascade",
-        fault: SLOW,
-        way: Some(Way::Plain),
+        way: Way::NoAnswer,
         violates: Invariant::NoOversell,
     },
     // Reservations end at once, and what has ended can be taken nevertheless.
@@ -92,8 +91,7 @@ const MUTATIONS: [Mutation; 4] = [
             create trigger forget before insert or update on product.reservations
                 for each row execute function product.forget();",
         back: "drop function product.forget cascade",
-        fault: SLOW,
-        way: Some(Way::Bank),
+        way: Way::NoAnswer,
         violates: Invariant::NoOversell,
     },
     // That an event was handled is forgotten.
@@ -108,8 +106,7 @@ const MUTATIONS: [Mutation; 4] = [
             end $$;
             create trigger forget after insert on messaging.inbox for each row execute function messaging.forget();",
         back: "drop function messaging.forget cascade",
-        fault: Fault::None,
-        way: Some(Way::Plain),
+        way: Way::Plain,
         violates: Invariant::EventDelivery,
     },
 ];
@@ -122,11 +119,12 @@ async fn a_shop_without_one_of_its_guards_is_found_out() {
     // What one mutation has left is there with the next one as well.
     let mut known = BTreeSet::<Violation>::new();
     for mutation in MUTATIONS {
-        let Mutation { guard, database, away, back, fault, way, violates } = mutation;
+        let Mutation { guard, database, away, back, way, violates } = mutation;
         place.shop.run_sql(database, away).unwrap();
-        let lasts = Duration::from_secs(3);
-        let settings = Settings { orders: 30, rate: 10.0, seed: 3, way, lasts, patience: PATIENCE };
-        let round = place.round(fault, &settings).await.unwrap();
+        let (orders, rate) = ORDERS;
+        let lasts = Duration::from_secs(1);
+        let settings = Settings { orders, rate, seed: 3, way: Some(way), lasts, patience: PATIENCE };
+        let round = place.round(Fault::None, &settings).await.unwrap();
         place.shop.run_sql(database, back).unwrap();
         let new: Vec<_> = round.violations.iter().filter(|violation| !known.contains(*violation)).collect();
         let is_found = new.iter().any(|violation| violation.invariant == violates);

@@ -27,8 +27,8 @@ async fn nothing_is_lost_and_nobody_charged_twice_whatever_breaks() {
         Fault::Provider(Misbehaviour::DropAnswer),
         Fault::Postgres,
     ] {
-        let lasts = Duration::from_secs(5);
-        let settings = Settings { orders: 25, rate: 6.0, seed: 7, way: None, lasts, patience: PATIENCE };
+        let lasts = Duration::from_secs(4);
+        let settings = Settings { orders: 24, rate: 6.0, seed: 7, way: None, lasts, patience: PATIENCE };
         let round = place.round(fault, &settings).await.unwrap();
         let told: Vec<_> = round.violations.iter().map(Violation::to_string).collect();
         assert!(told.is_empty(), "with {fault}:\n{}", told.join("\n"));

@@ -23,6 +23,7 @@ pub mod metrics;
 mod secret;
 pub mod serve;
 pub mod telemetry;
+mod to_the_end;
 pub mod trace;
 
 pub use secret::Secret;

@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -35,6 +42,8 @@ struct Server {
     address: SocketAddr,
     announcement: Announcement,
     metrics: Arc<Metrics>,
+    /// How often something slow was done.
+    done: Arc<AtomicU32>,
 }
 
 async fn panics() {
@@ -42,6 +51,12 @@ async fn panics() {
 }
 
 async fn start() -> Server {
+    let done = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&done);
+    let slow = || async move {
+        sleep(Duration::from_millis(600)).await;
+        counted.fetch_add(1, Ordering::SeqCst);
+    };
     let handlers =
         Router::new()
             .route("/v1/orders", post(|Json(order): Json<Order>| async move { order.quantity.to_string() }))
@@ -54,7 +69,7 @@ async fn start() -> Server {
             )
             .route("/panics", get(panics))
             .route("/hangs", get(|| async { sleep(Duration::from_secs(600)).await }))
-            .route("/slow", get(|| async { sleep(Duration::from_millis(600)).await }));
+            .route("/slow", get(slow));
     let limits = Limits {
         body_bytes: 1_024,
         body_patience: Duration::from_millis(300),
@@ -66,7 +81,7 @@ async fn start() -> Server {
     let address = listener.local_addr().unwrap();
     let announcement = Announcement::default();
     tokio::spawn(serve(listener, router, announcement.hear()));
-    Server { address, announcement, metrics }
+    Server { address, announcement, metrics, done }
 }
 
 struct Answer {
@@ -215,4 +230,22 @@ async fn what_runs_is_finished_at_the_end() {
     // Nobody else is taken.
     sleep(Duration::from_millis(100)).await;
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_begun_is_done_though_its_client_has_gone() {
+    let server = start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(&get_path("/slow")).await.unwrap();
+    sleep(Duration::from_millis(200)).await;
+    drop(stream);
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(server.done.load(Ordering::SeqCst), 0);
+    timeout(Duration::from_secs(10), async {
+        while server.done.load(Ordering::SeqCst) == 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
 }

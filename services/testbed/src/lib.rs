@@ -1,5 +1,5 @@
-//! Throw-away servers: Postgres, RabbitMQ and Redis as Debian has them, on loopback, with data in a folder that goes with
-//! them. Tests start what they need; so does a shop without a cluster.
+//! Throw-away servers: Postgres, RabbitMQ and Redis as Debian has them, Kafka as Maven has it, on loopback, with data in a
+//! folder that goes with them. Tests start what they need; so does a shop without a cluster.
 //!
 //! A server ends with the process that started it, however that ends: a guard (`guard.sh`) waits at a pipe that only that
 //! process holds. Should the guard be killed as well, the next start removes what it left. A Postgres may also have its data
@@ -10,6 +10,7 @@
 mod folder;
 mod forward;
 mod guard;
+mod kafka;
 mod port;
 mod postgres;
 mod program;
@@ -18,7 +19,13 @@ mod redis;
 
 use std::{io, path::PathBuf, time::Duration};
 
-pub use self::{forward::Forward, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis};
+pub use self::{
+    forward::Forward,
+    kafka::{Identity, Kafka},
+    postgres::Postgres,
+    rabbitmq::RabbitMq,
+    redis::Redis,
+};
 
 /// How long a server may take until it answers. On a busy machine RabbitMQ needs most of a minute.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -20,11 +20,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flotilla_testbed::{Postgres, RabbitMq, Redis};
+use flotilla_testbed::{Kafka, Postgres, RabbitMq, Redis};
 
 fn address(url: &str) -> &str {
     let at = url.rsplit('@').next().unwrap();
-    at.trim_start_matches("redis://").split('/').next().unwrap()
+    at.trim_start_matches("redis://").trim_start_matches("kafka://").split('/').next().unwrap()
 }
 
 fn listens(url: &str) -> bool {
@@ -48,9 +48,9 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
 #[test]
 fn each_runs_is_killed_comes_back_and_goes_with_its_owner() {
     let before = folders(std::process::id());
-    let (mut postgres, mut redis, mut rabbitmq) =
-        (Postgres::start().unwrap(), Redis::start().unwrap(), RabbitMq::start().unwrap());
-    let urls = [postgres.url("postgres"), redis.url(), rabbitmq.url()];
+    let (mut postgres, mut redis) = (Postgres::start().unwrap(), Redis::start().unwrap());
+    let (mut rabbitmq, mut kafka) = (RabbitMq::start().unwrap(), Kafka::start().unwrap());
+    let urls = [postgres.url("postgres"), redis.url(), rabbitmq.url(), kafka.url()];
     assert!(urls.iter().all(|url| listens(url)));
     postgres.run("postgres", "create database kept").unwrap();
     let error = postgres.run("postgres", "create database kept").unwrap_err().to_string();
@@ -58,13 +58,17 @@ fn each_runs_is_killed_comes_back_and_goes_with_its_owner() {
     postgres.stop().unwrap();
     redis.kill().unwrap();
     rabbitmq.wipe().unwrap();
+    kafka.kill().unwrap();
     assert!(!urls.iter().any(|url| listens(url)));
     postgres.start_again().unwrap();
     redis.start_again().unwrap();
     rabbitmq.start_again().unwrap();
+    kafka.start_again().unwrap();
+    kafka.wipe().unwrap();
+    kafka.start_again().unwrap();
     assert!(urls.iter().all(|url| listens(url)));
     postgres.run("kept", "select 1").unwrap();
-    drop((postgres, redis, rabbitmq));
+    drop((postgres, redis, rabbitmq, kafka));
     // Not by their ports: others of this machine may have them by now.
     assert_eq!(folders(std::process::id()), before);
 }

@@ -53,6 +53,14 @@ pub(crate) trait Session: Send + Sized {
     /// Waits for something. Whoever stops waiting loses nothing.
     fn receive(&mut self) -> impl Future<Output = Result<Arrival<Self::Tag>, Error>> + Send;
 
+    /// Somebody is to have this now. No, if it is to be another session's.
+    fn begin(&mut self, _tag: &Self::Tag) -> bool {
+        true
+    }
+
+    /// Nobody has this now: it waits for another try, or for somebody to begin.
+    fn put_back(&mut self, _tag: &Self::Tag, _has_failed: bool) {}
+
     /// The broker may forget these.
     fn finish(&mut self, tags: Vec<Self::Tag>) -> impl Future<Output = Result<(), Error>> + Send;
 
@@ -181,6 +189,10 @@ impl<'a, S: Session> Worker<'a, S> {
             && !self.deliveries.is_closed()
             && let Some(held) = self.lanes.next(Instant::now())
         {
+            if !self.session.begin(&held.tag) {
+                self.lanes.finish(&held.event.key);
+                continue;
+            }
             if held.failures == 0 && !held.is_replayed && self.recent.has(&held.event) {
                 self.lanes.finish(&held.event.key);
                 self.session.finish(vec![held.tag]).await?;
@@ -215,11 +227,15 @@ impl<'a, S: Session> Worker<'a, S> {
                     self.lanes.finish(&key);
                     finished.push(held);
                 }
-                Verdict::Back => self.lanes.park(&key, held, Instant::now()),
+                Verdict::Back => {
+                    self.session.put_back(&held.tag, false);
+                    self.lanes.park(&key, held, Instant::now());
+                }
                 Verdict::Dead(reason) => self.bury(held, reason).await?,
                 Verdict::Again(reason) => {
                     held.failures += 1;
                     if let Some(delay) = self.subscription.policy.after(held.failures) {
+                        self.session.put_back(&held.tag, true);
                         self.lanes.park(&key, held, Instant::now() + delay);
                     } else {
                         held.failures -= 1;

@@ -9,7 +9,7 @@ use flotilla_order_service::failpoint::Point;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
-use super::{Error, Injector, Misbehaviour};
+use super::{Error, Injector, Misbehaviour, Places};
 use crate::shop::Instance;
 
 /// How long a process may run until it gets to its point. Then another one has its turn, and this one again later.
@@ -50,7 +50,8 @@ impl Injector<'_> {
                 self.trap(instance, &mut points, &mut traps).await?;
             }
         }
-        self.done.places = Some((self.done.times, all));
+        let missed = traps.into_values().map(|(point, _)| point).chain(points).collect();
+        self.done.places = Some(Places { all, missed });
         Ok(())
     }
 

@@ -47,12 +47,21 @@ pub enum Error {
 }
 
 /// What was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// How often something happened.
     pub times: usize,
-    /// How many places it can happen at, when they are known, and at how many it has.
-    pub places: Option<(usize, usize)>,
+    /// The places that it can happen at, when they are known.
+    pub places: Option<Places>,
+}
+
+/// The places that a fault can happen at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// How many there are.
+    pub all: usize,
+    /// Those at which it has not: nobody came by while it was their turn.
+    pub missed: Vec<String>,
 }
 
 /// Who brings a fault about.

@@ -2,7 +2,6 @@
 //! a panic; a deadline; and a body that is neither too large nor too slow.
 
 use std::{
-    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -18,7 +17,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::FutureExt;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::Instrument;
@@ -27,6 +25,7 @@ use super::Problem;
 use crate::{
     correlation::{self, CorrelationId},
     metrics::{Metrics, Running},
+    to_the_end::to_the_end,
     trace,
 };
 
@@ -108,11 +107,10 @@ async fn answer(limits: Limits, request: Request, next: Next) -> Response {
         return Problem::from(&BodyError::TooLarge(limits.body_bytes)).into_response();
     }
     let request = request.map(|body| Body::new(Limited::new(body, limits)));
-    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match timeout(limits.deadline, run).await {
-        Ok(Ok(response)) => response,
+    match timeout(limits.deadline, to_the_end(next.run(request))).await {
+        Ok(Ok(Some(response))) => response,
         Ok(Err(_panic)) => Problem::internal(&std::io::Error::other("a handler panicked")).into_response(),
-        Err(_late) => {
+        Ok(Ok(None)) | Err(_) => {
             let detail = "the service took too long; what was asked for may still have been done";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail)
                 .retry_after(Duration::from_secs(1))
