@@ -3,8 +3,13 @@
 mod document;
 mod gateway;
 mod kro;
+mod median;
 mod operator;
 mod plot;
+mod quiet;
+mod running;
+mod shop;
+mod walled;
 
 use std::process::Command;
 
@@ -28,6 +33,8 @@ enum What {
     Operator(operator::Args),
     /// The gateway beside NGINX, HAProxy and Envoy; writes docs/benchmarks-gateway.md
     Gateway(gateway::Args),
+    /// The shop beside the same in Node and Go; writes docs/benchmarks-shop.md
+    Shop(shop::Args),
 }
 
 /// Runs the verb.
@@ -36,6 +43,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         What::Reconcile => reconcile(),
         What::Operator(args) => operator::run(&args),
         What::Gateway(args) => gateway::run(&args),
+        What::Shop(args) => shop::run(&args),
     }
 }
 

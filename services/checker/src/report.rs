@@ -76,7 +76,7 @@ fn missed(rounds: &[Round]) -> String {
         .flat_map(|places| &places.missed)
         .map(|point| format!("`{point}`"))
         .collect();
-    if all.is_empty() { "nobody missed any".to_owned() } else { format!("not at {}", all.join(", ")) }
+    if all.is_empty() { "none was missed".to_owned() } else { format!("not at {}", all.join(", ")) }
 }
 
 /// What each invariant says, in their order.

@@ -26,6 +26,19 @@ impl Machine {
     }
 }
 
+/// What its processors are.
+pub(super) fn processor() -> Result<String> {
+    let text = fs::read_to_string("/proc/cpuinfo")?;
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    Ok(name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned()))
+}
+
+/// The version of its kernel, without what a distribution adds.
+pub(super) fn kernel() -> Result<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    Ok(text.split('.').take(2).collect::<Vec<_>>().join("."))
+}
+
 /// A number of a result.
 pub(super) fn number(result: &Value, field: &str) -> f64 {
     result[field].as_f64().unwrap_or_default()

@@ -7,13 +7,10 @@ mod load;
 mod nginx;
 mod ours;
 mod peers;
-mod quiet;
 mod routes;
-mod running;
 mod scenario;
 mod subject;
 mod traffic;
-mod walled;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +29,7 @@ use self::{
     subject::{Certificate, HOST, Subject},
     traffic::{Bench, Method, Row},
 };
-use super::document::Machine;
+use super::{document::Machine, walled};
 use crate::{cache, process, progress, target_folder, workspace_root};
 
 /// What is measured, and how long.

@@ -1,14 +1,13 @@
 //! `docs/benchmarks-gateway.md`: what was measured, on what, and how.
 
 use std::fmt::Write as _;
-use std::fs;
 
 use anyhow::Result;
 
 use super::Missing;
 use super::subject::Subject;
 use super::traffic::{Method, Row, Sample};
-use crate::bench::document::Machine;
+use crate::bench::document::{Machine, kernel, processor};
 use crate::bench::plot::{self, Bar, Panel};
 
 /// What a profile says of the rows, by hand.
@@ -197,16 +196,4 @@ pub(super) fn plot(rows: &[Row], subjects: &Subjects<'_>) -> String {
             .collect(),
     };
     plot::draw(&rows.iter().map(panel).collect::<Vec<_>>())
-}
-
-fn processor() -> Result<String> {
-    let text = fs::read_to_string("/proc/cpuinfo")?;
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    Ok(name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned()))
-}
-
-/// Its version, without what a distribution adds.
-fn kernel() -> Result<String> {
-    let text = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    Ok(text.split('.').take(2).collect::<Vec<_>>().join("."))
 }

@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::peers::Debian;
-use super::running::pinned;
 use super::scenario::{Client, Scenario};
 use super::subject::{Certificate, HOST};
+use crate::bench::running::pinned;
 use crate::process;
 
 /// Routes are asked for in steps of this, a prime: every one comes up, and none is near the one before.

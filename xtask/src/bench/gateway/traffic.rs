@@ -11,10 +11,11 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::load::{Answers, Load};
-use super::quiet::Watch;
-use super::running::Running;
 use super::scenario::Scenario;
 use super::subject::{Certificate, Setup, Subject};
+use crate::bench::median::median;
+use crate::bench::quiet::Watch;
+use crate::bench::running::Running;
 use crate::{cache, progress};
 
 /// The processor that gateways have to themselves, and the one for all else.
@@ -217,33 +218,9 @@ impl Row {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let at = |place: usize| values.get(place).copied().unwrap_or_default();
-    if values.len().is_multiple_of(2) && middle > 0 {
-        f64::midpoint(at(middle - 1), at(middle))
-    } else {
-        at(middle)
-    }
-}
-
 /// Ports that nobody has at the moment.
 fn free_ports() -> Result<[u16; 2]> {
     let sockets = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
     let [one, other] = sockets;
     Ok([one?.local_addr()?.port(), other?.local_addr()?.port()])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn the_median_is_the_middle_or_between_the_two() {
-        for (values, middle) in [(&[3.0, 1.0, 100.0][..], 3.0), (&[4.0, 1.0, 2.0, 100.0], 3.0), (&[], 0.0)] {
-            assert!((median(values.iter().copied()) - middle).abs() < 1e-9, "{values:?}");
-        }
-    }
 }

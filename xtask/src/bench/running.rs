@@ -13,6 +13,9 @@ use crate::process;
 /// `USER_HZ`, which is the same on all machines that Linux runs on today.
 pub(super) const TICKS_A_SECOND: f64 = 100.0;
 
+/// How often it is looked whether a process has come so far: how long it took is measured by it.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// A running process.
 pub(super) struct Running {
     child: Child,
@@ -23,6 +26,14 @@ pub(super) struct Running {
 pub(super) struct Time {
     pub(super) user: f64,
     pub(super) system: f64,
+}
+
+impl std::ops::Add for Time {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { user: self.user + other.user, system: self.system + other.system }
+    }
 }
 
 impl Time {
@@ -51,7 +62,33 @@ pub(super) fn pinned(command: &Command, processor: usize) -> Command {
     let mut pinned = Command::new("setpriv");
     pinned.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &processor.to_string()]);
     pinned.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    pinned.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     pinned
+}
+
+/// The same for this program itself, and for what it starts from then on.
+pub(super) fn pin_this(processor: usize) -> Result<()> {
+    let mut taskset = Command::new("taskset");
+    taskset.args(["--all-tasks", "--pid", "--cpu-list", &processor.to_string()]);
+    process::output(taskset.arg(std::process::id().to_string())).map(drop)
+}
+
+/// What a process that stays, and the children that it waits for, have used so far: such as a Postgres, by its first process.
+pub(super) fn time_of_family(pid: u32) -> Result<Time> {
+    let mut all = Time::default();
+    for entry in fs::read_dir("/proc").context("listing /proc")? {
+        let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else { continue };
+        let fields = |place| stat.rsplit_once(')')?.1.split_whitespace().nth(place);
+        let is_child = fields(1).is_some_and(|parent| parent == pid.to_string());
+        let is_first = stat.split_whitespace().next() == Some(&pid.to_string());
+        if is_child || is_first {
+            all = all + times(&stat, 11)?;
+        }
+        if is_first {
+            all = all + times(&stat, 13)?;
+        }
+    }
+    Ok(all)
 }
 
 impl Running {
@@ -89,7 +126,7 @@ impl Running {
             if begun.elapsed() > limit {
                 bail!("it does not listen after {} s\n{}", limit.as_secs(), process::tail(log));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(PAUSE);
         }
         Ok(())
     }
@@ -101,8 +138,17 @@ impl Running {
 
     /// Bytes of memory that it has now (RSS).
     pub(super) fn memory(&self) -> Result<f64> {
+        self.status("VmRSS:")
+    }
+
+    /// Bytes of memory that it has had at most.
+    pub(super) fn peak(&self) -> Result<f64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, field: &str) -> Result<f64> {
         let status = self.read("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kib: Option<f64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
         Ok(kib.context("/proc has no memory of a process")? * 1024.0)
     }
@@ -118,5 +164,18 @@ impl Drop for Running {
         // It may have ended by itself, which whoever needed it has noticed.
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::times;
+
+    #[test]
+    fn times_are_found_behind_a_name_with_blanks_and_brackets() {
+        let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 9 0 0 0 150 50 20 30 20 0 1 0 99";
+        let (own, children) = (times(stat, 11).unwrap(), times(stat, 13).unwrap());
+        assert_eq!((own.user, own.system, children.all()), (1.5, 0.5, 0.5));
+        assert!(times("7 (a", 11).is_err());
     }
 }

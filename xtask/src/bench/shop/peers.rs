@@ -1,0 +1,135 @@
+//! The same endpoints as users of Node and of Go write them (`bench/peers`), built into the cache.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::provider::{SECRET_KEY, WEBHOOK_SECRET};
+use super::subject::{PORTS, Program, Setup, Subject, bytes};
+use super::workload::Part;
+use crate::{cache, host, process, progress, workspace_root};
+
+/// What the peer in Node is made of; what else lies there is somebody's own.
+const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", "src"];
+
+/// One program for the whole shop.
+pub(super) struct Peer {
+    name: &'static str,
+    made_with: String,
+    /// What runs it, and what that is given.
+    program: PathBuf,
+    argument: Option<PathBuf>,
+    /// All that has to be there.
+    needed: Vec<PathBuf>,
+}
+
+/// Fastify and pg.
+pub(super) fn node() -> Result<Peer> {
+    let program = host::find("node").context("Node is not installed")?;
+    if host::find("npm").is_none() {
+        bail!("npm is not installed");
+    }
+    let version = process::output(Command::new(&program).arg("--version"))?.trim().to_owned();
+    let source = workspace_root().join("bench/peers/node");
+    let mut key = cache::Key::default().text("node", &version);
+    for file in NODE_FILES {
+        key = key.text("file", file).path(&source.join(file))?;
+    }
+    let folder = cache::entry("bench/shop-node", &key, |out| {
+        progress::during("Installing the peer in Node", || install(&source, out))
+    })?;
+    // The program behind the name in PATH.
+    let program = fs::canonicalize(program)?;
+    Ok(Peer {
+        name: "Node",
+        made_with: format!("Node {}: Fastify, pg", version.trim_start_matches('v')),
+        argument: Some(folder.join("src/server.js")),
+        needed: vec![program.clone(), folder],
+        program,
+    })
+}
+
+fn install(source: &Path, out: &Path) -> Result<()> {
+    for file in NODE_FILES {
+        copy(&source.join(file), &out.join(file))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.current_dir(out).args(["ci", "--omit=dev", "--no-audit", "--no-fund"]);
+    process::run(&mut npm, &cache::root()?.join("logs/bench-node.log"))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(drop).with_context(|| format!("copying {}", from.display()));
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// net/http and pgx.
+pub(super) fn go() -> Result<Peer> {
+    if host::find("go").is_none() {
+        bail!("Go is not installed");
+    }
+    let version = process::output(Command::new("go").args(["env", "GOVERSION"]))?.trim().to_owned();
+    let source = workspace_root().join("bench/peers/go");
+    let key = cache::Key::default().text("go", &version).path(&source)?;
+    let folder = cache::entry("bench/shop-go", &key, |out| {
+        let mut go = Command::new("go");
+        go.current_dir(&source).env("CGO_ENABLED", "0").env("GOWORK", "off").env("GOFLAGS", "-mod=readonly");
+        go.args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"]);
+        go.arg(out.join("shop-peer")).arg(".");
+        progress::during("Building the peer in Go", || {
+            process::run(&mut go, &cache::root()?.join("logs/bench-go.log"))
+        })
+    })?;
+    let program = folder.join("shop-peer");
+    Ok(Peer {
+        name: "Go",
+        made_with: format!("Go {}: net/http, pgx", version.trim_start_matches("go")),
+        argument: None,
+        needed: vec![program.clone()],
+        program,
+    })
+}
+
+impl Subject for Peer {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn made_with(&self) -> String {
+        self.made_with.clone()
+    }
+
+    fn size(&self) -> Result<f64> {
+        self.needed.iter().map(|path| bytes(path)).sum()
+    }
+
+    fn programs(&self, setup: &Setup<'_>, part: Part) -> Vec<Program> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.argument).envs([
+            ("PORT", self.port(&setup.ports, part).to_string()),
+            ("USERS_DATABASE_URL", setup.stage.url("users")),
+            ("PRODUCTS_DATABASE_URL", setup.stage.url("products")),
+            ("ORDERS_DATABASE_URL", setup.stage.url("orders")),
+            ("PSP_URL", setup.provider.url()),
+            ("PSP_SECRET_KEY", SECRET_KEY.to_owned()),
+            ("PSP_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+            ("CURSOR_KEY", "bench".to_owned()),
+            ("NODE_ENV", "production".to_owned()),
+        ]);
+        vec![Program { name: self.name, command, is_measured: true }]
+    }
+
+    fn port(&self, ports: &[u16; PORTS], _part: Part) -> u16 {
+        let [port, ..] = *ports;
+        port
+    }
+}
