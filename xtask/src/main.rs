@@ -17,6 +17,7 @@ mod lint;
 mod oci;
 mod process;
 mod progress;
+mod python;
 mod shop;
 mod test;
 mod tool;

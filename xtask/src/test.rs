@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test there is, in suites; it sets up what they need.
 
 mod conformance;
+mod contract;
 mod docs;
 mod fuzz;
 mod suites;

