@@ -59,6 +59,10 @@ pub struct Config {
     #[arg(long, env = "FLOTILLA_GATEWAY_ADDRESSES", value_delimiter = ',')]
     pub gateway_addresses: Vec<IpNet>,
 
+    /// The share of requests that the access logs of gateways have, from 0 to 1. Those that fail are all in it
+    #[arg(long, env = "FLOTILLA_GATEWAY_ACCESS_LOG", default_value_t = 0.01, value_parser = share)]
+    pub gateway_access_log: f64,
+
     /// Address of /metrics, /livez and /readyz
     #[arg(long, env = "FLOTILLA_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
@@ -85,6 +89,7 @@ impl Config {
             max_replicas: self.gateway_max_replicas.into(),
             service: self.gateway_service,
             addresses: self.gateway_addresses.clone(),
+            access_log: self.gateway_access_log,
         })
     }
 
@@ -100,6 +105,11 @@ impl Config {
             namespaces.into_iter().map(|name| Some(name.to_owned())).collect()
         }
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is a number from 0 to 1, such as 0.01 for one of a hundred".to_owned())
 }
 
 /// How the log is written.
@@ -131,5 +141,15 @@ mod tests {
             parse(&["--watch-namespaces", "b, a,b"]).scopes(),
             vec![Some("a".to_owned()), Some("b".to_owned())]
         );
+    }
+
+    #[test]
+    fn a_share_is_from_0_to_1() {
+        assert!((parse(&["--gateway-access-log", "1"]).gateway_access_log - 1.0).abs() < f64::EPSILON);
+        for wrong in ["1.5", "-0.1", "NaN", "all"] {
+            let argument = format!("--gateway-access-log={wrong}");
+            let error = Config::try_parse_from(["flotilla-operator", &argument]).unwrap_err().to_string();
+            assert!(error.contains("a number from 0 to 1"), "{error}");
+        }
     }
 }

@@ -101,6 +101,24 @@ pub(crate) fn entry(kind: &str, key: &Key, make: impl FnOnce(&Path) -> Result<()
     Ok(place)
 }
 
+/// Of the entries of a kind, leaves only those that were made last.
+pub(crate) fn keep_newest(kind: &str, count: usize) -> Result<()> {
+    let parent = root()?.join(kind);
+    let _lock = lock(&parent.join(".lock"))?;
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(&parent).with_context(|| format!("listing {}", parent.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            entries.push((entry.metadata()?.modified()?, entry.path()));
+        }
+    }
+    entries.sort();
+    for (_, old) in entries.iter().rev().skip(count) {
+        fs::remove_dir_all(old).with_context(|| format!("removing {}", old.display()))?;
+    }
+    Ok(())
+}
+
 const SCRATCH: &str = ".making-";
 
 /// Removes what killed runs left. The caller holds the lock, so nobody is filling these folders.

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: from nothing to the README's example, running on a real cluster.
+//! `cargo xtask demo`: from nothing to the README's example and the shop, running on a real cluster.
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -13,9 +13,9 @@ const NAMESPACE: &str = "demo";
 /// Arguments of `demo`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Install the shop as well, and have a customer order something
+    /// Leave out the shop, whose programs take minutes to compile
     #[arg(long)]
-    shop: bool,
+    without_shop: bool,
 }
 
 /// Runs the verb.
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     println!("What it became:\n{}", tree(&cluster)?);
     let path = format!("/api/v1/namespaces/{NAMESPACE}/services/hello:http/proxy/");
     println!("What the service answers:\n{}", cluster.kubectl.output(&["get", "--raw", &path])?);
-    if args.shop {
+    if !args.without_shop {
         shop::demo(&cluster)?;
     }
     println!("\nGo on with:\n{}", cluster.environment()?);

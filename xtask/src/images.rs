@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 mod authorities;
+mod compile;
 mod conformance;
 mod debian;
 mod ours;

@@ -61,7 +61,8 @@ pub(crate) fn install_paused(cluster: &Cluster) -> Result<()> {
     })
 }
 
-fn upgrade(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
+/// Installs or upgrades the chart, with these further arguments of Helm.
+pub(crate) fn upgrade(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
     let mut helm = helm(cluster)?;
     helm.args(["upgrade", "--install", RELEASE]).arg(workspace_root().join("charts/flotilla"));
     helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=3m"]);

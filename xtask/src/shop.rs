@@ -1,15 +1,14 @@
 //! The shop on a cluster: installed as a user would, with a customer who orders something there.
 
-use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use flotilla_testbed::Forward;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, Provider};
-use crate::install::helm;
+use crate::install::{self, helm};
 use crate::{cache, images, process, progress, target_folder, workspace_root};
 
 /// Its namespace.
@@ -33,11 +32,15 @@ const GATEWAY: &str = "shop-flotilla";
 /// Who keeps the shop of the demonstration (see `shop fill`).
 const ADMIN: &str = "admin@shop.example";
 
-/// The services that take part in an order. The gateway logs one request of a hundred.
-const SERVICES: [&str; 5] = ["order-service", "product-service", "paysim", "notification-service", "sink"];
+/// The services that take part in an order.
+const SERVICES: [&str; 6] =
+    [GATEWAY, "order-service", "product-service", "paysim", "notification-service", "sink"];
 
-/// Loads the images and installs the chart; returns when every service is ready.
+/// Loads the images and installs the chart beside an operator; returns when every service is ready. All requests are logged.
 pub(crate) fn install(cluster: &Cluster) -> Result<()> {
+    progress::during("Having gateways log every request", || {
+        install::upgrade(cluster, &["--set=gateway.accessLog=1"])
+    })?;
     let names: Vec<_> = match cluster.provider {
         Provider::Host => OURS.into_iter().chain(PUBLIC).collect(),
         Provider::Kind => OURS.to_vec(),
@@ -84,8 +87,9 @@ fn ready(cluster: &Cluster) -> Result<()> {
 pub(crate) fn demo(cluster: &Cluster) -> Result<()> {
     install(cluster)?;
     println!("\n$ kubectl get msvc --namespace {NAMESPACE}\n{}", kubectl(cluster, &["get", "msvc"])?);
-    let (shop, inbox) = (Forward::to(cluster, GATEWAY, 80)?, Forward::to(cluster, "sink", 8080)?);
-    let customer = Customer { program: program()?, shop: shop.url(), inbox: inbox.url() };
+    let (shop, inbox) = (forward(cluster, GATEWAY, 80)?, forward(cluster, "sink", 8080)?);
+    let url = |forward: &Forward| format!("http://{}", forward.address());
+    let customer = Customer { program: program()?, shop: url(&shop), inbox: url(&inbox) };
     progress::during("Filling the shop", || {
         customer.run(&["fill", "people"])?;
         // The first admin has nobody else to ask.
@@ -132,6 +136,16 @@ pub(crate) fn demo(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
+fn forward(cluster: &Cluster, service: &str, port: u16) -> Result<Forward> {
+    let kubectl = cluster.kubectl.clone();
+    let command = move || {
+        let mut command = kubectl.command();
+        command.args(["--namespace", NAMESPACE]);
+        command
+    };
+    Ok(Forward::to(command, service, port)?)
+}
+
 fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
     cluster.kubectl.output(&[&["--namespace", NAMESPACE], arguments].concat())
 }
@@ -171,44 +185,5 @@ impl Customer {
     fn run(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.program);
         process::output(command.args(arguments).args(["--url", &self.shop, "--inbox-url", &self.inbox]))
-    }
-}
-
-/// A port of this machine that leads to one of a Service, until it is dropped.
-struct Forward {
-    kubectl: Child,
-    port: u16,
-}
-
-impl Forward {
-    /// To a port of a Service of the shop.
-    fn to(cluster: &Cluster, service: &str, port: u16) -> Result<Self> {
-        let mut command = cluster.kubectl.command();
-        command.args(["--namespace", NAMESPACE, "port-forward", "--address=127.0.0.1"]);
-        command.args([format!("service/{service}"), format!(":{port}")]);
-        let mut kubectl = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let output = kubectl.stdout.take().context("kubectl has an output")?;
-        let mut forward = Self { kubectl, port: 0 };
-        let (mut output, mut line) = (BufReader::new(output), String::new());
-        output.read_line(&mut line)?;
-        // It says more with each connection, and ends when nobody hears it.
-        thread::spawn(move || io::copy(&mut output, &mut io::sink()));
-        match line.strip_prefix("Forwarding from 127.0.0.1:").and_then(|rest| rest.split_once(' ')) {
-            Some((port, _)) => forward.port = port.parse()?,
-            None => bail!("kubectl port-forward of service/{service} said {line:?}"),
-        }
-        Ok(forward)
-    }
-
-    /// Where it leads from.
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Forward {
-    fn drop(&mut self) {
-        // It has ended already, or ends now.
-        let _ended = self.kubectl.kill().is_ok() && self.kubectl.wait().is_ok();
     }
 }

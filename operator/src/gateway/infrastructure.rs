@@ -211,7 +211,10 @@ impl Running<'_> {
         };
         MicroserviceSpec {
             image: settings.image.clone(),
-            args: vec![format!("--config-secret={}/{}", self.key().0, self.name())],
+            args: vec![
+                format!("--config-secret={}/{}", self.key().0, self.name()),
+                format!("--access-log={}", settings.access_log),
+            ],
             replicas: (!scales).then_some(settings.replicas),
             autoscaling: scales.then(|| Autoscaling {
                 min: Some(settings.replicas),

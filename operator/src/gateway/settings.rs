@@ -16,6 +16,8 @@ pub struct Settings {
     pub service: ServiceType,
     /// Networks whose addresses gateways may ask for.
     pub addresses: Vec<IpNet>,
+    /// The share of requests that their access logs have, from 0 to 1.
+    pub access_log: f64,
 }
 
 /// How gateways are reached.

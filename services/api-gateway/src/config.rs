@@ -106,7 +106,7 @@ pub struct Config {
     pub ending_seconds: u32,
 
     /// The share of requests that the access log has, from 0 to 1. Those that fail are all in it
-    #[arg(long, env = "GATEWAY_ACCESS_LOG", default_value_t = 0.01)]
+    #[arg(long, env = "GATEWAY_ACCESS_LOG", default_value_t = 0.01, value_parser = share)]
     pub access_log: f64,
 
     /// Where traces are sent, by OTLP in HTTP with protobuf: the URL of a collector, with its path, which mostly is /v1/traces.
@@ -119,7 +119,7 @@ pub struct Config {
     pub otlp_service: String,
 
     /// The share of requests that begin a trace, from 0 to 1. Those in a trace that others record are all recorded
-    #[arg(long, env = "GATEWAY_TRACES", default_value_t = 0.01)]
+    #[arg(long, env = "GATEWAY_TRACES", default_value_t = 0.01, value_parser = share)]
     pub traces: f64,
 
     /// Whether routes may be asked for at /explain and /config
@@ -133,6 +133,11 @@ pub struct Config {
     /// How it is logged
     #[arg(long, env = "GATEWAY_LOG_FORMAT", default_value = "json")]
     pub log_format: LogFormat,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is a number from 0 to 1, such as 0.01 for one of a hundred".to_owned())
 }
 
 /// How the log is written.
@@ -181,6 +186,23 @@ impl Config {
                 datagram_idle: seconds(self.datagram_idle_seconds),
                 sessions: usize::try_from(self.datagram_clients).unwrap_or(usize::MAX),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use clap::Parser;
+
+    use super::Config;
+
+    #[test]
+    fn a_share_is_from_0_to_1() {
+        for wrong in ["--access-log=1.5", "--access-log=NaN", "--traces=-1", "--traces=all"] {
+            let error = Config::try_parse_from(["api-gateway", wrong]).unwrap_err().to_string();
+            assert!(error.contains("a number from 0 to 1"), "{error}");
         }
     }
 }

@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use crate::{Bus, Deliveries, Delivery, Event, Subscription};
 
 /// How long to wait for a bus that is not there.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a handler may take. Whatever it waits for then, such as a database that is gone without a word, does not come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a handler failed.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +93,9 @@ where
 
 async fn answer(delivery: Delivery, handled: impl Future<Output = Result<(), Failure>>) {
     let (id, kind, attempt) = (delivery.event.id, delivery.event.kind.clone(), delivery.attempt);
-    let settled = match handled.await {
+    let handled = timeout(PATIENCE, handled);
+    let handled = handled.await.unwrap_or_else(|_| Err(Failure::Again("it was not done in time".to_owned())));
+    let settled = match handled {
         Ok(()) => delivery.ack().await,
         Err(Failure::Again(reason)) => {
             tracing::warn!(event = %id, %kind, attempt, reason, "an event failed");

@@ -125,12 +125,11 @@ impl Worker {
     /// Has a round, in a shop that is there or in a new one.
     async fn round(&self, fault: Fault, there: Option<Place>) -> anyhow::Result<(Round, Place)> {
         let Self { program, config, seed, .. } = self;
-        let mut place = match there {
-            Some(place) => place,
-            None => {
-                let other = config.other.as_deref().unwrap_or(program);
-                Place::new(Shop::start(program, other, fault.shop()).await?).await?
-            }
+        let mut place = if let Some(place) = there {
+            place
+        } else {
+            let other = config.other.as_deref().unwrap_or(program);
+            Place::new(Shop::start(program, other, fault.shop()).await?).await?
         };
         let settings = Settings {
             orders: config.orders,

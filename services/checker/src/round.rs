@@ -14,7 +14,7 @@ use crate::{
     fault::{self, Done, Fault, Injector},
     history::{self, History, Violation},
     read,
-    shop::{self, GRACE, Instance, Shop},
+    shop::{self, Instance, Shop},
 };
 
 /// How long customers have after a fault is undone, until those that are not done give up; and everything after that, until it
@@ -137,7 +137,7 @@ pub struct Place {
 impl Place {
     /// With customers that have logged in.
     pub async fn new(shop: Shop) -> Result<Self, Error> {
-        let crowd = Arc::new(Crowd::new(&shop).await?);
+        let crowd = Arc::new(Crowd::new(&shop.doors()).await?);
         Ok(Self { shop, crowd, twice: 0, disturbances: 0, known: BTreeSet::new() })
     }
 
@@ -158,8 +158,8 @@ impl Place {
         self.disturbances += usize::from(fault.disturbs_mail());
         self.end(settings.patience).await?;
 
-        let found = read::read(&self.shop, &self.crowd).await?;
-        let grace = Duration::from_secs(GRACE).as_micros().try_into().unwrap_or(u64::MAX);
+        let found = self.shop.places().read(&self.crowd.provider).await?;
+        let grace = self.shop.doors().grace.as_micros().try_into().unwrap_or(u64::MAX);
         let operations = record.operations();
         let first = matches!(fault, Fault::Race(_)).then(|| found.first_to_tell(&self.known));
         let history = History { operations, found, grace, disturbances: self.disturbances };
@@ -188,12 +188,12 @@ impl Place {
 
     /// Waits until nothing is under way. What waits for a later time is hastened; what never ends is left to the check.
     async fn end(&mut self, patience: Duration) -> Result<(), Error> {
-        let began = Instant::now();
+        let (began, places) = (Instant::now(), self.shop.places());
         let mut is_patient = true;
         let quiet = async {
             loop {
-                read::hasten(&self.shop, false).await?;
-                if read::is_quiet(&self.shop).await? {
+                places.hasten(false).await?;
+                if places.is_quiet().await? {
                     return Ok::<_, Error>(());
                 }
                 if is_patient && began.elapsed() > HASTE {
@@ -201,7 +201,7 @@ impl Place {
                     let mailer = Instance::first(flotilla_shop::name::Name::NotificationService);
                     self.shop.end(mailer, rustix::process::Signal::KILL).await?;
                     self.disturbances += 1;
-                    read::hasten(&self.shop, true).await?;
+                    places.hasten(true).await?;
                     self.shop.revive(mailer).await?;
                 }
                 sleep(LOOK).await;

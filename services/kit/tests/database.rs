@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::{sync::OnceLock, time::Duration};
+use std::{future::pending, sync::OnceLock, time::Duration};
 
 use axum::{
     extract::FromRequestParts,
@@ -23,7 +23,12 @@ use flotilla_kit::{
 use flotilla_testbed::Postgres;
 use http_body_util::BodyExt;
 use sqlx::{Connection, Executor, PgConnection, PgPool, Row, migrate::Migrator};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
 use uuid::Uuid;
 
 fn postgres() -> &'static Postgres {
@@ -275,4 +280,43 @@ async fn an_answer_is_kept_for_a_day() {
     assert_ne!(second, first);
     pool.execute("update kit.idempotency_keys set created_at = now() - interval '25 hours'").await.unwrap();
     assert_eq!(idempotency::forget(&pool, 10).await.unwrap(), 1);
+}
+
+/// A way to Postgres on which, from some moment, those who are under way hear nothing any more: nobody closes anything.
+async fn way_that_falls_silent(silent: watch::Receiver<bool>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let there = postgres().url("postgres").rsplit_once('@').unwrap().1.split('/').next().unwrap().to_owned();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let (there, mut silent) = (there.clone(), silent.clone());
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(there).await.unwrap();
+                let was_silent = *silent.borrow();
+                tokio::select! {
+                    _ended = copy_bidirectional(&mut client, &mut server) => return,
+                    _ = silent.wait_for(|is_silent| *is_silent && !was_silent) => {}
+                }
+                pending::<()>().await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_keeps_nobody_elses_place() {
+    let silence = watch::Sender::new(false);
+    let port = way_that_falls_silent(silence.subscribe()).await;
+    let url = database().await;
+    let (before, after) = url.expose().rsplit_once('@').unwrap();
+    let url = format!("{before}@127.0.0.1:{port}/{}", after.split_once('/').unwrap().1);
+    let arguments = ["service", "--database-url", &url, "--database-connections", "1"];
+    let pool = database::pool(&Service::try_parse_from(arguments).unwrap().database, "test-service").unwrap();
+    assert!(database::ping(&pool).await);
+    silence.send_replace(true);
+    // Whoever asks gives up; what they had is of no use to the next.
+    assert!(timeout(Duration::from_millis(200), database::ping(&pool)).await.is_err());
+    assert!(timeout(Duration::from_secs(20), database::ping(&pool)).await.unwrap());
 }

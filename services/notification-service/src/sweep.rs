@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flotilla_kit::drain::{Drain, Phase};
+use flotilla_kit::{
+    database::bounded,
+    drain::{Drain, Phase},
+};
 use sqlx::PgPool;
 use tokio::time::sleep;
 
@@ -18,7 +21,7 @@ const BATCH: i64 = 1_000;
 pub(crate) async fn run(pool: PgPool, age: Duration, drain: Drain) {
     let forever = async {
         loop {
-            match notifications::forget(&pool, age, BATCH).await {
+            match bounded(notifications::forget(&pool, age, BATCH)).await {
                 Ok(forgotten) if forgotten == BATCH.unsigned_abs() => continue,
                 Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "old notifications cannot be forgotten now"),

@@ -32,6 +32,8 @@ pub enum Command {
     Serve,
     /// Bring the database to where this version needs it
     Migrate,
+    /// Hold the books against the payments, and fail where they differ
+    Books,
     /// What waits for the bus, and what it had
     #[command(subcommand)]
     Outbox(Outbox),

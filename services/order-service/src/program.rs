@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use flotilla_kit::{drain, metrics::Metrics, telemetry};
 
 use crate::{
     config::{Arguments, Command, Outbox, Serve},
     run as parts,
+    store::ledger::Difference,
 };
 
 /// How long traces may take to be sent at the end.
@@ -21,6 +22,18 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&config, metrics).await?,
         Command::Migrate => parts::migrate(&config).await?,
+        Command::Books => {
+            let differences = parts::differences(&config).await?;
+            for Difference { order, booked_minor, moved_minor } in &differences {
+                tracing::error!(%order, booked_minor, moved_minor, "the books and the payments of an order differ");
+            }
+            ensure!(
+                differences.is_empty(),
+                "the books differ from the payments of {} orders",
+                differences.len()
+            );
+            tracing::info!("the books are as the payments are");
+        }
         Command::Outbox(Outbox::Replay { since, types }) => {
             let count = parts::replay(&config, since, &types).await?;
             tracing::info!(count, "events are published again");

@@ -24,7 +24,11 @@ use crate::{
     saga::Runner,
     settle,
     stock::Stock,
-    store, sweep,
+    store::{
+        self,
+        ledger::{self, Difference},
+    },
+    sweep,
 };
 
 /// The name of this service, which is that of its keys as well.
@@ -38,6 +42,9 @@ const STREAMS: usize = 1_000;
 
 /// How long others may take to migrate.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Differences in the books that are told at a time.
+const DIFFERENCES: i64 = 100;
 
 /// Why there is no service.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +79,9 @@ pub enum Error {
     /// The outbox cannot be replayed.
     #[error("the outbox cannot be replayed")]
     Replay(#[source] flotilla_bus::Error),
+    /// The books cannot be read.
+    #[error("the books cannot be read")]
+    Books(#[from] store::Error),
 }
 
 /// Brings the database to where this version needs it.
@@ -84,6 +94,12 @@ pub async fn replay(config: &Serve, since: Timestamp, types: &str) -> Result<u64
     let pool = database::pool(&config.database, NAME)?;
     let types = Pattern::try_from(types)?;
     outbox::replay(&pool, since, &[types]).await.map_err(Error::Replay)
+}
+
+/// Orders of which the books say something else than their payments, or as many as somebody may look at.
+pub async fn differences(config: &Serve) -> Result<Vec<Difference>, Error> {
+    let pool = database::pool(&config.database, NAME)?;
+    Ok(ledger::differences(&pool, DIFFERENCES).await?)
 }
 
 /// The service, and what its handlers have in common.

@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use flotilla_kit::drain::{Drain, Phase};
+use flotilla_kit::{
+    database::bounded,
+    drain::{Drain, Phase},
+};
 use futures::{StreamExt, stream};
 use sqlx::{PgPool, PgTransaction};
 use tokio::time::sleep;
@@ -161,11 +164,11 @@ async fn reconcile_all(
     age: Duration,
 ) -> Result<(), store::Error> {
     loop {
-        let due = payments::claim_unsettled(&runner.pool, age.as_secs_f64(), BATCH).await?;
+        let due = bounded(payments::claim_unsettled(&runner.pool, age.as_secs_f64(), BATCH)).await?;
         let is_all = due.len() < usize::try_from(BATCH).unwrap_or_default();
         let all = stream::iter(due).for_each_concurrent(AT_ONCE, async |id| {
             // One that cannot be looked at keeps nobody from the others.
-            if let Err(error) = reconcile_one(runner, provider, id).await {
+            if let Err(error) = bounded(Box::pin(reconcile_one(runner, provider, id))).await {
                 tracing::warn!(payment = %id, %error, "a payment cannot be reconciled now");
             }
         });

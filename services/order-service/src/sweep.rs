@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flotilla_kit::drain::{Drain, Phase};
+use flotilla_kit::{
+    database::bounded,
+    drain::{Drain, Phase},
+};
 use sqlx::PgPool;
 use tokio::time::sleep;
 
@@ -24,7 +27,7 @@ const WEBHOOK_DAYS: i32 = 90;
 pub async fn run(pool: PgPool, drain: Drain) {
     let forever = async {
         loop {
-            if let Err(error) = all(&pool).await {
+            if let Err(error) = bounded(all(&pool)).await {
                 tracing::warn!(%error, "what nobody needs any more cannot be forgotten now");
             }
             sleep(PAUSE).await;

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use flotilla_kit::drain::{Drain, Phase};
+use flotilla_kit::{
+    database::bounded,
+    drain::{Drain, Phase},
+};
 use tokio::time::sleep;
 
 use crate::{
@@ -17,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub async fn sweep(app: App, every: Duration, drain: Drain) {
     let mut end = std::pin::pin!(drain.at_least(Phase::Ending));
     loop {
-        if let Err(error) = sweep_once(&app).await {
+        if let Err(error) = bounded(sweep_once(&app)).await {
             warn(&error, "reservations cannot expire now");
         }
         tokio::select! {

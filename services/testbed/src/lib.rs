@@ -4,8 +4,11 @@
 //! A server ends with the process that started it, however that ends: a guard (`guard.sh`) waits at a pipe that only that
 //! process holds. Should the guard be killed as well, the next start removes what it left. A Postgres may also have its data
 //! in a folder that stays.
+//!
+//! And, for servers that are in a cluster, ways that lead to them.
 
 mod folder;
+mod forward;
 mod guard;
 mod kafka;
 mod port;
@@ -17,6 +20,7 @@ mod redis;
 use std::{io, path::PathBuf, time::Duration};
 
 pub use self::{
+    forward::Forward,
     kafka::{Identity, Kafka},
     postgres::Postgres,
     rabbitmq::RabbitMq,

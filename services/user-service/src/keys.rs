@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flotilla_kit::drain::{Drain, Phase};
+use flotilla_kit::{
+    database::bounded,
+    drain::{Drain, Phase},
+};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
@@ -34,7 +37,7 @@ pub enum Failed {
 pub async fn keep(app: App, drain: Drain) {
     let forever = async {
         loop {
-            let pause = match rotate(&app).await {
+            let pause = match bounded(rotate(&app)).await {
                 Ok(()) => PAUSE,
                 Err(error) => {
                     tracing::warn!(%error, source = ?std::error::Error::source(&error), "keys are not renewed");

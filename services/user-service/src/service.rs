@@ -91,7 +91,7 @@ pub fn assemble(
 async fn sweep(pool: PgPool, drain: Drain) {
     let mut end = std::pin::pin!(drain.at_least(Phase::Ending));
     loop {
-        if let Err(error) = store::sweep::sweep(&pool).await {
+        if let Err(error) = database::bounded(store::sweep::sweep(&pool)).await {
             tracing::debug!(%error, "what is old cannot be removed now");
         }
         tokio::select! {

@@ -1,17 +1,15 @@
 //! Our own images: one static program each, on nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use super::archive::{self, Archived};
 use super::authorities;
-use crate::host::{self, Package};
+use super::compile::Programs;
+use crate::cache;
 use crate::oci::{Entry, Image};
-use crate::{cache, process, progress, target_folder, workspace_root};
 
 /// Where our images are published.
 const REGISTRY: &str = "ghcr.io/flotilla-dev";
@@ -172,69 +170,49 @@ impl Program {
         Ok(archived)
     }
 
-    /// Compiles it, static. Cargo itself knows whether there is anything to do.
+    /// Compiles it, static.
     fn compile(&self) -> Result<PathBuf> {
-        if SHOP.iter().any(|program| program.package == self.package) {
-            let packages = SHOP.map(|program| program.package);
-            return compiled("the shop", &packages, self.profile, &["--bins"], self.binary);
-        }
         let features = self.features.map(|features| ["--features", features]);
         let mut arguments = vec!["--bin", self.binary];
         arguments.extend(features.iter().flatten());
-        compiled(self.package, &[self.package], self.profile, &arguments, self.binary)
+        let alone = Programs {
+            what: self.package,
+            packages: &[self.package],
+            profile: self.profile,
+            arguments: &arguments,
+            outputs: &[self.binary],
+        };
+        let shop = Programs {
+            what: "the shop",
+            packages: &SHOP.map(|program| program.package),
+            profile: self.profile,
+            arguments: &["--bins"],
+            outputs: &SHOP.map(|program| program.binary),
+        };
+        let is_of_the_shop = SHOP.iter().any(|program| program.package == self.package);
+        let folder = if is_of_the_shop { shop.compile()? } else { alone.compile()? };
+        Ok(folder.join(self.binary))
     }
 }
 
 /// Compiles a static example program, which shares with the images what is compiled already.
 pub(super) fn compile_example(package: &str, name: &str) -> Result<PathBuf> {
-    compiled(package, &[package], "release", &["--example", name], &format!("examples/{name}"))
-}
-
-/// Compiles packages, of which one makes `output`. `what` says so in few words.
-fn compiled(
-    what: &str,
-    packages: &[&str],
-    profile: &str,
-    arguments: &[&str],
-    output: &str,
-) -> Result<PathBuf> {
-    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    // For the C and assembly of the TLS library.
-    host::require(&[Package::new("musl-tools", "musl-gcc")])?;
-    install_target(&target)?;
-    let log = cache::root()?.join(format!("logs/build-{}.log", what.replace(' ', "-")));
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .current_dir(workspace_root())
-        .args(["build", "--locked", "--profile", profile, "--target", &target])
-        .args(packages.iter().flat_map(|package| ["--package", package]))
-        .args(arguments)
-        .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc");
-    progress::during(format!("Compiling {what} for {target}"), || process::run(&mut cargo, &log))?;
-    let binary = target_folder()?.join(target).join(profile).join(output);
-    fs::metadata(&binary).with_context(|| format!("cargo built no {}", binary.display()))?;
-    Ok(binary)
-}
-
-/// Makes sure that the toolchain can compile for the target.
-fn install_target(target: &str) -> Result<()> {
-    let root =
-        process::output(Command::new("rustc").current_dir(workspace_root()).args(["--print", "sysroot"]))?;
-    if PathBuf::from(root.trim()).join("lib/rustlib").join(target).join("lib").is_dir() {
-        return Ok(());
-    }
-    let log = cache::root()?.join("logs/rustup.log");
-    let mut rustup = Command::new("rustup");
-    rustup.current_dir(workspace_root()).args(["target", "add", target]);
-    progress::during(format!("Installing the Rust target {target}"), || process::run(&mut rustup, &log))
-        .with_context(|| {
-            format!("images need the Rust target {target}: install it with rustup target add {target}")
-        })
+    let programs = Programs {
+        what: name,
+        packages: &[package],
+        profile: "release",
+        arguments: &["--example", name],
+        outputs: &[&format!("examples/{name}")],
+    };
+    Ok(programs.compile()?.join(name))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::workspace_root;
 
     /// The lines of a Dockerfile, with those joined that end in a backslash.
     fn instructions(text: &str) -> Vec<String> {

@@ -43,7 +43,9 @@ pub(super) fn run(cluster: &Cluster) -> Result<()> {
             match (block.language, block.not_run) {
                 ("sh", Some(reason)) => println!("{place} is not run: {reason}"),
                 ("sh", None) => progress::during(format!("{place}: {first}"), || reader.shell(&block.text))
-                    .with_context(|| format!("{place} does not work as it is written"))?,
+                    .with_context(|| {
+                    format!("{place} does not work as it is written\n{}", reader.state())
+                })?,
                 ("yaml", None) if block.text.starts_with("apiVersion:") => {
                     progress::during(format!("{place}: {first}"), || reader.apply(&block.text))
                         .with_context(|| format!("{place} cannot be applied"))?;
@@ -115,6 +117,20 @@ impl<'a> Reader<'a> {
 
     fn apply(&self, manifest: &str) -> Result<()> {
         self.cluster.kubectl.apply_in(NAMESPACE, manifest)
+    }
+
+    /// What there is, for somebody who looks for the reason of a failure.
+    fn state(&self) -> String {
+        let questions: [&[&str]; 3] = [
+            &["get", "microservices,pods", "--output=wide", "--namespace", NAMESPACE],
+            &["events", "--types=Warning", "--all-namespaces"],
+            &["describe", "nodes"],
+        ];
+        let told = questions.map(|question| {
+            let answer = self.cluster.kubectl.output(question);
+            format!("$ kubectl {}\n{}", question.join(" "), answer.unwrap_or_else(|error| error.to_string()))
+        });
+        told.join("\n")
     }
 
     fn end(&self) -> Result<()> {

@@ -1,13 +1,12 @@
 //! The suites, and what each needs.
 
-use std::process::Command;
-
 use anyhow::{Result, bail};
 
+use super::cargo::{cargo_test, run_tests, test_command};
 use super::{conformance, contract, docs, fuzz};
-use crate::cluster::{self, Cluster, GITOPS, H2SPEC, HELM, Provider};
+use crate::cluster::{self, Cluster, H2SPEC, Provider};
 use crate::install::{IMAGES, install, install_paused};
-use crate::{host, images, lint, progress, shop, workspace_root};
+use crate::{host, images, lint, progress, shop};
 
 /// Tests that are run together.
 pub(super) struct Suite {
@@ -24,7 +23,7 @@ pub(super) const SUITES: [Suite; 11] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
     Suite {
         name: "unit",
-        about: "what needs no cluster; the shop with a real Postgres, RabbitMQ and Redis",
+        about: "what needs no cluster; the shop with a real Postgres, RabbitMQ, Redis and Kafka",
         run: |_| unit(),
     },
     Suite {
@@ -51,7 +50,7 @@ pub(super) const SUITES: [Suite; 11] = [
     Suite { name: "e2e", about: "the operator as Helm installs it, with real pods", run: e2e },
     Suite {
         name: "shop-cluster",
-        about: "the shop as Helm installs it, with somebody who orders",
+        about: "the shop as Helm installs it, with customers who order while it is updated and its pods are killed",
         run: shop_cluster,
     },
     Suite {
@@ -61,9 +60,6 @@ pub(super) const SUITES: [Suite; 11] = [
     },
     Suite { name: "docs", about: "every command of the documents, as it is written", run: documents },
 ];
-
-/// What takes as long as many others together: it compiles every program of the shop as it is shipped.
-pub(super) const ONLY_BY_NAME: [&str; 1] = ["shop-cluster"];
 
 /// What the suites of one run share.
 pub(super) struct Run {
@@ -133,7 +129,8 @@ fn shop_cluster(run: &mut Run) -> Result<()> {
     let cluster = run.cluster()?;
     install(cluster, &IMAGES)?;
     shop::install(cluster)?;
-    cargo_test(&["--test", "chart"], &["--ignored", "--test-threads=1"], Some(cluster))?;
+    let targets = ["--test", "chart", "--test", "rolling"];
+    cargo_test(&targets, &["--ignored", "--test-threads=1", "--nocapture"], Some(cluster))?;
     // What follows wants the machine for itself.
     shop::uninstall(cluster)
 }
@@ -143,49 +140,4 @@ fn documents(run: &mut Run) -> Result<()> {
     let cluster = run.cluster()?;
     install(cluster, &IMAGES)?;
     docs::run(cluster)
-}
-
-fn test_command(cargo_arguments: &[&str], test_arguments: &[&str]) -> Command {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .current_dir(workspace_root())
-        // With one selection of packages, whatever is tested: another one has other features, and is all compiled again.
-        .args(["test", "--locked", "--workspace", "--features", "flotilla-operator/bin"])
-        .args(cargo_arguments)
-        .arg("--")
-        .args(test_arguments);
-    // A stale snapshot fails; it is not rewritten behind one's back.
-    cargo.env("INSTA_UPDATE", "no");
-    cargo
-}
-
-fn run_tests(cargo: &mut Command) -> Result<()> {
-    let status = cargo.status()?;
-    if !status.success() {
-        bail!("cargo test ended with {status}");
-    }
-    Ok(())
-}
-
-/// Runs `cargo test`; with a cluster, tests find it and its tools in their environment.
-fn cargo_test(cargo_arguments: &[&str], test_arguments: &[&str], cluster: Option<&Cluster>) -> Result<()> {
-    let mut cargo = test_command(cargo_arguments, test_arguments);
-    if let Some(cluster) = cluster {
-        cargo.env("KUBECONFIG", &cluster.kubeconfig).env("KUBECTL", cluster.kubectl.program());
-        cargo.env("HELM", HELM.build()?.program("helm"));
-        cargo.env("FLOTILLA_GITOPS", GITOPS.build()?.program("gitops"));
-        cargo.env("FLOTILLA_OPERATOR", images::operator_program()?);
-        match &cluster.audit_log {
-            Some(log) => drop(cargo.env("FLOTILLA_AUDIT_LOG", log)),
-            None if cluster.provider == Provider::External
-                && std::env::var_os("FLOTILLA_AUDIT_LOG").is_none() =>
-            {
-                bail!(
-                    "these tests count requests in the API server's audit log: set FLOTILLA_AUDIT_LOG to its file (JSON, level Metadata)"
-                )
-            }
-            None => {}
-        }
-    }
-    run_tests(&mut cargo)
 }

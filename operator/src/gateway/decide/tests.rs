@@ -15,6 +15,7 @@ fn settings() -> Settings {
         max_replicas: 1,
         service: ServiceType::ClusterIp,
         addresses: Vec::new(),
+        access_log: 0.01,
     }
 }
 

@@ -240,6 +240,8 @@ async fn a_change_moves_only_those_whose_endpoint_is_gone() {
         }
     };
     timeout(PATIENCE, moved).await.unwrap();
+    // The other client's backend is gone as well, which its worker sees in its own time.
+    gateway.measures("flotilla_gateway_stream_open_connections{stream=\"s\"} 1").await;
     // Without the listener there is nobody.
     let listener = "{name: l, port: PORT, protocol: UDP}";
     assert!(before(&b).contains(listener));

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     backend::Backend,
-    client::{Answer, Http2, get, get2, got, http2, raw, send},
+    client::{Answer, Http2, get2, got, http2, raw},
     gateway::{Gateway, PATIENCE},
 };
 
@@ -52,9 +52,7 @@ async fn a_websocket_goes_through_both_ways() {
     let mut rest = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap().unwrap();
     assert!(rest.is_empty());
-    let metrics = send(gateway.admin, get("/metrics")).await;
-    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
-    assert!(metrics.contains("requests_total{route=\"r\",code=\"1xx\"} 1"), "{metrics}");
+    gateway.measures("flotilla_gateway_requests_total{route=\"r\",code=\"1xx\"} 1").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! All customers, and the one who keeps the shop.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use flotilla_kit::{Secret, correlation::CorrelationId};
 use flotilla_shop::{
@@ -21,7 +21,6 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{goods::Goods, person::Person, record::Record};
-use crate::shop::{GRACE, Shop};
 
 /// Customers that there are.
 const CUSTOMERS: usize = 6;
@@ -52,31 +51,39 @@ pub struct Crowd {
     /// The shop.
     pub(super) shop: Client,
     /// The payment provider, where customers answer their bank.
-    pub(crate) provider: Client,
+    pub provider: Client,
     /// What takes mail.
-    pub(crate) sink: Client,
+    pub sink: Client,
     customers: Vec<Person>,
     pub(super) admin: Person,
+    grace: Duration,
+}
+
+/// Where somebody comes in.
+#[derive(Clone, Copy, Debug)]
+pub struct Doors {
+    /// The gateway.
+    pub front: SocketAddr,
+    /// The payment provider.
+    pub provider: SocketAddr,
+    /// What takes mail.
+    pub inbox: SocketAddr,
+    /// For how long a refresh token that was exchanged may be exchanged again.
+    pub grace: Duration,
 }
 
 impl Crowd {
     /// Has some register and log in.
-    pub async fn new(shop: &Shop) -> Result<Self, Error> {
+    pub async fn new(doors: &Doors) -> Result<Self, Error> {
+        Self::come_in(doors).await.map_err(Error::Register)
+    }
+
+    async fn come_in(doors: &Doors) -> Result<Self, Failure> {
         let client = |address| {
             let base = Uri::try_from(format!("http://{address}")).unwrap_or_default();
             Client::new(&base, Version::Http1, None)
         };
-        Self::come_in(client(shop.front()), client(shop.provider()), client(shop.inbox()))
-            .await
-            .map_err(Error::Register)
-    }
-
-    async fn come_in(
-        shop: Result<Client, Failure>,
-        provider: Result<Client, Failure>,
-        sink: Result<Client, Failure>,
-    ) -> Result<Self, Failure> {
-        let (shop, provider, sink) = (shop?, provider?, sink?);
+        let (shop, provider, sink) = (client(doors.front)?, client(doors.provider)?, client(doors.inbox)?);
         let inbox = Inbox::new(sink.clone());
         let id = CorrelationId::new();
         let mut customers = Vec::new();
@@ -93,7 +100,7 @@ impl Crowd {
             password: Secret::new(ADMIN.password.to_owned()),
         };
         let admin = Person::log_in(&shop, "admin".to_owned(), admin).await?;
-        Ok(Self { shop, provider, sink, customers, admin })
+        Ok(Self { shop, provider, sink, customers, admin, grace: doors.grace })
     }
 
     /// One of the customers.
@@ -143,7 +150,7 @@ impl Crowd {
 
     /// Has some use tokens that they have exchanged before.
     pub(super) async fn misuse_old_tokens(&self, record: &Record) {
-        sleep(Duration::from_secs(GRACE) + Duration::from_millis(100)).await;
+        sleep(self.grace + Duration::from_millis(100)).await;
         for person in self.customers.iter().take(2) {
             // A shop that does not answer any more is seen by others.
             let _done = timeout(PATIENCE, person.misuse(&self.shop, record)).await.is_ok();

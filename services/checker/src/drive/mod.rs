@@ -26,7 +26,7 @@ use tokio::{
 };
 
 pub use self::{
-    crowd::{Crowd, Error},
+    crowd::{Crowd, Doors, Error},
     goods::Goods,
     record::Record,
     way::{Way, Wish},
@@ -35,7 +35,7 @@ pub use self::{
 /// What is ordered, and how fast.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// So many orders.
+    /// So many orders, unless it is over before.
     pub orders: usize,
     /// So many of them in a second.
     pub rate: f64,
@@ -67,6 +67,9 @@ pub async fn drive(crowd: Arc<Crowd>, record: Arc<Record>, plan: Plan, stage: wa
     let refreshing = crowd.refresh(&record);
     for number in 0..plan.orders {
         ticks.tick().await;
+        if *stage.borrow() != Stage::Placing {
+            break;
+        }
         let number = u64::try_from(number).unwrap_or_default();
         let mut rng = Rng::with_seed(plan.seed.wrapping_mul(1_000_003).wrapping_add(number));
         let wish = Wish::choose(&mut rng, &plan.goods, plan.way);

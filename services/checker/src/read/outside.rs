@@ -80,13 +80,32 @@ struct Delivery {
 
 /// All mail that came, each as often as it did. The last line may be one that was being written when the sink was killed: nobody
 /// was told that it was taken.
-pub(super) fn mails(path: &Path) -> io::Result<Vec<Mail>> {
+pub(super) fn journal(path: &Path) -> io::Result<Vec<Mail>> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         text => text?,
     };
     let deliveries = text.lines().filter_map(|line| serde_json::from_str::<Delivery>(line).ok());
     Ok(deliveries.filter(|delivery| delivery.channel == "mail").map(mail).collect())
+}
+
+/// Mail that is asked for at once: more than the last thousand nobody shows.
+const SHOWN: usize = 1_000;
+
+/// All mail that came, from who took it.
+pub(super) async fn inbox(sink: &Client) -> Result<Vec<Mail>, Error> {
+    #[derive(Deserialize)]
+    struct Page {
+        items: Vec<Delivery>,
+    }
+    let path = format!("/api/deliveries?channel=mail&limit={SHOWN}");
+    let id = CorrelationId::new();
+    let answer = sink.ask(Ask::new(Method::GET, &path, &id)).await.map_err(Error::Inbox)?;
+    let page: Page = answer.json().map_err(Error::Inbox)?;
+    if page.items.len() == SHOWN {
+        return Err(Error::TooMuchMail(SHOWN));
+    }
+    Ok(page.items.into_iter().map(mail).collect())
 }
 
 fn mail(delivery: Delivery) -> Mail {

@@ -7,7 +7,7 @@ use flotilla_shop::name::Name;
 use super::{Instance, Shop, link::Link};
 
 /// Seconds for which a refresh token that was exchanged may be exchanged again.
-pub const GRACE: u64 = 2;
+pub(super) const GRACE: u64 = 2;
 
 /// What is told by a variable of a service leads over a link.
 const ROUTES: [(Name, &str, Link); 14] = [

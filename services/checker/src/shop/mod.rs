@@ -41,8 +41,15 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
-use self::link::{Link, Links};
-pub use self::{clock::Clocks, environment::GRACE, instance::Instance};
+pub use self::{clock::Clocks, instance::Instance};
+use self::{
+    environment::GRACE,
+    link::{Link, Links},
+};
+use crate::{
+    drive::Doors,
+    read::{Mails, Places},
+};
 
 /// How often ports are chosen anew.
 const ATTEMPTS: u32 = 5;
@@ -338,34 +345,29 @@ impl Shop {
         Ok(())
     }
 
-    /// The address of a database, as its superuser, with nothing in the way.
-    pub fn database(&self, name: &str) -> String {
-        self.postgres.url(name)
+    /// Where what came of everything is read, with nothing in the way.
+    pub fn places(&self) -> Places {
+        let databases = ["orders", "products", "users", "notifications", "bus"];
+        Places {
+            databases: databases.map(|name| (name, self.postgres.url(name))).into(),
+            bus: self.broker.as_ref().map_or_else(|| self.postgres.url("bus"), RabbitMq::url),
+            mails: Mails::Journal(self.mails()),
+        }
     }
 
-    /// The address of the bus, with nothing in the way.
-    pub fn bus(&self) -> String {
-        self.broker.as_ref().map_or_else(|| self.postgres.url("bus"), RabbitMq::url)
+    /// Where customers come in, and where others are told what to do.
+    pub fn doors(&self) -> Doors {
+        Doors {
+            front: local(self.ports.gateway),
+            provider: local(self.ports.paysim),
+            inbox: local(self.ports.inbox),
+            grace: Duration::from_secs(GRACE),
+        }
     }
 
     /// Runs SQL in a database, as its superuser: how a shop is made that has lost one of its guards.
     pub fn run_sql(&self, database: &str, sql: &str) -> Result<(), Error> {
         Ok(self.postgres.run(database, sql)?)
-    }
-
-    /// Where customers come in.
-    pub fn front(&self) -> SocketAddr {
-        local(self.ports.gateway)
-    }
-
-    /// Where mail is seen.
-    pub fn inbox(&self) -> SocketAddr {
-        local(self.ports.inbox)
-    }
-
-    /// Where the payment provider is told what to do.
-    pub fn provider(&self) -> SocketAddr {
-        local(self.ports.paysim)
     }
 
     /// The file that has all mail that came.

@@ -3,16 +3,19 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    PgPool,
+    Connection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::pending;
+use super::{bounded::within, pending};
 use crate::config;
 
 /// How long somebody waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection that is given back may say nothing.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// How long a connection lives at least and at most, so that not all replicas make new ones at once.
 const LIFETIME: (u64, u64) = (25 * 60, 35 * 60);
@@ -46,6 +49,11 @@ pub fn pool(config: &config::Database, service: &str) -> Result<PgPool, NoDataba
         .max_lifetime(lifetime)
         // A ping for each use costs a third of the throughput; a broken connection shows itself, and is replaced.
         .test_before_acquire(false)
+        // Whatever is given back is asked whether it is there, which would wait for a quarter of an hour for one that is not;
+        // meanwhile nobody else could have its place.
+        .after_release(|connection, _| {
+            Box::pin(within(SILENCE, async { connection.ping().await.map(|()| true) }))
+        })
         .connect_lazy_with(options))
 }
 

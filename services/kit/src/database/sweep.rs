@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::time::sleep;
 
+use super::bounded;
 use crate::{
     drain::{Drain, Phase},
     http::idempotency,
@@ -20,7 +21,7 @@ const BATCH: i64 = 1_000;
 pub async fn sweep(pool: PgPool, drain: Drain) {
     let forever = async {
         loop {
-            match idempotency::forget(&pool, BATCH).await {
+            match bounded(idempotency::forget(&pool, BATCH)).await {
                 Ok(forgotten) if forgotten == BATCH.unsigned_abs() => continue,
                 Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "old answers cannot be forgotten now"),

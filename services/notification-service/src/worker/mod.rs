@@ -10,6 +10,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     correlation::CorrelationId,
+    database::bounded,
     drain::{Drain, Phase},
 };
 use futures::{FutureExt, future::join_all};
@@ -97,7 +98,10 @@ impl Worker {
             }
             let claimed = match most {
                 0 => Ok(Vec::new()),
-                most => deliveries::claim(&self.pool, channel, &busy.with(share), most.into()).await,
+                most => {
+                    let busy = busy.with(share);
+                    bounded(deliveries::claim(&self.pool, channel, &busy, most.into())).await
+                }
             };
             let wait = match claimed {
                 Ok(claimed) => {
@@ -146,7 +150,7 @@ impl Worker {
             let (outcome, detail) = (report.outcome.as_str(), report.detail.as_str());
             let (template, channel) = (&claimed.template, &claimed.channel);
             tracing::info!(template, channel, attempt = claimed.attempt, outcome, detail, "attempted");
-            match self.finish(&claimed, &report, (began, took)).await {
+            match bounded(self.finish(&claimed, &report, (began, took))).await {
                 Ok(state) => {
                     self.measures.attempted(channel, outcome, state);
                     self.wake.wake();

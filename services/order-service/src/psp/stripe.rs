@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, Method, Uri};
 use bytes::Bytes;
-use flotilla_kit::Secret;
+use flotilla_kit::{
+    Secret,
+    correlation::{self, CorrelationId},
+};
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -159,6 +162,9 @@ impl Stripe {
             .header("authorization", format!("Bearer {}", self.settings.secret_key.expose()))
             .header("content-type", "application/x-www-form-urlencoded")
             .header("stripe-version", VERSION);
+        if let Some(id) = CorrelationId::current() {
+            request = request.header(correlation::HEADER, id.header());
+        }
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }

@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     correlation::CorrelationId,
+    database::bounded,
     drain::{Drain, Phase},
 };
 use sqlx::PgPool;
@@ -158,7 +159,8 @@ impl Runner {
         }
         let owner = Uuid::now_v7();
         let limit = i64::try_from(free).unwrap_or(1);
-        let due = match sagas::claim(&self.pool, owner, self.times.lease.as_secs_f64(), limit).await {
+        let claimed = sagas::claim(&self.pool, owner, self.times.lease.as_secs_f64(), limit);
+        let due = match bounded(claimed).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::warn!(%error, "sagas cannot be taken now");
@@ -179,7 +181,7 @@ impl Runner {
 
     /// Does the steps of a saga until it ends, waits or fails.
     async fn drive(&self, mut leased: Leased, drain: &Drain) {
-        let correlation = store::orders::get(&self.pool, leased.order_id).await.ok().flatten();
+        let correlation = bounded(store::orders::get(&self.pool, leased.order_id)).await.ok().flatten();
         let correlation =
             correlation.and_then(|order| CorrelationId::parse(order.correlation_id.as_deref()?));
         correlation.unwrap_or_default().scope(self.steps(&mut leased, drain)).await;
@@ -188,7 +190,7 @@ impl Runner {
     async fn steps(&self, leased: &mut Leased, drain: &Drain) {
         loop {
             let step = leased.saga.step;
-            let (pause, error) = match self.step(leased).await {
+            let (pause, error) = match bounded(Box::pin(self.step(leased))).await {
                 Ok(Progress::On) if leased.saga.step != Step::Done && drain.phase() < Phase::Ending => {
                     self.outbox.wake();
                     continue;
@@ -207,8 +209,8 @@ impl Runner {
                 let attempt = leased.attempt;
                 tracing::warn!(order = %leased.order_id, %step, attempt, reason, "a step is to be tried again");
             }
-            let given = sagas::give_back(&self.pool, leased, pause.as_secs_f64(), error.as_deref()).await;
-            if let Err(error) = given {
+            let given = sagas::give_back(&self.pool, leased, pause.as_secs_f64(), error.as_deref());
+            if let Err(error) = bounded(given).await {
                 tracing::warn!(order = %leased.order_id, %error, "a saga cannot be given back; its lease ends");
             }
             self.due_after(pause);

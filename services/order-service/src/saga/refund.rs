@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use flotilla_kit::drain::{Drain, Phase};
+use flotilla_kit::{
+    database::bounded,
+    drain::{Drain, Phase},
+};
 use futures::{StreamExt, stream};
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -47,10 +50,10 @@ impl Runner {
     pub async fn run_refunds(self, drain: Drain) {
         let mut ending = std::pin::pin!(drain.at_least(Phase::Ending));
         loop {
-            match refunds::claim(&self.pool, self.times.lease.as_secs_f64(), BATCH).await {
+            match bounded(refunds::claim(&self.pool, self.times.lease.as_secs_f64(), BATCH)).await {
                 Ok(due) => {
                     let all = stream::iter(due).for_each_concurrent(AT_ONCE, async |refund| {
-                        if let Err(error) = self.give_back(&refund).await {
+                        if let Err(error) = bounded(self.give_back(&refund)).await {
                             tracing::warn!(refund = %refund.id, %error, "a refund is to be tried again");
                         }
                     });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flotilla_order_service::store::ledger::{self, Difference};
 use flotilla_paysim::{
     fault::{Effect, Operation},
     ledger::Movement,
@@ -63,6 +64,15 @@ async fn an_order_is_paid_shipped_and_completed() {
         assert_eq!(shop.told(id, &format!("shop.payment.{kind}.v1")).await, 1, "{kind}");
     }
     shop.audit().await;
+
+    // Whoever changes a payment by hand is found out by the books.
+    assert_eq!(ledger::differences(&shop.pool, 10).await.unwrap(), []);
+    sqlx::query("update orders.payments set captured_minor = captured_minor - 1")
+        .execute(&shop.pool)
+        .await
+        .unwrap();
+    let difference = Difference { order: id.parse().unwrap(), booked_minor: TOTAL, moved_minor: TOTAL - 1 };
+    assert_eq!(ledger::differences(&shop.pool, 10).await.unwrap(), [difference]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

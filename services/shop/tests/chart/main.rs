@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
-mod forward;
-
-use std::time::Duration;
+use std::{
+    env,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flotilla_kit::{
@@ -18,20 +20,42 @@ use flotilla_shop::{
     fill,
     walk::{Client, Options, Step, Version, inbox::Inbox, walk},
 };
+use flotilla_testbed::Forward;
+use http::Uri;
 use tonic::Code;
-
-use self::forward::{Forward, kubectl};
 
 /// What runs the gateway of the shop.
 const GATEWAY: &str = "shop-flotilla";
 
-/// The services that an order goes through without asking anybody to log it. The gateway logs one request of a hundred.
-const ON_THE_WAY: [&str; 5] = ["order-service", "product-service", "paysim", "notification-service", "sink"];
+/// The services that an order goes through, each of which tells of it.
+const ON_THE_WAY: [&str; 6] =
+    [GATEWAY, "order-service", "product-service", "paysim", "notification-service", "sink"];
+
+fn program() -> Command {
+    let mut command = Command::new(env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into()));
+    command.args(["--namespace", "shop"]).stdin(Stdio::null());
+    command
+}
+
+/// What kubectl prints in the namespace of the shop.
+fn kubectl(arguments: &[&str]) -> String {
+    let output = program().args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn forward(service: &str, port: u16) -> Forward {
+    Forward::to(program, service, port).unwrap()
+}
+
+fn url(forward: &Forward) -> Uri {
+    format!("http://{}", forward.address()).parse().unwrap()
+}
 
 fn options(shop: &Forward, inbox: &Forward, version: Version) -> Options {
     Options {
-        shop: shop.url(),
-        inbox: inbox.url(),
+        shop: url(shop),
+        inbox: url(inbox),
         connect_to: None,
         version,
         payment_method: "pm_card_visa".to_owned(),
@@ -42,9 +66,9 @@ fn options(shop: &Forward, inbox: &Forward, version: Version) -> Options {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
 async fn somebody_orders_through_the_gateway_and_is_found_in_all_logs() {
-    let (shop, inbox) = (Forward::to(GATEWAY, 80), Forward::to("sink", 8080));
-    let (id, client) = (CorrelationId::new(), Client::new(&shop.url(), Version::Http1, None).unwrap());
-    let mail = Inbox::new(Client::new(&inbox.url(), Version::Http1, None).unwrap());
+    let (shop, inbox) = (forward(GATEWAY, 80), forward("sink", 8080));
+    let (id, client) = (CorrelationId::new(), Client::new(&url(&shop), Version::Http1, None).unwrap());
+    let mail = Inbox::new(Client::new(&url(&inbox), Version::Http1, None).unwrap());
     fill::people(&client, &mail, &id, Duration::from_secs(60)).await.unwrap();
     kubectl(&[
         "exec",
@@ -75,11 +99,11 @@ async fn somebody_orders_through_the_gateway_and_is_found_in_all_logs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
 async fn services_are_asked_by_grpc_through_the_gateway() {
-    let gateway = Forward::to(GATEWAY, 9000);
+    let gateway = forward(GATEWAY, 9000);
     let key = kubectl(&["get", "secret", "order-service", "--output=jsonpath={.data.SHOP_SERVICE_KEY}"]);
     let key = String::from_utf8(BASE64_STANDARD.decode(key).unwrap()).unwrap();
     let signer = Signer::new("order-service", "1", &Secret::new(key)).unwrap();
-    let mut products = ProductsClient::new(grpc::channel(gateway.url()));
+    let mut products = ProductsClient::new(grpc::channel(url(&gateway)));
     let wanted = GetVariantsRequest { skus: vec!["BEANS-250".to_owned(), "NOT-THERE".to_owned()] };
     let patience = Duration::from_secs(10);
     let request =
@@ -94,16 +118,19 @@ async fn services_are_asked_by_grpc_through_the_gateway() {
 #[test]
 #[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
 fn a_call_that_is_not_declared_is_refused_by_the_network() {
-    let connects = |from: &str, host: &str, port: u16| {
-        let script = format!("LD_PRELOAD= pg_isready --host={host} --port={port} --timeout=3");
-        kubectl(&["exec", from, "--", "sh", "-c", &format!("{script}; true")])
+    // It says what it hears of a server that is none of its own; of one that it does not reach, that it waited.
+    let said = |host: &str, port: u16| {
+        let server =
+            format!("host={host} port={port} user=postgres password=none connect_timeout=3 sslmode=disable");
+        kubectl(&["exec", "postgres-0", "--", "sh", "-c", &format!("psql '{server}' 2>&1; true")])
     };
     // The database calls nobody; to itself it may speak.
-    assert!(connects("postgres-0", "127.0.0.1", 5432).contains("accepting connections"));
+    let itself = said("127.0.0.1", 5432);
+    assert!(itself.contains("password authentication failed"), "{itself}");
     for (host, port) in
         [("product-service", 8080), ("product-service", 9000), ("user-service", 9090), ("rabbitmq", 5672)]
     {
-        let said = connects("postgres-0", host, port);
-        assert!(said.contains("no response"), "{host}:{port}: {said}");
+        let said = said(host, port);
+        assert!(said.contains("timeout expired"), "{host}:{port}: {said}");
     }
 }

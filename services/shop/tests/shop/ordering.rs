@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::running::{PROGRAM, Running, processes_in};
 
-/// The services that an order goes through, each of which tells of it. The payment provider is a stranger.
-const ON_THE_WAY: [&str; 5] =
-    ["api-gateway", "order-service", "product-service", "notification-service", "sink"];
+/// The services that an order goes through, each of which tells of it.
+const ON_THE_WAY: [&str; 6] =
+    ["api-gateway", "order-service", "product-service", "paysim", "notification-service", "sink"];
 
 /// Walks, and tells where it fails.
 pub(crate) async fn walk_as(options: &Options) -> Walked {

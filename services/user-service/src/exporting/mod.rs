@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use flotilla_kit::{
     correlation::CorrelationId,
+    database::bounded,
     drain::{Drain, Phase},
 };
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ pub enum Failed {
 pub async fn run(app: App, drain: Drain) {
     let forever = async {
         loop {
-            match exports::claim(&app.pool, LEASE).await {
+            match bounded(exports::claim(&app.pool, LEASE)).await {
                 Ok(Some(claimed)) => {
                     CorrelationId::new().scope(make(&app, claimed)).await;
                     continue;
@@ -81,12 +82,12 @@ async fn make(app: &App, claimed: Claimed) {
     let id = claimed.id;
     let gathered = timeout(PATIENCE, gather(app, claimed)).await.unwrap_or_else(|late| Err(late.into()));
     let stored = match gathered {
-        Ok(content) => exports::done(&app.pool, &claimed, &content, RETENTION).await,
+        Ok(content) => bounded(exports::done(&app.pool, &claimed, &content, RETENTION)).await,
         Err(error) => {
             let attempt = usize::try_from(claimed.attempts).unwrap_or(usize::MAX);
             let after = attempt.checked_sub(1).and_then(|failures| DELAYS.get(failures)).copied();
             tracing::warn!(export = %id, %error, source = ?std::error::Error::source(&error), ?after, "an export failed");
-            exports::failed(&app.pool, &claimed, after, RETENTION).await
+            bounded(exports::failed(&app.pool, &claimed, after, RETENTION)).await
         }
     };
     if let Err(error) = stored {

@@ -1,0 +1,156 @@
+//! The shop on a cluster, and what a person with kubectl does to it.
+
+use std::{
+    env,
+    process::{Command, Stdio},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flotilla_checker::{
+    drive::Doors,
+    read::{Mails, Places},
+};
+use flotilla_shop::walk::{Client, Version};
+use flotilla_testbed::Forward;
+use serde_json::{Value, json};
+
+/// What runs the gateway.
+pub(crate) const GATEWAY: &str = "shop-flotilla";
+
+/// How long a pod may take until it serves.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+fn program() -> Command {
+    let mut command = Command::new(env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into()));
+    command.args(["--namespace", "shop"]).stdin(Stdio::null());
+    command
+}
+
+/// What kubectl prints.
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
+    let output = program().args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn secret(name: &str, key: &str) -> String {
+    let encoded = kubectl(&["get", "secret", name, &format!("--output=jsonpath={{.data.{key}}}")]);
+    String::from_utf8(BASE64_STANDARD.decode(encoded).unwrap()).unwrap()
+}
+
+/// The ways into it.
+pub(crate) struct Ways {
+    front: Forward,
+    provider: Forward,
+    inbox: Forward,
+    postgres: Forward,
+    broker: Forward,
+}
+
+impl Ways {
+    pub(crate) fn open() -> Self {
+        let to = |service: &str, port| Forward::to(program, service, port).unwrap();
+        Self {
+            front: to(GATEWAY, 80),
+            provider: to("paysim", 8080),
+            inbox: to("sink", 8080),
+            postgres: to("postgres", 5432),
+            broker: to("rabbitmq", 5672),
+        }
+    }
+
+    pub(crate) fn doors(&self) -> Doors {
+        Doors {
+            front: self.front.address(),
+            provider: self.provider.address(),
+            inbox: self.inbox.address(),
+            // What the user-service goes by when it is told nothing.
+            grace: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) fn places(&self) -> Places {
+        let password = secret("postgres", "POSTGRES_PASSWORD");
+        let database =
+            |name: &str| format!("postgres://postgres:{password}@{}/{name}", self.postgres.address());
+        let (user, password) =
+            (secret("rabbitmq", "RABBITMQ_DEFAULT_USER"), secret("rabbitmq", "RABBITMQ_DEFAULT_PASS"));
+        let inbox = format!("http://{}", self.inbox.address()).parse().unwrap();
+        Places {
+            databases: [
+                ("users", database("user_service")),
+                ("products", database("product_service")),
+                ("orders", database("order_service")),
+                ("notifications", database("notification_service")),
+                ("bus", database("bus")),
+            ]
+            .into(),
+            bus: format!("amqp://{user}:{password}@{}/%2f", self.broker.address()),
+            mails: Mails::Inbox(Box::new(Client::new(&inbox, Version::Http1, None).unwrap())),
+        }
+    }
+}
+
+/// Gives a service another version, which replaces its pods.
+pub(crate) fn update(service: &str) {
+    let variable = json!({"name": format!("UPDATED_{}", now()), "value": "1"});
+    let variable = json!([{"op": "add", "path": "/spec/env/-", "value": variable}]);
+    kubectl(&["patch", "msvc", service, "--type=json", "--patch", &variable.to_string()]);
+    ready(service);
+}
+
+/// The same for the gateway, which is the operator's.
+pub(crate) fn update_gateway() {
+    let annotation = json!({"spec": {"infrastructure": {"annotations": {"example.com/updated": now()}}}});
+    let before = generation();
+    kubectl(&["patch", "gateway", "shop", "--type=merge", "--patch", &annotation.to_string()]);
+    eventually("the gateway is not updated", || generation() > before);
+    ready(GATEWAY);
+}
+
+/// What no update before this one had.
+fn now() -> String {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().to_string()
+}
+
+fn generation() -> i64 {
+    object("deployment", GATEWAY)["metadata"]["generation"].as_i64().unwrap()
+}
+
+fn object(kind: &str, name: &str) -> Value {
+    serde_json::from_str(&kubectl(&["get", kind, name, "--output=json"])).unwrap()
+}
+
+/// Kills one pod of a service, and waits until there is another in its place.
+pub(crate) fn kill(service: &str) {
+    let selector = format!("--selector=app.kubernetes.io/name={service}");
+    let pods = kubectl(&["get", "pods", &selector, "--output=jsonpath={.items[*].metadata.name}"]);
+    let pod = pods.split_whitespace().next().unwrap_or_else(|| panic!("{service} has no pod"));
+    kubectl(&["delete", "pod", pod, "--grace-period=0", "--force"]);
+    ready(service);
+}
+
+/// Waits until a service is as its object says, and all of its pods serve.
+fn ready(service: &str) {
+    eventually(&format!("{service} is not ready"), || {
+        let object = object("msvc", service);
+        let is_seen = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        is_seen
+            && conditions
+                .iter()
+                .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    });
+    let kind =
+        if matches!(service, "postgres" | "rabbitmq" | "paysim") { "statefulset" } else { "deployment" };
+    kubectl(&["rollout", "status", &format!("{kind}/{service}"), "--timeout=240s"]);
+}
+
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(250));
+    }
+}
