@@ -2,6 +2,7 @@
 
 mod cargo;
 mod conformance;
+mod contract;
 mod docs;
 mod fuzz;
 mod suites;

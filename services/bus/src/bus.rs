@@ -30,7 +30,7 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
     fn publish<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>>;
 
     /// The same, of what was published before and may have been lost since: it is delivered even if it is known, to consumers
-    /// that have handled it as well. RabbitMQ's consumers still leave out what they remember to have just handled.
+    /// that have handled it as well. Consumers of RabbitMQ and Kafka still leave out what they remember to have just handled.
     fn publish_again<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Takes part in a consumer's work. From the first call with its name on it gets what is published, also while nobody

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::cargo::{cargo_test, run_tests, test_command};
-use super::{conformance, docs, fuzz};
+use super::{conformance, contract, docs, fuzz};
 use crate::cluster::{self, Cluster, H2SPEC, Provider};
 use crate::install::{IMAGES, install, install_paused};
 use crate::{host, images, lint, progress, shop};
@@ -19,12 +19,17 @@ pub(super) struct Suite {
 }
 
 /// Every suite, the quick ones first.
-pub(super) const SUITES: [Suite; 10] = [
+pub(super) const SUITES: [Suite; 11] = [
     Suite { name: "lint", about: "format, clippy, licences, generated files, charts", run: |_| lint::run() },
     Suite {
         name: "unit",
-        about: "what needs no cluster; the shop with a real Postgres, RabbitMQ and Redis",
+        about: "what needs no cluster; the shop with a real Postgres, RabbitMQ, Redis and Kafka",
         run: |_| unit(),
+    },
+    Suite {
+        name: "contract",
+        about: "the shop's REST APIs held against their openapi.json by Schemathesis",
+        run: |_| contract::run(),
     },
     Suite {
         name: "gateway",

@@ -1,7 +1,7 @@
 //! The bus on Kafka (4.0 or newer): one topic of all events, in partitions by key, which each consumer reads as a group. A
 //! partition has one reader at a time; whoever joins or leaves a consumer moves only the partitions that have to move, and each
-//! only once nothing of it is being handled. Who is not heard of for as long as the cluster says
-//! (`group.consumer.session.timeout.ms`, 45 s) loses what it had: that stands here for the lease of a policy.
+//! only once nothing of it is being handled, which is waited for for five minutes. Who is not heard of for as long as the
+//! cluster says (`group.consumer.session.timeout.ms`, 45 s) loses what it had: that stands here for the lease of a policy.
 //!
 //! Kafka keeps events for a time (two weeks, in a topic that is made here), not until everybody has them, and remembers how far
 //! a consumer is for `offsets.retention.minutes` (a week) after its last process. What comes later begins with the oldest that

@@ -14,7 +14,10 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_path_to_error::Segment;
 
 use super::{Problem, layer::BodyError};
@@ -93,7 +96,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());
         let error = error.into_inner();
-        if error.is_data() {
+        if error.is_data() || is_well_formed(body) {
             let detail = "the body has a value that cannot be taken; errors says which";
             return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail)
                 .at(&pointer, reason(&error.to_string()));
@@ -102,6 +105,11 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })?;
     json.end().map_err(|error| malformed(&error))?;
     Ok(value)
+}
+
+/// Of some values of another type, such as a number in place of an enumeration, the parser says that the JSON is none.
+fn is_well_formed(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
@@ -234,6 +242,28 @@ mod tests {
         }
         assert_eq!(problem(br#"{"lines":[]} and more"#).await.0, 400);
         assert_eq!(problem(b"{\"lines\":[],\"note\":\"\xff\"}").await.0, 400);
+    }
+
+    #[test]
+    fn something_else_in_place_of_an_enumeration_is_json_nevertheless() {
+        #[derive(Debug, Deserialize)]
+        enum Kind {
+            A,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Sent {
+            kind: Kind,
+        }
+        for (body, status) in [
+            (r#"{"kind":{}}"#, 422),
+            (r#"{"kind":7}"#, 422),
+            (r#"{"kind":"B"}"#, 422),
+            (r#"{"kind":7"#, 400),
+            (r#"{"kind":A}"#, 400),
+        ] {
+            assert_eq!(parse::<Sent>(body.as_bytes()).unwrap_err().status().as_u16(), status, "{body}");
+        }
+        assert!(matches!(parse::<Sent>(br#"{"kind":"A"}"#), Ok(Sent { kind: Kind::A })));
     }
 
     #[test]

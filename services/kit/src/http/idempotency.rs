@@ -23,7 +23,7 @@ use super::{Problem, layer::only};
 pub const RETENTION: Duration = Duration::from_secs(24 * 3_600);
 
 /// Bytes that a key may have.
-const MAX: usize = 255;
+pub(super) const MAX: usize = 255;
 
 /// What Postgres says when a lock was not had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";

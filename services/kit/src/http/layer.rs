@@ -21,7 +21,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::Instrument;
 
-use super::Problem;
+use super::{Problem, actions::method_not_allowed};
 use crate::{
     correlation::{self, CorrelationId},
     metrics::{Metrics, Running},
@@ -60,10 +60,7 @@ struct Around {
 pub fn wrap(router: Router, limits: Limits, metrics: Arc<Metrics>) -> Router {
     router
         .fallback(|| async { Problem::not_found("there is nothing at this path") })
-        .method_not_allowed_fallback(|| async {
-            let detail = "this path does not take this method; the header Allow says which it takes";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-        })
+        .method_not_allowed_fallback(|| async { method_not_allowed() })
         .layer(middleware::from_fn_with_state(Around { limits, metrics }, around))
 }
 

@@ -1,11 +1,13 @@
 //! How every service speaks HTTP: errors are problem+json, and so is whatever a request may have wrong with it.
 
+pub mod actions;
 pub mod conditional;
 pub mod cursor;
 pub mod deprecation;
 mod extract;
 pub mod idempotency;
 pub mod layer;
+pub mod openapi;
 pub mod page;
 mod problem;
 mod violations;

@@ -12,7 +12,7 @@ use super::{Json, Problem};
 const DEFAULT: u32 = 20;
 
 /// Items that a page may have.
-const MAX: u32 = 100;
+pub(super) const MAX: u32 = 100;
 
 /// The parameters of a list.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -59,9 +59,9 @@ pub(super) struct Replayed {
 }
 
 /// What was given up, the last first.
-#[utoipa::path(get, path = "/v1/dead-letters", tag = "dead letters",
+#[utoipa::path(get, path = "/v1/dead-letters", tag = "dead letters", security(("bearer" = [])),
     params(("limit" = Option<u32>, Query, description = "From 1 to 100"), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = DeadLetters), (status = 400), (status = 401), (status = 403)))]
+    responses((status = 200, body = DeadLetters)))]
 pub(super) async fn list(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -86,8 +86,8 @@ pub(super) async fn list(
 }
 
 /// Sends dead letters again, at most 10,000 at a time.
-#[utoipa::path(post, path = "/v1/dead-letters:replay", tag = "dead letters", request_body = Which,
-    responses((status = 200, body = Replayed), (status = 401), (status = 403), (status = 422)))]
+#[utoipa::path(post, path = "/v1/dead-letters:replay", tag = "dead letters", security(("bearer" = [])), request_body = Which,
+    responses((status = 200, body = Replayed)))]
 pub(super) async fn replay(
     State(app): State<App>,
     Bearer(claims): Bearer,

@@ -9,8 +9,15 @@ mod templates;
 mod unsubscribe;
 mod webhook_endpoints;
 
-use axum::{Router, extract::FromRef, routing::post};
-use flotilla_kit::{auth::Verifier, http::cursor::Cursors};
+use axum::{Router, extract::FromRef, http::Method, routing::post};
+use flotilla_kit::{
+    auth::Verifier,
+    http::{
+        actions::{Things, told_apart},
+        cursor::Cursors,
+        openapi::{Fault, Link, complete},
+    },
+};
 use sqlx::PgPool;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -53,6 +60,42 @@ impl FromRef<App> for Verifier {
 )]
 struct Api;
 
+/// What something is done with.
+const THINGS: [Things; 3] = [
+    ("/v1/notifications/{id}", &[Method::GET, Method::HEAD]),
+    ("/v1/templates/{name}", &[]),
+    ("/v1/webhook-endpoints/{id}", &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE]),
+];
+
+/// What is known of something by what it was made with.
+const ID: &[(&str, &str)] = &[("id", "$response.body#/id")];
+const NAME: &[(&str, &str)] = &[("name", "$response.body#/name")];
+const AS_IT_IS: &[(&str, &str)] = &[("id", "$response.body#/id"), ("If-Match", "$response.header.ETag")];
+
+const fn of_endpoint(to: &'static str, parameters: &'static [(&'static str, &'static str)]) -> Link {
+    Link { from: ("webhooks_add", "201"), to, parameters }
+}
+
+/// What follows from answers.
+const LINKS: [Link; 12] = [
+    Link { from: ("notifications_create", "202"), to: "notifications_get", parameters: ID },
+    Link { from: ("notifications_create", "202"), to: "notifications_retry", parameters: ID },
+    Link {
+        from: ("preferences_get", "200"),
+        to: "preferences_put",
+        parameters: &[("If-Match", "$response.header.ETag")],
+    },
+    Link { from: ("templates_add", "201"), to: "templates_versions", parameters: NAME },
+    Link { from: ("templates_add", "201"), to: "templates_write", parameters: NAME },
+    Link { from: ("templates_add", "201"), to: "templates_preview", parameters: NAME },
+    Link { from: ("push_add", "201"), to: "push_remove", parameters: ID },
+    of_endpoint("webhooks_get", ID),
+    of_endpoint("webhooks_put", AS_IT_IS),
+    of_endpoint("webhooks_remove", ID),
+    of_endpoint("webhooks_rotate", ID),
+    of_endpoint("webhooks_test", ID),
+];
+
 fn all() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(notifications::list, notifications::create))
@@ -77,12 +120,10 @@ pub fn router(app: App) -> Router {
         .route("/v1/notifications/{id}", post(notifications::act))
         .route("/v1/templates/{name}", post(templates::act))
         .route("/v1/webhook-endpoints/{id}", post(webhook_endpoints::act));
-    all().split_for_parts().0.merge(actions).with_state(app)
+    told_apart(all().split_for_parts().0.merge(actions), &THINGS).with_state(app)
 }
 
 /// The description of the routes, as it is committed.
-pub fn openapi() -> Result<String, serde_json::Error> {
-    let mut text = all().split_for_parts().1.to_pretty_json()?;
-    text.push('\n');
-    Ok(text)
+pub fn openapi() -> Result<utoipa::openapi::OpenApi, Fault> {
+    complete(all().split_for_parts().1, &LINKS)
 }

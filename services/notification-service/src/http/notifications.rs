@@ -125,9 +125,9 @@ impl From<Notification> for NotificationView {
 }
 
 /// What was told, the newest first.
-#[utoipa::path(get, path = "/v1/notifications", tag = "notifications",
+#[utoipa::path(get, path = "/v1/notifications", tag = "notifications", security(("bearer" = [])),
     params(Whose, ("limit" = Option<u32>, Query, description = "From 1 to 100"), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = Notifications), (status = 400), (status = 401), (status = 403)))]
+    responses((status = 200, body = Notifications)))]
 pub(super) async fn list(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -159,8 +159,8 @@ fn no_notification() -> Problem {
 }
 
 /// A notification, with each attempt to send it.
-#[utoipa::path(get, path = "/v1/notifications/{id}", tag = "notifications", params(("id" = Uuid, Path)),
-    responses((status = 200, body = Detailed), (status = 401), (status = 404)))]
+#[utoipa::path(get, path = "/v1/notifications/{id}", tag = "notifications", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 200, body = Detailed)))]
 pub(super) async fn get(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -194,10 +194,9 @@ pub(super) async fn get(
 }
 
 /// Tells somebody something.
-#[utoipa::path(post, path = "/v1/notifications", tag = "notifications", request_body = NewNotification,
+#[utoipa::path(post, path = "/v1/notifications", tag = "notifications", security(("bearer" = [])), request_body = NewNotification,
     params(("Idempotency-Key" = String, Header)),
-    responses((status = 202, body = NotificationView), (status = 400), (status = 401), (status = 403), (status = 409),
-        (status = 422)))]
+    responses((status = 202, body = NotificationView), (status = 409)))]
 pub(super) async fn create(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -273,8 +272,8 @@ pub(super) async fn act(
 }
 
 /// Sends again what of a notification was given up.
-#[utoipa::path(post, path = "/v1/notifications/{id}:retry", tag = "notifications", params(("id" = Uuid, Path)),
-    responses((status = 202), (status = 401), (status = 403), (status = 404), (status = 409)))]
+#[utoipa::path(post, path = "/v1/notifications/{id}:retry", tag = "notifications", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 202), (status = 409)))]
 pub(super) async fn retry(app: &App, claims: &Claims, id: &str) -> Result<Response, Problem> {
     claims.require(ADMIN)?;
     let id = id.parse().map_err(|_| no_notification())?;

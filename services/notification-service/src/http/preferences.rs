@@ -52,8 +52,10 @@ fn view(choices: Choices) -> PreferencesView {
 }
 
 /// What you want.
-#[utoipa::path(get, path = "/v1/preferences", tag = "preferences",
-    responses((status = 200, body = PreferencesView), (status = 304), (status = 401)))]
+#[utoipa::path(get, path = "/v1/preferences", tag = "preferences", security(("bearer" = [])),
+    params(("If-None-Match" = Option<String>, Header, description = "The ETag that is known")),
+    responses((status = 200, body = PreferencesView, headers(("ETag" = String))),
+        (status = 304, description = "It is as it is known")))]
 pub(super) async fn get(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -64,9 +66,9 @@ pub(super) async fn get(
 }
 
 /// Changes what you want.
-#[utoipa::path(put, path = "/v1/preferences", tag = "preferences", request_body = PreferencesView,
+#[utoipa::path(put, path = "/v1/preferences", tag = "preferences", security(("bearer" = [])), request_body = PreferencesView,
     params(("If-Match" = String, Header)),
-    responses((status = 200, body = PreferencesView), (status = 401), (status = 412), (status = 422), (status = 428)))]
+    responses((status = 200, body = PreferencesView)))]
 pub(super) async fn put(
     State(app): State<App>,
     Bearer(claims): Bearer,

@@ -56,7 +56,7 @@ pub(super) struct Subscriptions {
 }
 
 /// Your browsers, and what another one needs to subscribe.
-#[utoipa::path(get, path = "/v1/push-subscriptions", tag = "push", responses((status = 200, body = Subscriptions), (status = 401)))]
+#[utoipa::path(get, path = "/v1/push-subscriptions", tag = "push", security(("bearer" = [])), responses((status = 200, body = Subscriptions)))]
 pub(super) async fn list(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -68,8 +68,8 @@ pub(super) async fn list(
 }
 
 /// Subscribes a browser.
-#[utoipa::path(post, path = "/v1/push-subscriptions", tag = "push", request_body = NewSubscription,
-    responses((status = 201, body = SubscriptionView), (status = 401), (status = 409), (status = 422)))]
+#[utoipa::path(post, path = "/v1/push-subscriptions", tag = "push", security(("bearer" = [])), request_body = NewSubscription,
+    responses((status = 201, body = SubscriptionView), (status = 409)))]
 pub(super) async fn add(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -101,8 +101,8 @@ pub(super) async fn add(
 }
 
 /// Takes a browser back.
-#[utoipa::path(delete, path = "/v1/push-subscriptions/{id}", tag = "push", params(("id" = Uuid, Path)),
-    responses((status = 204), (status = 401), (status = 404)))]
+#[utoipa::path(delete, path = "/v1/push-subscriptions/{id}", tag = "push", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 204)))]
 pub(super) async fn remove(
     State(app): State<App>,
     Bearer(claims): Bearer,

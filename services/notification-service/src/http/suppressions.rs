@@ -30,8 +30,8 @@ pub(super) struct Suppression {
 }
 
 /// Whether nothing is sent to an address.
-#[utoipa::path(get, path = "/v1/suppressions", tag = "suppressions", params(Which),
-    responses((status = 200, body = Suppression), (status = 401), (status = 403), (status = 404)))]
+#[utoipa::path(get, path = "/v1/suppressions", tag = "suppressions", security(("bearer" = [])), params(Which),
+    responses((status = 200, body = Suppression), (status = 404)))]
 pub(super) async fn find(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -44,8 +44,8 @@ pub(super) async fn find(
 }
 
 /// Sends to it again.
-#[utoipa::path(delete, path = "/v1/suppressions/{id}", tag = "suppressions", params(("id" = Uuid, Path)),
-    responses((status = 204), (status = 401), (status = 403), (status = 404)))]
+#[utoipa::path(delete, path = "/v1/suppressions/{id}", tag = "suppressions", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 204)))]
 pub(super) async fn remove(
     State(app): State<App>,
     Bearer(claims): Bearer,

@@ -143,8 +143,8 @@ fn check(known: &Known, new: NewEdition) -> Result<(Source, Preview), Problem> {
 }
 
 /// The templates that there are.
-#[utoipa::path(get, path = "/v1/templates", tag = "templates",
-    responses((status = 200, body = Templates), (status = 401), (status = 403)))]
+#[utoipa::path(get, path = "/v1/templates", tag = "templates", security(("bearer" = [])),
+    responses((status = 200, body = Templates)))]
 pub(super) async fn list(State(app): State<App>, Bearer(claims): Bearer) -> Result<Json<Templates>, Problem> {
     claims.require(ADMIN)?;
     let of_program = template::NAMES.iter().filter_map(|name| {
@@ -158,8 +158,8 @@ pub(super) async fn list(State(app): State<App>, Bearer(claims): Bearer) -> Resu
 }
 
 /// Adds a template, for what is told by its name. It is of use once it has a version in English.
-#[utoipa::path(post, path = "/v1/templates", tag = "templates", request_body = NewTemplate,
-    responses((status = 201, body = Template), (status = 401), (status = 403), (status = 409), (status = 422)))]
+#[utoipa::path(post, path = "/v1/templates", tag = "templates", security(("bearer" = [])), request_body = NewTemplate,
+    responses((status = 201, body = Template), (status = 409)))]
 pub(super) async fn add(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -193,8 +193,8 @@ pub(super) async fn add(
 }
 
 /// The versions of a template: those that were written, and those of the program.
-#[utoipa::path(get, path = "/v1/templates/{name}/versions", tag = "templates", params(("name" = String, Path)),
-    responses((status = 200, body = Editions), (status = 401), (status = 403), (status = 404)))]
+#[utoipa::path(get, path = "/v1/templates/{name}/versions", tag = "templates", security(("bearer" = [])), params(("name" = String, Path)),
+    responses((status = 200, body = Editions)))]
 pub(super) async fn versions(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -211,9 +211,9 @@ pub(super) async fn versions(
 }
 
 /// Writes a version, which is used from now on.
-#[utoipa::path(post, path = "/v1/templates/{name}/versions", tag = "templates", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/v1/templates/{name}/versions", tag = "templates", security(("bearer" = [])), params(("name" = String, Path)),
     request_body = NewEdition,
-    responses((status = 201, body = Edition), (status = 401), (status = 403), (status = 404), (status = 422)))]
+    responses((status = 201, body = Edition)))]
 pub(super) async fn write(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -250,9 +250,9 @@ pub(super) async fn act(
 }
 
 /// Shows what would become of a version.
-#[utoipa::path(post, path = "/v1/templates/{name}:preview", tag = "templates", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/v1/templates/{name}:preview", tag = "templates", security(("bearer" = [])), params(("name" = String, Path)),
     request_body = NewEdition,
-    responses((status = 200, body = Preview), (status = 401), (status = 403), (status = 404), (status = 422)))]
+    responses((status = 200, body = Preview)))]
 pub(super) async fn preview(
     app: &App,
     claims: &Claims,

@@ -90,7 +90,7 @@ fn page(words: &Words, text: &str) -> Response {
 
 /// Asks whether it is meant.
 #[utoipa::path(get, path = "/v1/unsubscribe/{token}", tag = "preferences", params(("token" = String, Path)),
-    responses((status = 200, content_type = "text/html"), (status = 404)))]
+    responses((status = 200, content_type = "text/html", body = String)))]
 pub(super) async fn show(
     State(app): State<App>,
     headers: HeaderMap,
@@ -109,7 +109,8 @@ pub(super) async fn show(
 
 /// Unsubscribes.
 #[utoipa::path(post, path = "/v1/unsubscribe/{token}", tag = "preferences", params(("token" = String, Path)),
-    responses((status = 200, content_type = "text/html"), (status = 404)))]
+    responses((status = 200, content_type = "text/html", body = String),
+        (status = 409, description = "It cannot be switched off")))]
 pub(super) async fn unsubscribe(
     State(app): State<App>,
     headers: HeaderMap,

@@ -127,9 +127,9 @@ async fn found(app: &App, id: Uuid) -> Result<Endpoint, Problem> {
 }
 
 /// All endpoints.
-#[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks",
+#[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks", security(("bearer" = [])),
     params(("limit" = Option<u32>, Query, description = "From 1 to 100"), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = Endpoints), (status = 400), (status = 401), (status = 403)))]
+    responses((status = 200, body = Endpoints)))]
 pub(super) async fn list(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -146,8 +146,8 @@ pub(super) async fn list(
 }
 
 /// Adds an endpoint. Its secret is told this once.
-#[utoipa::path(post, path = "/v1/webhook-endpoints", tag = "webhooks", request_body = NewEndpoint,
-    responses((status = 201, body = EndpointView), (status = 401), (status = 403), (status = 422)))]
+#[utoipa::path(post, path = "/v1/webhook-endpoints", tag = "webhooks", security(("bearer" = [])), request_body = NewEndpoint,
+    responses((status = 201, body = EndpointView, headers(("Location" = String), ("ETag" = String)))))]
 pub(super) async fn add(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -168,8 +168,10 @@ pub(super) async fn add(
 }
 
 /// An endpoint.
-#[utoipa::path(get, path = "/v1/webhook-endpoints/{id}", tag = "webhooks", params(("id" = Uuid, Path)),
-    responses((status = 200, body = EndpointView), (status = 304), (status = 401), (status = 403), (status = 404)))]
+#[utoipa::path(get, path = "/v1/webhook-endpoints/{id}", tag = "webhooks", security(("bearer" = [])),
+    params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header, description = "The ETag that is known")),
+    responses((status = 200, body = EndpointView, headers(("ETag" = String))),
+        (status = 304, description = "It is as it is known")))]
 pub(super) async fn get(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -182,10 +184,9 @@ pub(super) async fn get(
 }
 
 /// Changes an endpoint. What failed before is forgotten.
-#[utoipa::path(put, path = "/v1/webhook-endpoints/{id}", tag = "webhooks", request_body = NewEndpoint,
+#[utoipa::path(put, path = "/v1/webhook-endpoints/{id}", tag = "webhooks", security(("bearer" = [])), request_body = NewEndpoint,
     params(("id" = Uuid, Path), ("If-Match" = String, Header)),
-    responses((status = 200, body = EndpointView), (status = 401), (status = 403), (status = 404), (status = 412),
-        (status = 422), (status = 428)))]
+    responses((status = 200, body = EndpointView)))]
 pub(super) async fn put(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -209,8 +210,8 @@ pub(super) async fn put(
 }
 
 /// Takes an endpoint back.
-#[utoipa::path(delete, path = "/v1/webhook-endpoints/{id}", tag = "webhooks", params(("id" = Uuid, Path)),
-    responses((status = 204), (status = 401), (status = 403), (status = 404)))]
+#[utoipa::path(delete, path = "/v1/webhook-endpoints/{id}", tag = "webhooks", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 204)))]
 pub(super) async fn remove(
     State(app): State<App>,
     Bearer(claims): Bearer,
@@ -238,8 +239,8 @@ fn no_endpoint() -> Problem {
 }
 
 /// Gives an endpoint another secret. The one before is good for another day: signatures are made with both.
-#[utoipa::path(post, path = "/v1/webhook-endpoints/{id}:rotate", tag = "webhooks", params(("id" = Uuid, Path)),
-    responses((status = 200, body = NewSecret), (status = 401), (status = 403), (status = 404)))]
+#[utoipa::path(post, path = "/v1/webhook-endpoints/{id}:rotate", tag = "webhooks", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 200, body = NewSecret)))]
 pub(super) async fn rotate(app: &App, claims: &Claims, id: &str) -> Result<Response, Problem> {
     claims.require(ADMIN)?;
     let id = id.parse().map_err(|_| no_endpoint())?;
@@ -251,8 +252,8 @@ pub(super) async fn rotate(app: &App, claims: &Claims, id: &str) -> Result<Respo
 }
 
 /// Sends something to an endpoint, to see whether it takes it.
-#[utoipa::path(post, path = "/v1/webhook-endpoints/{id}:test", tag = "webhooks", params(("id" = Uuid, Path)),
-    responses((status = 202), (status = 401), (status = 403), (status = 404)))]
+#[utoipa::path(post, path = "/v1/webhook-endpoints/{id}:test", tag = "webhooks", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 202)))]
 pub(super) async fn test(app: &App, claims: &Claims, id: &str) -> Result<Response, Problem> {
     claims.require(ADMIN)?;
     let id: Uuid = id.parse().map_err(|_| no_endpoint())?;

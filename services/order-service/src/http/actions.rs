@@ -10,7 +10,7 @@ use flotilla_kit::http::{Json, Path, Problem, RawBody, Violations};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::{Answer, action, openapi::Problems, orders::show};
+use super::{Answer, action, orders::show};
 use crate::{
     actions::{
         Principal,
@@ -44,7 +44,7 @@ pub(super) async fn act(
 ), responses(
     (status = 200, description = "It is cancelled", body = shape::Order),
     (status = 202, description = "It will be", body = shape::Order),
-    Problems,
+    (status = 409, description = "It is under way"),
 ))]
 async fn cancel(app: App, principal: Principal, id: Uuid) -> Answer {
     let order = cancel::cancel(&app, &principal, id).await?;
@@ -59,7 +59,7 @@ async fn cancel(app: App, principal: Principal, id: Uuid) -> Answer {
     ("id" = Uuid, Path, description = "The order"),
 ), responses(
     (status = 200, description = "It is under way", body = shape::Order),
-    Problems,
+    (status = 409, description = "It is not paid"),
 ))]
 async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Answer {
     principal.require_admin()?;
@@ -86,7 +86,7 @@ async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Ans
     ("id" = Uuid, Path, description = "The order"),
 ), responses(
     (status = 200, description = "It has arrived", body = shape::Order),
-    Problems,
+    (status = 409, description = "It is not under way"),
 ))]
 async fn complete(app: App, principal: Principal, id: Uuid) -> Answer {
     principal.require_admin()?;
@@ -112,15 +112,16 @@ async fn step(
     show(app, order).await
 }
 
-/// A body that may be left out.
+/// A body that may be left out, or be null.
 async fn optional(request: Request) -> Result<Shipment, Problem> {
     let (parts, body) = request.into_parts();
     let RawBody(bytes) = RawBody::from_request(Request::new(body), &()).await?;
     if bytes.is_empty() {
         return Ok(Shipment::default());
     }
-    let Json(shipment) = Json::from_request(Request::from_parts(parts, Body::from(bytes)), &()).await?;
-    Ok(shipment)
+    let sent = Request::from_parts(parts, Body::from(bytes));
+    let Json(shipment) = Json::<Option<Shipment>>::from_request(sent, &()).await?;
+    Ok(shipment.unwrap_or_default())
 }
 
 /// What is described.

@@ -8,7 +8,7 @@ use axum::{
 use flotilla_kit::http::{Json, Path, conditional::ETag};
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, private};
+use super::{Answer, private};
 use crate::{
     actions::{Principal, carts},
     app::App,
@@ -18,8 +18,7 @@ use crate::{
 
 /// Makes an empty cart.
 #[utoipa::path(post, path = "/v1/carts", tag = "carts", request_body = NewCart, security(("bearer" = [])), responses(
-    (status = 201, description = "The cart", body = Cart),
-    Problems,
+    (status = 201, description = "The cart", body = Cart, headers(("Location" = String), ("ETag" = String))),
 ))]
 pub(super) async fn create(State(app): State<App>, principal: Principal, Json(new): Json<NewCart>) -> Answer {
     let cart = carts::create(&app, &principal, &new.currency).await?;
@@ -36,7 +35,6 @@ pub(super) async fn create(State(app): State<App>, principal: Principal, Json(ne
     ("id" = Uuid, Path, description = "The cart"),
 ), responses(
     (status = 200, description = "The cart", body = Cart),
-    Problems,
 ))]
 pub(super) async fn get(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     carts::get(&app, &principal, id).await.map(show)
@@ -47,7 +45,6 @@ pub(super) async fn get(State(app): State<App>, principal: Principal, Path(id): 
     ("id" = Uuid, Path, description = "The cart"),
 ), responses(
     (status = 204, description = "It is gone"),
-    Problems,
 ))]
 pub(super) async fn delete(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     if store::carts::delete(&app.pool, id, principal.user).await? {
@@ -59,10 +56,10 @@ pub(super) async fn delete(State(app): State<App>, principal: Principal, Path(id
 /// Puts something in a cart, or changes how many there are.
 #[utoipa::path(put, path = "/v1/carts/{id}/items/{sku}", tag = "carts", request_body = Quantity, security(("bearer" = [])), params(
     ("id" = Uuid, Path, description = "The cart"),
-    ("sku" = String, Path, description = "What"),
+    ("sku" = String, Path, description = "What", min_length = 1, max_length = 64, pattern = "^[A-Z0-9][A-Z0-9._-]*$"),
 ), responses(
     (status = 200, description = "The cart", body = Cart),
-    Problems,
+    (status = 409, description = "The cart has been ordered, or is full"),
 ))]
 pub(super) async fn put(
     State(app): State<App>,
@@ -76,10 +73,10 @@ pub(super) async fn put(
 /// Takes something out of a cart.
 #[utoipa::path(delete, path = "/v1/carts/{id}/items/{sku}", tag = "carts", security(("bearer" = [])), params(
     ("id" = Uuid, Path, description = "The cart"),
-    ("sku" = String, Path, description = "What"),
+    ("sku" = String, Path, description = "What", min_length = 1, max_length = 64, pattern = "^[A-Z0-9][A-Z0-9._-]*$"),
 ), responses(
     (status = 200, description = "The cart", body = Cart),
-    Problems,
+    (status = 409, description = "The cart has been ordered"),
 ))]
 pub(super) async fn remove(
     State(app): State<App>,

@@ -15,13 +15,14 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::Response,
     routing::{get, post, put},
 };
 use flotilla_kit::{
     http::{
         Problem,
+        actions::{Things, told_apart},
         layer::{Limits, wrap},
     },
     metrics::Metrics,
@@ -33,6 +34,10 @@ use crate::{app::App, graphql, settle, stock};
 
 /// Bytes of a body. The longest is an order of a hundred lines.
 const BODY: u64 = 256 * 1024;
+
+/// What something is done with.
+const THINGS: [Things; 2] =
+    [("/v1/orders/{id}", &[Method::GET, Method::HEAD]), ("/v1/orders/{id}/payments/{payment}", &[])];
 
 /// What a handler answers.
 type Answer = Result<Response, Problem>;
@@ -53,6 +58,7 @@ pub fn router(app: App, metrics: Arc<Metrics>) -> Router {
         .route("/v1/webhooks/psp/{provider}", post(webhooks::take))
         .with_state(app.clone())
         .merge(graphql::router(app));
+    let router = told_apart(router, &THINGS);
     wrap(router, Limits { body_bytes: BODY, ..Limits::default() }, metrics)
 }
 

@@ -1,59 +1,9 @@
 //! What the REST API is, for others: `openapi.json`.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-use utoipa::{
-    IntoResponses, OpenApi, ToSchema,
-    openapi::{
-        ContentBuilder, Ref, RefOr, Response, ResponseBuilder,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-    },
-};
+use flotilla_kit::http::openapi::{Fault, Link, complete};
+use utoipa::OpenApi;
 
 use super::{actions::described, carts, orders, payments, place, refunds, stream, webhooks};
-
-/// What went wrong (RFC 9457).
-#[derive(Serialize, ToSchema)]
-pub(super) struct Problem {
-    /// A name of the kind of problem
-    r#type: String,
-    title: String,
-    status: u16,
-    /// What programs decide by
-    code: String,
-    /// What to do
-    detail: String,
-    #[serde(rename = "correlationId")]
-    correlation_id: Option<String>,
-    errors: Option<Vec<Place>>,
-}
-
-/// One thing that is wrong, and where: one of pointer, parameter and header.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Place {
-    /// In the body (RFC 6901, as a fragment)
-    pointer: Option<String>,
-    /// In the path or the query
-    parameter: Option<String>,
-    /// In the headers
-    header: Option<String>,
-    detail: String,
-}
-
-/// Everything that is no success.
-pub(super) struct Problems;
-
-impl IntoResponses for Problems {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-        let response = ResponseBuilder::new()
-            .description("What is wrong, and what to do")
-            .content("application/problem+json", content)
-            .build();
-        BTreeMap::from([("default".to_owned(), RefOr::T(response))])
-    }
-}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -78,15 +28,49 @@ impl IntoResponses for Problems {
         refunds::list,
         refunds::create,
         webhooks::take,
-    ),
-    components(schemas(Problem, Place))
+    )
 )]
 struct Document;
 
+/// What is known of a cart, and of an order, by what it was made with.
+const ID: &[(&str, &str)] = &[("id", "$response.body#/id")];
+
+const fn of_cart(to: &'static str) -> Link {
+    Link { from: ("carts_create", "201"), to, parameters: ID }
+}
+
+const fn of_order(to: &'static str) -> Link {
+    Link { from: ("orders_place", "202"), to, parameters: ID }
+}
+
+/// What follows from answers.
+const LINKS: [Link; 15] = [
+    of_cart("carts_get"),
+    of_cart("carts_put"),
+    of_cart("carts_delete"),
+    Link {
+        from: ("carts_put", "200"),
+        to: "carts_remove",
+        parameters: &[("id", "$response.body#/id"), ("sku", "$response.body#/items/0/sku")],
+    },
+    of_order("orders_get"),
+    of_order("orders_events"),
+    of_order("orders_stream"),
+    of_order("orders_cancel"),
+    of_order("orders_ship"),
+    of_order("orders_complete"),
+    of_order("payments_list"),
+    of_order("payments_create"),
+    Link {
+        from: ("orders_place", "202"),
+        to: "payments_complete",
+        parameters: &[("id", "$response.body#/id"), ("payment", "$response.body#/payment_id")],
+    },
+    of_order("refunds_list"),
+    of_order("refunds_create"),
+];
+
 /// The document.
-pub fn document() -> utoipa::openapi::OpenApi {
-    let mut document = Document::openapi();
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-    document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    document
+pub fn document() -> Result<utoipa::openapi::OpenApi, Fault> {
+    complete(Document::openapi(), &LINKS)
 }

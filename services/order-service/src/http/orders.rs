@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, private};
+use super::{Answer, private};
 use crate::{
     actions::{
         Principal,
@@ -47,7 +47,6 @@ pub(super) struct OrderEvents {
     ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before"),
 ), responses(
     (status = 200, description = "A page of orders", body = OrderPage),
-    Problems,
 ))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -63,10 +62,10 @@ pub(super) async fn list(
 /// An order.
 #[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", security(("bearer" = [])), params(
     ("id" = Uuid, Path, description = "The order"),
+    ("If-None-Match" = Option<String>, Header, description = "The ETag that is known"),
 ), responses(
-    (status = 200, description = "The order", body = shape::Order),
+    (status = 200, description = "The order", body = shape::Order, headers(("ETag" = String))),
     (status = 304, description = "It is as If-None-Match says"),
-    Problems,
 ))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -85,7 +84,6 @@ pub(super) async fn get(
     ("id" = Uuid, Path, description = "The order"),
 ), responses(
     (status = 200, description = "What happened", body = OrderEvents),
-    Problems,
 ))]
 pub(super) async fn events(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     visible(&app, &principal, id).await?;

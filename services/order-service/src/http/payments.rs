@@ -13,7 +13,7 @@ use flotilla_kit::http::{
 };
 use uuid::Uuid;
 
-use super::{Answer, action, body::Repeatable, openapi::Problems, orders::show, private};
+use super::{Answer, action, body::Repeatable, orders::show, private};
 use crate::{
     actions::{
         Principal,
@@ -32,7 +32,6 @@ use crate::{
     ("id" = Uuid, Path, description = "The order"),
 ), responses(
     (status = 200, description = "Its payments", body = Payments),
-    Problems,
 ))]
 pub(super) async fn list(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     visible(&app, &principal, id).await?;
@@ -46,7 +45,6 @@ pub(super) async fn list(State(app): State<App>, principal: Principal, Path(id):
     ("Idempotency-Key" = String, Header, description = "A new one for each attempt; the same one to repeat a request"),
 ), responses(
     (status = 202, description = "The payment, as it is now", body = shape::Payment),
-    Problems,
 ))]
 pub(super) async fn create(
     State(app): State<App>,
@@ -99,7 +97,6 @@ pub(super) async fn create(
     ("payment" = Uuid, Path, description = "The payment"),
 ), responses(
     (status = 200, description = "The order, as it is now", body = shape::Order),
-    Problems,
 ))]
 pub(super) async fn complete(
     State(app): State<App>,

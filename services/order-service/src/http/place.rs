@@ -3,7 +3,7 @@
 use axum::{extract::State, http::Uri};
 use flotilla_kit::http::idempotency::IdempotencyKey;
 
-use super::{Answer, body::Repeatable, openapi::Problems};
+use super::{Answer, body::Repeatable};
 use crate::{
     actions::{
         Principal,
@@ -17,8 +17,7 @@ use crate::{
 #[utoipa::path(post, path = "/v1/orders", tag = "orders", request_body = NewOrder, security(("bearer" = [])), params(
     ("Idempotency-Key" = String, Header, description = "A new one for each order; the same one to repeat a request"),
 ), responses(
-    (status = 202, description = "The order, as it is now", body = shape::Order),
-    Problems,
+    (status = 202, description = "The order, as it is now", body = shape::Order, headers(("Location" = String), ("ETag" = String))),
 ))]
 pub(super) async fn place(
     State(app): State<App>,

@@ -12,7 +12,7 @@ use flotilla_kit::http::{
 };
 use uuid::Uuid;
 
-use super::{Answer, body::Repeatable, openapi::Problems, private};
+use super::{Answer, body::Repeatable, private};
 use crate::{
     actions::{
         Principal,
@@ -29,7 +29,6 @@ use crate::{
     ("id" = Uuid, Path, description = "The order"),
 ), responses(
     (status = 200, description = "Its refunds", body = Refunds),
-    Problems,
 ))]
 pub(super) async fn list(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     visible(&app, &principal, id).await?;
@@ -43,7 +42,6 @@ pub(super) async fn list(State(app): State<App>, principal: Principal, Path(id):
     ("Idempotency-Key" = String, Header, description = "A new one for each refund; the same one to repeat a request"),
 ), responses(
     (status = 202, description = "The refund, as it is now", body = shape::Refund),
-    Problems,
 ))]
 pub(super) async fn create(
     State(app): State<App>,

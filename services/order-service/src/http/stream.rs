@@ -22,7 +22,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, private};
+use super::{Answer, private};
 use crate::{
     actions::{Principal, orders::visible},
     app::App,
@@ -47,7 +47,6 @@ const LIFETIME: Duration = Duration::from_secs(10 * 60);
 ), responses(
     (status = 200, description = "Events, with versions as ids", content_type = "text/event-stream", body = OrderEvent),
     (status = 204, description = "All of it was seen, and nothing more will happen: do not come again"),
-    Problems,
 ))]
 pub(super) async fn stream(
     State(app): State<App>,

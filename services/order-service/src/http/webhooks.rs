@@ -8,16 +8,15 @@ use axum::{
 use flotilla_kit::http::{Path, Problem, RawBody};
 use jiff::Timestamp;
 
-use super::{Answer, openapi::Problems};
+use super::Answer;
 use crate::{app::App, settle};
 
 /// Takes a webhook. What it is about is looked at with the provider: what it says is not believed.
-#[utoipa::path(post, path = "/v1/webhooks/psp/{provider}", tag = "webhooks", params(
+#[utoipa::path(post, path = "/v1/webhooks/psp/{provider}", tag = "webhooks", request_body(content = Object, description = "What the provider has signed"), params(
     ("provider" = String, Path, description = "Who sends it"),
     ("Stripe-Signature" = String, Header, description = "t=SECONDS,v1=HEX"),
 ), responses(
     (status = 204, description = "It has its effect, now or before"),
-    Problems,
 ))]
 pub(super) async fn take(
     State(app): State<App>,

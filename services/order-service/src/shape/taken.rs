@@ -36,13 +36,14 @@ pub(crate) struct NewOrder {
     /// The cart that is ordered. With it, neither currency nor lines are needed
     pub cart_id: Option<Uuid>,
     /// What is paid in (ISO 4217)
+    #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: Option<String>,
     /// What is ordered
     #[serde(default)]
     #[schema(max_items = 100)]
     pub lines: Vec<NewLine>,
     /// What pays, as the payment provider names it, such as `pm_card_visa`
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     pub payment_method: String,
     /// Where it goes
     #[schema(value_type = Option<Object>)]
@@ -96,7 +97,7 @@ impl NewOrder {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPayment {
     /// What pays, as the payment provider names it
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     pub payment_method: String,
 }
 
@@ -108,7 +109,7 @@ pub(crate) struct NewRefund {
     #[schema(minimum = 1)]
     pub amount_minor: Option<i64>,
     /// Why
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(min_length = 1, max_length = 500, pattern = r"^[^\x00]*$")]
     pub reason: String,
 }
 
@@ -117,6 +118,7 @@ pub(crate) struct NewRefund {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCart {
     /// What its prices are in (ISO 4217)
+    #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
 }
 
@@ -134,7 +136,7 @@ pub(crate) struct Quantity {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Shipment {
     /// What the carrier names it
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00]*$")]
     pub tracking: Option<String>,
 }
 

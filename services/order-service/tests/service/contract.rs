@@ -13,7 +13,7 @@ fn root() -> PathBuf {
 
 #[test]
 fn the_descriptions_are_those_that_are_committed() {
-    let openapi = format!("{}\n", serde_json::to_string_pretty(&document()).unwrap());
+    let openapi = format!("{}\n", serde_json::to_string_pretty(&document().unwrap()).unwrap());
     for (name, now) in [("openapi.json", openapi), ("schema.graphql", graphql::sdl())] {
         let path = root().join(name);
         if std::env::var_os("FLOTILLA_WRITE").is_some() {

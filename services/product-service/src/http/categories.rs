@@ -13,10 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    failure::{ProblemBody, invalid},
-    products::etag,
-};
+use super::{failure::invalid, products::etag};
 use crate::{
     app::App,
     domain::CategoryInput,
@@ -96,9 +93,9 @@ fn branches(all: &[Stored], parent: Option<Uuid>) -> Vec<Branch> {
     post, path = "/v1/categories", tag = "categories", request_body = CategoryInput,
     responses(
         (status = 201, body = CategoryView, headers(("Location" = String), ("ETag" = String))),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409),
     ),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn create(
     State(app): State<App>,
@@ -141,9 +138,9 @@ pub(super) async fn read(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is changed")),
     responses(
         (status = 200, body = CategoryView, headers(("ETag" = String))),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409),
     ),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn replace(
     State(app): State<App>,
@@ -164,9 +161,9 @@ pub(super) async fn replace(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is taken away")),
     responses(
         (status = 204),
-        (status = 409, description = "Something is in it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Something is in it"),
     ),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn delete(
     State(app): State<App>,

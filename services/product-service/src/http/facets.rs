@@ -80,7 +80,7 @@ pub(super) struct PriceRange {
 #[utoipa::path(
     get, path = "/v1/search/facets", tag = "search", params(FilterParameters),
     responses((status = 200, body = FacetsView)),
-    security((), ("token" = [])),
+    security((), ("bearer" = [])),
 )]
 pub(super) async fn read(
     State(app): State<App>,

@@ -2,8 +2,6 @@
 
 use axum::http::StatusCode;
 use flotilla_kit::http::Problem;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::{domain::Faults, events, store::Error};
 
@@ -43,39 +41,4 @@ pub(crate) fn parameters(faults: &Faults) -> Problem {
 
 fn all(problem: Problem, faults: &Faults) -> Problem {
     faults.0.iter().fold(problem, |problem, fault| problem.at(&fault.pointer, &fault.detail))
-}
-
-/// An error (RFC 9457), as it is described.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(super) struct ProblemBody {
-    /// What kind it is, as an address.
-    #[serde(rename = "type")]
-    kind: String,
-    /// The status in words.
-    title: String,
-    /// The status.
-    status: u16,
-    /// What kind it is, for programs.
-    code: String,
-    /// What to do.
-    detail: String,
-    /// The id of the request in all logs.
-    #[serde(rename = "correlationId")]
-    correlation_id: Option<String>,
-    /// What is wrong, one by one.
-    errors: Option<Vec<ProblemDetail>>,
-}
-
-/// One thing that is wrong: in the body (`pointer`), in the path or query (`parameter`), or in the headers (`header`).
-#[derive(Serialize, ToSchema)]
-pub(super) struct ProblemDetail {
-    /// A fragment with a JSON pointer (RFC 6901).
-    pointer: Option<String>,
-    /// A name.
-    parameter: Option<String>,
-    /// A name.
-    header: Option<String>,
-    /// What to write.
-    detail: String,
 }

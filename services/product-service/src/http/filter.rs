@@ -13,9 +13,10 @@ pub(super) struct FilterParameters {
     /// In this category, or in one below it
     category: Option<Uuid>,
     /// Like these words; also when they are not quite right
-    #[param(min_length = 1, max_length = 200)]
+    #[param(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     q: Option<String>,
     /// The currency of prices; EUR when left out
+    #[param(pattern = "^[A-Z]{3}$")]
     currency: Option<String>,
     /// A variant costs at least this, in minor units
     #[param(minimum = 0)]
@@ -31,6 +32,7 @@ pub(super) struct FilterParameters {
     /// Others than active ones are only shown to the role admin
     #[param(inline)]
     status: Option<Status>,
-    /// newest, name, price, -price or relevance
+    /// How they are ordered
+    #[param(pattern = "^(newest|name|-?price|relevance)$")]
     sort: Option<String>,
 }

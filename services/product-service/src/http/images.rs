@@ -41,7 +41,7 @@ pub(super) struct Images {
         (status = 200, body = Images, headers(("ETag" = String))),
         (status = 304, description = "They are as one has them"),
     ),
-    security((), ("token" = [])),
+    security((), ("bearer" = [])),
 )]
 pub(super) async fn read(
     State(app): State<App>,
@@ -58,7 +58,7 @@ pub(super) async fn read(
     put, path = "/v1/products/{id}/images", tag = "images", request_body = Images,
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of the product")),
     responses((status = 200, body = Images, headers(("ETag" = String)))),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn replace(
     State(app): State<App>,

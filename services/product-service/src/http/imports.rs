@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::failure::{ProblemBody, invalid};
+use super::failure::invalid;
 use crate::{
     app::App,
     domain::{Fault, Faults},
@@ -87,10 +87,8 @@ pub(super) struct LineErrorsPage {
     request_body(content = String, content_type = "application/x-ndjson", description = "A product a line, at most 10,000 and 4 MiB"),
     responses(
         (status = 202, body = ImportView, headers(("Location" = String))),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn create(
     State(app): State<App>,
@@ -129,7 +127,7 @@ pub(super) async fn create(
     get, path = "/v1/imports/{id}", tag = "imports",
     params(("id" = Uuid, Path)),
     responses((status = 200, body = ImportView)),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn read(
     State(app): State<App>,
@@ -149,7 +147,7 @@ pub(super) async fn read(
         ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before"),
     ),
     responses((status = 200, body = LineErrorsPage)),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn errors(
     State(app): State<App>,

@@ -15,6 +15,7 @@ mod stock;
 mod variants;
 
 use axum::Router;
+use flotilla_kit::http::openapi::{self, Fault};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -46,6 +47,6 @@ pub fn router(app: App) -> Router {
 }
 
 /// Their description.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    description::complete(routes().split_for_parts().1)
+pub fn openapi() -> Result<utoipa::openapi::OpenApi, Fault> {
+    openapi::complete(routes().split_for_parts().1, &description::LINKS)
 }

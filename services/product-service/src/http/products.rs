@@ -18,11 +18,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    failure::{ProblemBody, invalid},
-    filter::FilterParameters,
-    merge::merge,
-};
+use super::{failure::invalid, filter::FilterParameters, merge::merge};
 use crate::{
     app::App,
     catalogue::{self, filter, visible},
@@ -116,7 +112,7 @@ pub(super) struct ProductPage {
         ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before"),
     ),
     responses((status = 200, body = ProductPage)),
-    security((), ("token" = [])),
+    security((), ("bearer" = [])),
 )]
 pub(super) async fn list(
     State(app): State<App>,
@@ -144,9 +140,9 @@ pub(super) async fn list(
     post, path = "/v1/products", tag = "products", request_body = ProductInput,
     responses(
         (status = 201, body = ProductView, headers(("Location" = String), ("ETag" = String))),
-        (status = 409, description = "The slug or a SKU is another product's", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The slug or a SKU is another product's"),
     ),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn create(
     State(app): State<App>,
@@ -174,7 +170,7 @@ pub(super) async fn create(
         (status = 200, body = ProductView, headers(("ETag" = String))),
         (status = 304, description = "It is as one has it"),
     ),
-    security((), ("token" = [])),
+    security((), ("bearer" = [])),
 )]
 pub(super) async fn read(
     State(app): State<App>,
@@ -192,9 +188,9 @@ pub(super) async fn read(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is changed")),
     responses(
         (status = 200, body = ProductView, headers(("ETag" = String))),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409),
     ),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn replace(
     State(app): State<App>,
@@ -215,9 +211,9 @@ pub(super) async fn replace(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is changed")),
     responses(
         (status = 200, body = ProductView, headers(("ETag" = String))),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409),
     ),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn patch(
     State(app): State<App>,
@@ -235,7 +231,7 @@ pub(super) async fn patch(
     delete, path = "/v1/products/{id}", tag = "products",
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of what is taken away")),
     responses((status = 204)),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn delete(
     State(app): State<App>,

@@ -39,7 +39,7 @@ pub(super) struct Suggestions {
 /// Products whose names are like what somebody has typed so far.
 #[utoipa::path(
     get, path = "/v1/search/suggest", tag = "search",
-    params(("q" = String, Query, description = "What was typed", min_length = 1, max_length = 200)),
+    params(("q" = String, Query, description = "What was typed", min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")),
     responses((status = 200, body = Suggestions)),
 )]
 pub(super) async fn suggest(

@@ -16,10 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    failure::{ProblemBody, invalid},
-    sent::Sent,
-};
+use super::{failure::invalid, sent::Sent};
 use crate::{
     app::App,
     domain::{Faults, MAX_STOCK, Sku},
@@ -121,9 +118,9 @@ fn gone() -> Problem {
 /// How much there is of a variant.
 #[utoipa::path(
     get, path = "/v1/variants/{sku}/stock", tag = "stock",
-    params(("sku" = String, Path)),
+    params(("sku" = String, Path, pattern = "^[A-Z0-9][A-Z0-9._-]{0,63}$")),
     responses((status = 200, body = StockView)),
-    security((), ("token" = [])),
+    security((), ("bearer" = [])),
 )]
 pub(super) async fn read(
     State(app): State<App>,
@@ -140,12 +137,12 @@ pub(super) async fn read(
 /// Makes stock more or less: a delivery, a count, a loss. Repeated with its key, it is done once.
 #[utoipa::path(
     post, path = "/v1/variants/{sku}/stock/adjustments", tag = "stock", request_body = AdjustmentInput,
-    params(("sku" = String, Path), ("Idempotency-Key" = String, Header, description = "A new one for each adjustment")),
+    params(("sku" = String, Path, pattern = "^[A-Z0-9][A-Z0-9._-]{0,63}$"), ("Idempotency-Key" = String, Header, description = "A new one for each adjustment")),
     responses(
         (status = 200, body = StockView),
-        (status = 409, description = "More than there is, or one with this key is at work", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "More than there is, or one with this key is at work"),
     ),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn adjust(
     State(app): State<App>,
@@ -188,9 +185,9 @@ pub(super) async fn adjust(
 /// Lays stock out in rows. More than one for what very many want at once: they do not all wait for one row then.
 #[utoipa::path(
     put, path = "/v1/variants/{sku}/stock/layout", tag = "stock", request_body = Layout,
-    params(("sku" = String, Path)),
+    params(("sku" = String, Path, pattern = "^[A-Z0-9][A-Z0-9._-]{0,63}$")),
     responses((status = 204)),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn lay_out(
     State(app): State<App>,
@@ -210,12 +207,12 @@ pub(super) async fn lay_out(
 #[utoipa::path(
     get, path = "/v1/variants/{sku}/stock/movements", tag = "stock",
     params(
-        ("sku" = String, Path),
+        ("sku" = String, Path, pattern = "^[A-Z0-9][A-Z0-9._-]{0,63}$"),
         ("limit" = Option<u32>, Query, description = "Items of a page", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before"),
     ),
     responses((status = 200, body = MovementPage)),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn movements(
     State(app): State<App>,

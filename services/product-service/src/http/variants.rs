@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    failure::{ProblemBody, invalid},
+    failure::invalid,
     products::{change, check, etag},
 };
 use crate::{
@@ -39,7 +39,7 @@ pub(super) struct Variants {
         (status = 200, body = Variants, headers(("ETag" = String))),
         (status = 304, description = "They are as one has them"),
     ),
-    security((), ("token" = [])),
+    security((), ("bearer" = [])),
 )]
 pub(super) async fn list(
     State(app): State<App>,
@@ -57,9 +57,9 @@ pub(super) async fn list(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag of the product")),
     responses(
         (status = 201, body = VariantInput, headers(("ETag" = String))),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409),
     ),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn add(
     State(app): State<App>,
@@ -84,9 +84,9 @@ pub(super) async fn add(
 /// Writes a variant anew.
 #[utoipa::path(
     put, path = "/v1/products/{id}/variants/{sku}", tag = "variants", request_body = VariantInput,
-    params(("id" = Uuid, Path), ("sku" = String, Path), ("If-Match" = String, Header, description = "The ETag of the product")),
+    params(("id" = Uuid, Path), ("sku" = String, Path, pattern = "^[A-Z0-9][A-Z0-9._-]{0,63}$"), ("If-Match" = String, Header, description = "The ETag of the product")),
     responses((status = 200, body = VariantInput, headers(("ETag" = String)))),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn replace(
     State(app): State<App>,
@@ -114,9 +114,9 @@ pub(super) async fn replace(
 /// Takes a variant away. Its SKU is not used again, other than by the same product.
 #[utoipa::path(
     delete, path = "/v1/products/{id}/variants/{sku}", tag = "variants",
-    params(("id" = Uuid, Path), ("sku" = String, Path), ("If-Match" = String, Header, description = "The ETag of the product")),
+    params(("id" = Uuid, Path), ("sku" = String, Path, pattern = "^[A-Z0-9][A-Z0-9._-]{0,63}$"), ("If-Match" = String, Header, description = "The ETag of the product")),
     responses((status = 204, headers(("ETag" = String)))),
-    security(("token" = [])),
+    security(("bearer" = [])),
 )]
 pub(super) async fn delete(
     State(app): State<App>,

@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems};
+use super::Answer;
 use crate::{
     actions::{
         Principal,
@@ -76,7 +76,6 @@ fn with_etag(kept: Kept) -> Response {
 /// The addresses, the oldest first. There are at most 50.
 #[utoipa::path(get, path = "/v1/users/me/addresses", tag = "addresses", security(("bearer" = [])), responses(
     (status = 200, description = "All of them", body = Addresses),
-    Problems,
 ))]
 pub(super) async fn list(State(app): State<App>, principal: Principal) -> Answer {
     let items = addresses::list(&app.pool, principal.user).await?.into_iter().map(Address::from).collect();
@@ -85,8 +84,8 @@ pub(super) async fn list(State(app): State<App>, principal: Principal) -> Answer
 
 /// Adds an address.
 #[utoipa::path(post, path = "/v1/users/me/addresses", tag = "addresses", request_body = NewAddress, security(("bearer" = [])), responses(
-    (status = 201, description = "The address, with its ETag", body = Address),
-    Problems,
+    (status = 201, description = "The address, with its ETag", body = Address, headers(("ETag" = String))),
+    (status = 409, description = "There are too many"),
 ))]
 pub(super) async fn create(
     State(app): State<App>,
@@ -108,9 +107,8 @@ pub(super) async fn create(
     ("id" = Uuid, Path, description = "The address"),
     ("If-None-Match" = Option<String>, Header, description = "The ETag that is known"),
 ), responses(
-    (status = 200, description = "The address, with its ETag", body = Address),
+    (status = 200, description = "The address, with its ETag", body = Address, headers(("ETag" = String))),
     (status = 304, description = "It is as it is known"),
-    Problems,
 ))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -127,8 +125,7 @@ pub(super) async fn get(
     ("id" = Uuid, Path, description = "The address"),
     ("If-Match" = String, Header, description = "The ETag of what is changed"),
 ), responses(
-    (status = 200, description = "The address, with its ETag", body = Address),
-    Problems,
+    (status = 200, description = "The address, with its ETag", body = Address, headers(("ETag" = String))),
 ))]
 pub(super) async fn replace(
     State(app): State<App>,
@@ -147,7 +144,6 @@ pub(super) async fn replace(
     ("If-Match" = String, Header, description = "The ETag of what is removed"),
 ), responses(
     (status = 204, description = "It is gone"),
-    Problems,
 ))]
 pub(super) async fn delete(
     State(app): State<App>,

@@ -15,7 +15,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, me, openapi::Problems, private, problems::no_user, shape::User};
+use super::{Answer, me, private, problems::no_user, shape::User};
 use crate::{
     actions::{
         Principal,
@@ -51,14 +51,13 @@ pub(super) struct Users {
 
 /// The accounts, the newest first.
 #[utoipa::path(get, path = "/v1/users", tag = "admin", security(("bearer" = [])), params(
-    ("email" = Option<String>, Query, description = "What the address begins with"),
-    ("status" = Option<String>, Query, description = "active, locked or erased. Left out: all that are somebody's"),
-    ("role" = Option<String>, Query, description = "customer, support or admin"),
+    ("email" = Option<String>, Query, description = "What the address begins with", max_length = 254, pattern = r"^[^\x00]*$"),
+    ("status" = Option<String>, Query, description = "Left out: all that are somebody's", pattern = "^(active|locked|erased)$"),
+    ("role" = Option<String>, Query, description = "Those who have it", pattern = "^(customer|support|admin)$"),
     ("limit" = Option<u32>, Query, description = "From 1 to 100", minimum = 1, maximum = 100),
     ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
 ), responses(
     (status = 200, description = "A page", body = Users),
-    Problems,
 ))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -108,9 +107,8 @@ fn filter(search: Search) -> Result<Filter, Failure> {
     ("id" = Uuid, Path, description = "The user"),
     ("If-None-Match" = Option<String>, Header, description = "The ETag that is known"),
 ), responses(
-    (status = 200, description = "The account, with its ETag", body = User),
+    (status = 200, description = "The account, with its ETag", body = User, headers(("ETag" = String))),
     (status = 304, description = "It is as it is known"),
-    Problems,
 ))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -128,8 +126,7 @@ pub(super) async fn get(
     ("id" = Uuid, Path, description = "The user"),
     ("If-Match" = String, Header, description = "The ETag of what is changed"),
 ), responses(
-    (status = 200, description = "The account, with its ETag", body = User),
-    Problems,
+    (status = 200, description = "The account, with its ETag", body = User, headers(("ETag" = String))),
 ))]
 pub(super) async fn patch(
     State(app): State<App>,
@@ -158,8 +155,8 @@ pub(super) struct NewRoles {
     ("id" = Uuid, Path, description = "The user"),
     ("If-Match" = String, Header, description = "The ETag of what is changed"),
 ), responses(
-    (status = 200, description = "The account, with its ETag", body = User),
-    Problems,
+    (status = 200, description = "The account, with its ETag", body = User, headers(("ETag" = String))),
+    (status = 409, description = "It is oneself"),
 ))]
 pub(super) async fn set_roles(
     State(app): State<App>,
@@ -202,7 +199,7 @@ pub(super) struct Lock {
     ("id" = Uuid, Path, description = "The user"),
 ), responses(
     (status = 204, description = "It is locked"),
-    Problems,
+    (status = 409, description = "It is oneself"),
 ))]
 pub(super) async fn lock(
     State(app): State<App>,
@@ -236,7 +233,6 @@ pub(super) async fn lock(
     ("id" = Uuid, Path, description = "The user"),
 ), responses(
     (status = 204, description = "It is not locked"),
-    Problems,
 ))]
 pub(super) async fn unlock(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     let mut transaction = app.pool.begin().await?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, private, problems::no_user};
+use super::{Answer, private, problems::no_user};
 use crate::{
     actions::Principal,
     app::App,
@@ -58,7 +58,6 @@ impl From<Entry> for AuditEntry {
     ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
 ), responses(
     (status = 200, description = "A page", body = AuditPage),
-    Problems,
 ))]
 pub(super) async fn own(
     State(app): State<App>,
@@ -77,7 +76,6 @@ pub(super) async fn own(
     ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
 ), responses(
     (status = 200, description = "A page", body = AuditPage),
-    Problems,
 ))]
 pub(super) async fn of(
     State(app): State<App>,

@@ -13,9 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Answer, floor,
-    openapi::Problems,
-    private,
+    Answer, floor, private,
     problems::bad_token,
     shape::{ACCEPTED, Accepted, Address, MailToken},
 };
@@ -37,7 +35,7 @@ use crate::{
 /// Shows that an address is theirs, by the token of a mail: the first one, or another one.
 #[utoipa::path(post, path = "/v1/auth/verify-email", tag = "auth", request_body = MailToken, responses(
     (status = 204, description = "The address is known to be theirs"),
-    Problems,
+    (status = 409, description = "Another account has the address"),
 ))]
 pub(super) async fn verify(State(app): State<App>, Json(sent): Json<MailToken>) -> Answer {
     let token = Token::parse(&sent.token).ok_or_else(bad_token)?.hash();
@@ -90,7 +88,6 @@ async fn take_over(
 /// Has the mail of the last registration be sent again.
 #[utoipa::path(post, path = "/v1/auth/resend-verification", tag = "auth", request_body = Address, responses(
     (status = 202, description = "A mail comes if somebody has this address and has not shown that it is theirs", body = Accepted),
-    Problems,
 ))]
 pub(super) async fn resend(State(app): State<App>, Json(sent): Json<Address>) -> Answer {
     let began = Instant::now();
@@ -125,9 +122,9 @@ pub(super) struct EmailChange {
 }
 
 /// Asks for another address, which a mail to it has to confirm.
-#[utoipa::path(post, path = "/v1/users/me/email", tag = "me", request_body = EmailChange, security(("bearer" = [])), responses(
+#[utoipa::path(post, path = "/v1/users/me/email", tag = "me", operation_id = "change_email", request_body = EmailChange, security(("bearer" = [])), responses(
     (status = 202, description = "A mail comes to the new address, unless it is somebody else's", body = Accepted),
-    Problems,
+    (status = 429),
 ))]
 pub(super) async fn change(
     State(app): State<App>,

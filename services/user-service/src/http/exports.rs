@@ -12,7 +12,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, private};
+use super::{Answer, private};
 use crate::{
     actions::Principal,
     app::App,
@@ -50,7 +50,6 @@ fn none() -> Failure {
 /// Asks for an export. While one is being made it is taken for it; one that was made before is gone then.
 #[utoipa::path(post, path = "/v1/users/me/export", tag = "export", security(("bearer" = [])), responses(
     (status = 202, description = "The export, whose address is in Location", body = Export),
-    Problems,
 ))]
 pub(super) async fn request(State(app): State<App>, principal: Principal) -> Answer {
     let mut transaction = app.pool.begin().await?;
@@ -75,7 +74,6 @@ pub(super) async fn request(State(app): State<App>, principal: Principal) -> Ans
     ("id" = Uuid, Path, description = "The export"),
 ), responses(
     (status = 200, description = "The export", body = Export),
-    Problems,
 ))]
 pub(super) async fn get(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     let export = exports::get(&app.pool, principal.user, id).await?.ok_or_else(none)?;
@@ -87,7 +85,7 @@ pub(super) async fn get(State(app): State<App>, principal: Principal, Path(id): 
     ("id" = Uuid, Path, description = "The export"),
 ), responses(
     (status = 200, description = "A line of JSON for each thing that is known", body = String, content_type = "application/x-ndjson"),
-    Problems,
+    (status = 409, description = "The export is not done"),
 ))]
 pub(super) async fn content(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     exports::get(&app.pool, principal.user, id).await?.ok_or_else(none)?;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::{Answer, email::checked, floor, openapi::Problems, private, tokens};
+use super::{Answer, email::checked, floor, private, tokens};
 use crate::{
     app::App,
     crypto::Token,
@@ -55,7 +55,9 @@ pub(super) struct SecondFactorNeeded {
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Credentials, responses(
     (status = 200, description = "The tokens of a new session", body = tokens::Tokens),
     (status = 202, description = "A second factor is asked for", body = SecondFactorNeeded),
-    Problems,
+    (status = 401, description = "There is no such account, or the password is wrong"),
+    (status = 403, description = "The account is locked, or its address is not shown to be theirs"),
+    (status = 429),
 ))]
 pub(super) async fn login(
     State(app): State<App>,

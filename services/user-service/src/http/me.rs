@@ -13,7 +13,6 @@ use serde_json::json;
 
 use super::{
     Answer,
-    openapi::Problems,
     shape::{Confirmation, User},
 };
 use crate::{
@@ -34,9 +33,8 @@ use crate::{
 #[utoipa::path(get, path = "/v1/users/me", tag = "me", security(("bearer" = [])), params(
     ("If-None-Match" = Option<String>, Header, description = "The ETag that is known"),
 ), responses(
-    (status = 200, description = "The account, with its ETag", body = User),
+    (status = 200, description = "The account, with its ETag", body = User, headers(("ETag" = String))),
     (status = 304, description = "It is as it is known"),
-    Problems,
 ))]
 pub(super) async fn get(State(app): State<App>, principal: Principal, known: IfNoneMatch) -> Answer {
     let account = principal.account(&app).await?;
@@ -47,8 +45,7 @@ pub(super) async fn get(State(app): State<App>, principal: Principal, known: IfN
 #[utoipa::path(patch, path = "/v1/users/me", tag = "me", request_body = ProfileChange, security(("bearer" = [])), params(
     ("If-Match" = String, Header, description = "The ETag of what is changed"),
 ), responses(
-    (status = 200, description = "The account, with its ETag", body = User),
-    Problems,
+    (status = 200, description = "The account, with its ETag", body = User, headers(("ETag" = String))),
 ))]
 pub(super) async fn patch(
     State(app): State<App>,
@@ -70,7 +67,7 @@ pub(super) fn with_etag(account: &Account) -> Response {
 /// Erases the account (GDPR, article 17), here at once and elsewhere by an event. There is no way back.
 #[utoipa::path(delete, path = "/v1/users/me", tag = "me", request_body = Confirmation, security(("bearer" = [])), responses(
     (status = 204, description = "It is nobody's any more"),
-    Problems,
+    (status = 429),
 ))]
 pub(super) async fn delete(
     State(app): State<App>,

@@ -25,8 +25,12 @@ use axum::{
     http::{HeaderValue, header},
     response::Response,
 };
-use flotilla_kit::http::Problem;
+use flotilla_kit::http::{
+    Problem,
+    openapi::{Fault, complete},
+};
 use tokio::time::{Instant, sleep_until};
+use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::App;
@@ -39,7 +43,7 @@ const FLOOR: Duration = Duration::from_millis(100);
 type Answer = Result<Response, Problem>;
 
 fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(openapi::description())
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(jwks::get))
         .routes(routes!(register::register))
         .routes(routes!(email::verify))
@@ -79,8 +83,8 @@ pub fn router(app: App) -> Router {
 }
 
 /// The document that describes them (`OpenAPI` 3.1), as it is committed.
-pub fn document() -> Result<String, serde_json::Error> {
-    routes().split_for_parts().1.to_pretty_json().map(|json| json + "\n")
+pub fn document() -> Result<utoipa::openapi::OpenApi, Fault> {
+    complete(routes().split_for_parts().1, &openapi::LINKS)
 }
 
 /// An answer that nobody keeps.

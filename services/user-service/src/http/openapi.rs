@@ -1,75 +1,44 @@
 //! What the document of the REST API says beside its routes.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-use utoipa::{
-    IntoResponses, Modify, OpenApi, ToSchema,
-    openapi::{
-        Components, ContentBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder,
-        security::{Http, HttpAuthScheme, SecurityScheme},
-    },
-};
-
-/// What went wrong (RFC 9457).
-#[derive(Serialize, ToSchema)]
-pub(super) struct Problem {
-    /// What kind it is, for programs that have seen others.
-    r#type: String,
-    title: String,
-    status: u16,
-    /// What kind it is, in a word.
-    code: String,
-    /// What to do.
-    detail: String,
-    #[serde(rename = "correlationId")]
-    correlation_id: Option<String>,
-    /// Where it is.
-    errors: Option<Vec<Place>>,
-}
-
-/// Where something is wrong: in the body, in a parameter, or in a header.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Place {
-    /// A fragment with a JSON pointer.
-    pointer: Option<String>,
-    parameter: Option<String>,
-    header: Option<String>,
-    detail: String,
-}
-
-/// Everything that is no success.
-pub(super) struct Problems;
-
-impl IntoResponses for Problems {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-        let response = ResponseBuilder::new()
-            .description("What is wrong, and what to do")
-            .content("application/problem+json", content)
-            .build();
-        BTreeMap::from([("default".to_owned(), RefOr::T(response))])
-    }
-}
-
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, document: &mut Document) {
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        document.components.get_or_insert_with(Components::new).add_security_scheme("bearer", scheme);
-    }
-}
+use flotilla_kit::http::openapi::Link;
+use utoipa::OpenApi;
 
 #[derive(OpenApi)]
-#[openapi(
-    info(title = "user-service", description = "Who people are: accounts, sessions, roles and addresses of the shop."),
-    components(schemas(Problem, Place)),
-    modifiers(&Bearer),
-)]
-struct Description;
+#[openapi(info(
+    title = "user-service",
+    description = "Who people are: accounts, sessions, roles and addresses of the shop."
+))]
+pub(super) struct Description;
 
-/// What it says beside its routes.
-pub(super) fn description() -> Document {
-    Description::openapi()
+/// What is known of something by what it was made with.
+const ID: &[(&str, &str)] = &[("id", "$response.body#/id")];
+const AS_IT_IS: &[(&str, &str)] = &[("id", "$response.body#/id"), ("If-Match", "$response.header.ETag")];
+
+/// The same of the first of a list.
+const FIRST: &[(&str, &str)] = &[("id", "$response.body#/items/0/id")];
+
+const fn of_address(to: &'static str, parameters: &'static [(&'static str, &'static str)]) -> Link {
+    Link { from: ("addresses_create", "201"), to, parameters }
 }
+
+const fn of_user(to: &'static str) -> Link {
+    Link { from: ("admin_list", "200"), to, parameters: FIRST }
+}
+
+/// What follows from answers.
+pub(super) const LINKS: [Link; 14] = [
+    of_address("addresses_get", ID),
+    of_address("addresses_replace", AS_IT_IS),
+    of_address("addresses_delete", AS_IT_IS),
+    Link { from: ("me_get", "200"), to: "me_patch", parameters: &[("If-Match", "$response.header.ETag")] },
+    Link { from: ("sessions_list", "200"), to: "sessions_end", parameters: FIRST },
+    Link { from: ("export_request", "202"), to: "export_get", parameters: ID },
+    Link { from: ("export_request", "202"), to: "export_content", parameters: ID },
+    of_user("admin_get"),
+    of_user("admin_of"),
+    of_user("admin_lock"),
+    of_user("admin_unlock"),
+    Link { from: ("admin_get", "200"), to: "admin_patch", parameters: AS_IT_IS },
+    Link { from: ("admin_get", "200"), to: "admin_set_roles", parameters: AS_IT_IS },
+    Link { from: ("auth_login", "200"), to: "sessions_list", parameters: &[] },
+];

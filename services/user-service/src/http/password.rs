@@ -15,9 +15,7 @@ use uuid::Uuid;
 use super::{
     Answer,
     email::checked,
-    floor,
-    openapi::Problems,
-    private,
+    floor, private,
     problems::bad_token,
     shape::{ACCEPTED, Accepted, Address},
 };
@@ -51,9 +49,9 @@ pub(super) struct PasswordChange {
 }
 
 /// Changes the password. All other sessions are ended.
-#[utoipa::path(post, path = "/v1/users/me/password", tag = "me", request_body = PasswordChange, security(("bearer" = [])), responses(
+#[utoipa::path(post, path = "/v1/users/me/password", tag = "me", operation_id = "change_password", request_body = PasswordChange, security(("bearer" = [])), responses(
     (status = 204, description = "It is the password from now on"),
-    Problems,
+    (status = 429),
 ))]
 pub(super) async fn change(
     State(app): State<App>,
@@ -79,7 +77,6 @@ pub(super) async fn change(
 /// Asks for another password by mail.
 #[utoipa::path(post, path = "/v1/auth/forgot-password", tag = "auth", request_body = Address, responses(
     (status = 202, description = "A mail comes if somebody has this address", body = Accepted),
-    Problems,
 ))]
 pub(super) async fn forgot(State(app): State<App>, Json(sent): Json<Address>) -> Answer {
     let began = Instant::now();
@@ -111,7 +108,6 @@ pub(super) struct PasswordReset {
 /// Sets the password by the token of a mail. All sessions are ended; a second factor is asked for as before.
 #[utoipa::path(post, path = "/v1/auth/reset-password", tag = "auth", request_body = PasswordReset, responses(
     (status = 204, description = "It is the password from now on"),
-    Problems,
 ))]
 pub(super) async fn reset(State(app): State<App>, Json(sent): Json<PasswordReset>) -> Answer {
     let token = Token::parse(&sent.token).ok_or_else(bad_token)?.hash();

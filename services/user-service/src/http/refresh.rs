@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Answer, openapi::Problems, tokens};
+use super::{Answer, tokens};
 use crate::{
     app::App,
     crypto::{Purpose, Token, Unable},
@@ -29,7 +29,7 @@ pub(super) struct Refresh {
 /// Exchanges a refresh token for new tokens.
 #[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = Refresh, responses(
     (status = 200, description = "New tokens. Sent again within seconds, the same token gets the same answer", body = tokens::Tokens),
-    Problems,
+    (status = 401, description = "The token is none, or the session has ended"),
 ))]
 pub(super) async fn refresh(State(app): State<App>, Json(sent): Json<Refresh>) -> Answer {
     let token = Token::parse(&sent.refresh_token).ok_or_else(invalid)?;
@@ -73,7 +73,6 @@ pub(super) async fn refresh(State(app): State<App>, Json(sent): Json<Refresh>) -
 /// Ends the session of a refresh token (RFC 7009). One that is none is as good as ended.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", request_body = Refresh, responses(
     (status = 204, description = "The session is ended"),
-    Problems,
 ))]
 pub(super) async fn logout(State(app): State<App>, Json(sent): Json<Refresh>) -> Answer {
     if let Some(token) = Token::parse(&sent.refresh_token) {

@@ -13,9 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Answer, floor,
-    openapi::Problems,
-    private,
+    Answer, floor, private,
     shape::{ACCEPTED, Accepted},
 };
 use crate::{
@@ -47,7 +45,6 @@ pub(super) struct Registration {
 /// Makes an account.
 #[utoipa::path(post, path = "/v1/auth/register", tag = "auth", request_body = Registration, responses(
     (status = 202, description = "A mail comes to the address, whether it is new here or not", body = Accepted),
-    Problems,
 ))]
 pub(super) async fn register(State(app): State<App>, Json(sent): Json<Registration>) -> Answer {
     let began = Instant::now();

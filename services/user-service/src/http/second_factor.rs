@@ -16,7 +16,7 @@ use sqlx::PgTransaction;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, login::may_log_in, openapi::Problems, private, shape::Confirmation, tokens};
+use super::{Answer, login::may_log_in, private, shape::Confirmation, tokens};
 use crate::{
     actions::Principal,
     app::App,
@@ -78,7 +78,8 @@ pub(super) struct SecondStep {
 /// Begins with one-time passwords. They are asked for once a code has confirmed it.
 #[utoipa::path(post, path = "/v1/auth/mfa/totp/enroll", tag = "mfa", request_body = Confirmation, security(("bearer" = [])), responses(
     (status = 200, description = "What an app is told", body = Enrolled),
-    Problems,
+    (status = 409, description = "There is one"),
+    (status = 429),
 ))]
 pub(super) async fn enroll(
     State(app): State<App>,
@@ -103,7 +104,8 @@ pub(super) async fn enroll(
 /// Confirms one-time passwords by the first of them.
 #[utoipa::path(post, path = "/v1/auth/mfa/totp/confirm", tag = "mfa", request_body = Code, security(("bearer" = [])), responses(
     (status = 200, description = "Codes for whoever loses their telephone, shown once", body = RecoveryCodes),
-    Problems,
+    (status = 409, description = "There is none to confirm"),
+    (status = 429),
 ))]
 pub(super) async fn confirm(State(app): State<App>, principal: Principal, Json(sent): Json<Code>) -> Answer {
     let user = principal.user;
@@ -133,7 +135,8 @@ pub(super) async fn confirm(State(app): State<App>, principal: Principal, Json(s
 /// Removes one-time passwords and codes of recovery.
 #[utoipa::path(delete, path = "/v1/auth/mfa/totp", tag = "mfa", request_body = Confirmation, security(("bearer" = [])), responses(
     (status = 204, description = "A password is enough from now on"),
-    Problems,
+    (status = 404, description = "There is none"),
+    (status = 429),
 ))]
 pub(super) async fn remove(
     State(app): State<App>,
@@ -155,7 +158,9 @@ pub(super) async fn remove(
 /// Ends a login with a one-time password.
 #[utoipa::path(post, path = "/v1/auth/mfa/totp/verify", tag = "mfa", request_body = SecondStep, responses(
     (status = 200, description = "The tokens of a new session", body = tokens::Tokens),
-    Problems,
+    (status = 401, description = "The code is wrong, or the login has ended"),
+    (status = 403, description = "The account is locked"),
+    (status = 429),
 ))]
 pub(super) async fn verify(
     State(app): State<App>,
@@ -168,7 +173,9 @@ pub(super) async fn verify(
 /// Ends a login with a code of recovery.
 #[utoipa::path(post, path = "/v1/auth/mfa/recovery", tag = "mfa", request_body = SecondStep, responses(
     (status = 200, description = "The tokens of a new session", body = tokens::Tokens),
-    Problems,
+    (status = 401, description = "The code is wrong, or the login has ended"),
+    (status = 403, description = "The account is locked"),
+    (status = 429),
 ))]
 pub(super) async fn recover(
     State(app): State<App>,

@@ -8,7 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, openapi::Problems, private};
+use super::{Answer, private};
 use crate::{
     actions::Principal,
     app::App,
@@ -42,7 +42,6 @@ pub(super) struct Sessions {
 /// The sessions that go on, the newest first, at most 100.
 #[utoipa::path(get, path = "/v1/users/me/sessions", tag = "sessions", security(("bearer" = [])), responses(
     (status = 200, description = "Sessions that go on", body = Sessions),
-    Problems,
 ))]
 pub(super) async fn list(State(app): State<App>, principal: Principal) -> Answer {
     let sessions = sessions::list(&app.pool, principal.user, LIMIT).await?;
@@ -64,7 +63,6 @@ pub(super) async fn list(State(app): State<App>, principal: Principal) -> Answer
     ("id" = Uuid, Path, description = "The session"),
 ), responses(
     (status = 204, description = "It is ended, and its tokens are good no longer"),
-    Problems,
 ))]
 pub(super) async fn end(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
     let mut transaction = app.pool.begin().await?;
@@ -80,7 +78,6 @@ pub(super) async fn end(State(app): State<App>, principal: Principal, Path(id): 
 /// Ends all sessions but the one that asks.
 #[utoipa::path(delete, path = "/v1/users/me/sessions", tag = "sessions", security(("bearer" = [])), responses(
     (status = 204, description = "All others are ended"),
-    Problems,
 ))]
 pub(super) async fn end_others(State(app): State<App>, principal: Principal) -> Answer {
     let mut transaction = app.pool.begin().await?;

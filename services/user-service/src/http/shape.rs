@@ -74,6 +74,8 @@ pub(super) struct MailToken {
 /// An address of mail.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+// Addresses of houses have the other name.
+#[schema(as = MailAddress)]
 pub(super) struct Address {
     #[schema(format = "email")]
     pub email: String,

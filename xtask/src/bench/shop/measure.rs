@@ -200,7 +200,9 @@ impl Bench<'_> {
 
     /// Has connections be there and code be warm. What is wrong shows in what is measured.
     fn warm_up(&self, open: &Open<'_>, requests: &Path, rate: f64) -> Result<()> {
-        self.load(open, requests, (rate / 2.0).max(1.0), self.method.warm_up)?;
+        let answers = self.load(open, requests, (rate / 2.0).max(1.0), self.method.warm_up)?;
+        let wrong = answers.first_error.as_deref().unwrap_or("no answer came in time");
+        ensure!(answers.requests > 0.0, "nothing is answered as it should be: {wrong}");
         if open.workload.kind == Kind::Order {
             paid::wait(self.stage)?;
             paid::check(self.stage)?;
