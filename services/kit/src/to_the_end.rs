@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use tokio::{task::JoinHandle, time::timeout};
-use tracing::{Instrument, Span};
+use tracing::{Instrument, Span, instrument::WithSubscriber};
 
 use crate::correlation::CorrelationId;
 
@@ -21,5 +21,5 @@ where
 {
     let id = CorrelationId::current().unwrap_or_default();
     let run = async { timeout(LONGEST, run).await.ok() };
-    tokio::spawn(id.scope(run.instrument(Span::current())))
+    tokio::spawn(id.scope(run.instrument(Span::current())).with_current_subscriber())
 }
