@@ -56,7 +56,11 @@ pub(super) const SUITES: [Suite; 11] = [
     Suite {
         name: "conformance",
         about: "the gateway held against the Gateway API by its own suite",
-        run: |run| conformance::run(run.cluster()?),
+        run: |run| {
+            let cluster = run.cluster()?;
+            shop::make_room(cluster)?;
+            conformance::run(cluster)
+        },
     },
     Suite { name: "docs", about: "every command of the documents, as it is written", run: documents },
 ];
