@@ -81,8 +81,12 @@ fn workspace_root() -> &'static Path {
 
 /// Where cargo puts what it builds.
 fn target_folder() -> Result<PathBuf> {
-    let mut metadata = Command::new(env!("CARGO"));
-    metadata.current_dir(workspace_root()).args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
-    let metadata: serde_json::Value = serde_json::from_str(&process::output(&mut metadata)?)?;
-    Ok(metadata["target_directory"].as_str().context("cargo metadata names no target directory")?.into())
+    Ok(metadata()?["target_directory"].as_str().context("cargo metadata names no target directory")?.into())
+}
+
+/// What cargo says of this workspace, without what it depends on.
+fn metadata() -> Result<serde_json::Value> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(workspace_root()).args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
+    Ok(serde_json::from_str(&process::output(&mut cargo)?)?)
 }

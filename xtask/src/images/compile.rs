@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::host::{self, Package};
-use crate::{cache, process, progress, target_folder, workspace_root};
+use crate::{cache, metadata, process, progress, target_folder, workspace_root};
 
 /// Beside the packages, what decides how they are compiled.
 const COMMON: [&str; 5] = [".cargo", ".sqlx", "Cargo.lock", "Cargo.toml", "rust-toolchain.toml"];
@@ -126,9 +126,7 @@ struct Local {
 }
 
 fn workspace_packages() -> Result<BTreeMap<String, Local>> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace_root()).args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
-    let metadata: Value = serde_json::from_str(&process::output(&mut cargo)?)?;
+    let metadata = metadata()?;
     let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
     Ok(packages.iter().filter_map(local).collect())
 }
