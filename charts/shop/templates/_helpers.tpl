@@ -83,6 +83,7 @@ migrations:
 {{/* Variables that all services have. */}}
 {{- define "shop.env" -}}
 - {name: SHOP_NAME, value: {{ .Values.shop.name | quote }}}
+- {name: SHOP_DATABASE_CONNECTIONS, value: {{ .Values.databaseConnections | quote }}}
 - {name: SHOP_TOKEN_ISSUER, value: {{ .Values.tokens.issuer | quote }}}
 - {name: SHOP_TOKEN_AUDIENCE, value: {{ .Values.tokens.audience | quote }}}
 {{- with .Values.observability.otlpEndpoint }}

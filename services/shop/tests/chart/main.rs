@@ -22,6 +22,7 @@ use flotilla_shop::{
 };
 use flotilla_testbed::Forward;
 use http::Uri;
+use tokio::sync::OnceCell;
 use tonic::Code;
 
 /// What runs the gateway of the shop.
@@ -63,25 +64,26 @@ fn options(shop: &Forward, inbox: &Forward, version: Version) -> Options {
     }
 }
 
+/// People and a catalogue, as every test here takes them for granted, whichever comes first.
+async fn filled() {
+    static FILLED: OnceCell<()> = OnceCell::const_new();
+    let fill = async || {
+        let (shop, inbox) = (forward(GATEWAY, 80), forward("sink", 8080));
+        let (id, client) = (CorrelationId::new(), Client::new(&url(&shop), Version::Http1, None).unwrap());
+        let mail = Inbox::new(Client::new(&url(&inbox), Version::Http1, None).unwrap());
+        fill::people(&client, &mail, &id, Duration::from_secs(60)).await.unwrap();
+        let program = ["exec", "deployment/user-service", "--", "/user-service"];
+        kubectl(&[&program[..], &["grant", "--email", "admin@shop.example", "--role", "admin"]].concat());
+        fill::catalogue(&client, &id).await.unwrap();
+    };
+    FILLED.get_or_init(fill).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
 async fn somebody_orders_through_the_gateway_and_is_found_in_all_logs() {
+    filled().await;
     let (shop, inbox) = (forward(GATEWAY, 80), forward("sink", 8080));
-    let (id, client) = (CorrelationId::new(), Client::new(&url(&shop), Version::Http1, None).unwrap());
-    let mail = Inbox::new(Client::new(&url(&inbox), Version::Http1, None).unwrap());
-    fill::people(&client, &mail, &id, Duration::from_secs(60)).await.unwrap();
-    kubectl(&[
-        "exec",
-        "deployment/user-service",
-        "--",
-        "/user-service",
-        "grant",
-        "--email",
-        "admin@shop.example",
-        "--role",
-        "admin",
-    ]);
-    fill::catalogue(&client, &id).await.unwrap();
     for version in [Version::Http1, Version::Http2] {
         let walked = walk(&options(&shop, &inbox, version), |told| println!("{told}")).await.unwrap();
         assert_eq!(walked.payment.captured_minor, walked.order.total_minor);
@@ -99,6 +101,7 @@ async fn somebody_orders_through_the_gateway_and_is_found_in_all_logs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
 async fn services_are_asked_by_grpc_through_the_gateway() {
+    filled().await;
     let gateway = forward(GATEWAY, 9000);
     let key = kubectl(&["get", "secret", "order-service", "--output=jsonpath={.data.SHOP_SERVICE_KEY}"]);
     let key = String::from_utf8(BASE64_STANDARD.decode(key).unwrap()).unwrap();
@@ -133,4 +136,23 @@ fn a_call_that_is_not_declared_is_refused_by_the_network() {
         let said = said(host, port);
         assert!(said.contains("timeout expired"), "{host}:{port}: {said}");
     }
+}
+
+/// Pools grow under load, and stay so for a while: whoever comes last must find a place nevertheless.
+#[test]
+#[ignore = "needs a cluster with the shop: cargo xtask test shop-cluster"]
+fn the_database_has_room_for_every_pod_and_for_those_that_take_over() {
+    let asked =
+        ["psql", "--username=postgres", "--no-align", "--tuples-only", "--command=show max_connections"];
+    let room = kubectl(&[&["exec", "postgres-0", "--"], &asked[..]].concat());
+    let wanted = |service: &str| -> u32 {
+        let connections =
+            r#"{.spec.template.spec.containers[0].env[?(@.name=="SHOP_DATABASE_CONNECTIONS")].value}"#;
+        let both = format!("--output=jsonpath={{.spec.replicas}} {connections}");
+        let both = kubectl(&["get", "deployment", service, &both]);
+        both.split_whitespace().map(|number| number.parse::<u32>().unwrap()).product()
+    };
+    let services = ["user-service", "product-service", "order-service", "notification-service"];
+    let wanted: u32 = services.into_iter().map(wanted).sum();
+    assert!(wanted > 0 && room.trim().parse::<u32>().unwrap() >= 2 * wanted, "{wanted} for {room}");
 }
