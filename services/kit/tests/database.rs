@@ -101,6 +101,24 @@ async fn connections_are_measured_as_they_are() {
     }
 }
 
+/// Clients go whenever they like, also while a transaction begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_gets_a_connection_within_a_transaction_of_somebody_who_has_gone() {
+    let pool = migrated().await;
+    for microseconds in (0..2_000).step_by(4) {
+        let begun = timeout(Duration::from_micros(microseconds), database::begin(&pool)).await;
+        drop(begun);
+    }
+    let left = "select count(*) from pg_stat_activity
+        where datname = current_database() and state like 'idle in transaction%'";
+    let quiet = async {
+        while sqlx::query(left).fetch_one(&pool).await.unwrap().get::<i64, _>(0) > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), quiet).await.expect("connections stay in transactions that nobody has");
+}
+
 #[tokio::test]
 async fn old_answers_are_forgotten_until_the_end() {
     let pool = migrated().await;

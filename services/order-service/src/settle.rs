@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use flotilla_kit::{
-    database::bounded,
+    database::{self, bounded},
     drain::{Drain, Phase},
 };
 use futures::{StreamExt, stream};
@@ -62,7 +62,7 @@ pub async fn hear(runner: &Runner, provider: &dyn PaymentProvider, heard: &Heard
         None => None,
     };
     runner.failpoints.reach(Stage::Webhook, Moment::Called);
-    let mut transaction = runner.pool.begin().await?;
+    let mut transaction = database::begin(&runner.pool).await?;
     if webhooks::note(&mut transaction, provider.name(), &heard.id, &heard.kind).await? {
         if let Some(seen) = seen {
             apply(&mut transaction, &seen, &format!("webhook:{}", heard.id)).await?;
@@ -87,7 +87,7 @@ pub async fn refresh(
     let seen = look(&runner.pool, provider, reference).await?;
     runner.failpoints.reach(Stage::Look, Moment::Called);
     if let Some(seen) = seen {
-        let mut transaction = runner.pool.begin().await?;
+        let mut transaction = database::begin(&runner.pool).await?;
         apply(&mut transaction, &seen, actor).await?;
         runner.failpoints.reach(Stage::Look, Moment::Committing);
         transaction.commit().await?;

@@ -1,5 +1,6 @@
 //! Gives somebody a role from the command line: the first admin has nobody else to ask.
 
+use flotilla_kit::database;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -33,7 +34,7 @@ pub enum Error {
 /// Gives a role.
 pub async fn grant(pool: &PgPool, email: &str, role: Role) -> Result<(), Error> {
     let email = Email::parse(email)?;
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     let known = accounts::by_email(&mut *transaction, &email).await?.ok_or(Error::Nobody)?;
     let account = accounts::lock(&mut transaction, known.id).await?.ok_or(Error::Nobody)?;
     if account.email_verified_at.is_none() {

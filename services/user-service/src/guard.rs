@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use flotilla_kit::{Secret, http::Problem};
+use flotilla_kit::{Secret, database, http::Problem};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgTransaction;
@@ -107,7 +107,7 @@ pub async fn count_failure(
 
 /// The same, by itself.
 pub async fn failed(app: &App, key: &[u8], account: Option<Uuid>, action: &str) -> Result<(), Problem> {
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     count_failure(app, &mut transaction, key, account, action).await?;
     transaction.commit().await?;
     app.wake.wake();

@@ -1,5 +1,6 @@
 //! Postgres: the pool of a service, and the migrations of its database.
 
+mod begin;
 mod bounded;
 mod metrics;
 mod migrate;
@@ -7,6 +8,7 @@ mod pool;
 mod sweep;
 
 pub use self::{
+    begin::begin,
     bounded::bounded,
     metrics::PoolMetrics,
     migrate::{Error, migrate, migrations, pending},

@@ -1,7 +1,7 @@
 //! What events lead to: notifications, queued in the transaction that notes the event as handled.
 
 use flotilla_bus::{Consumer, Event, Failure, Pattern, Subscription, inbox};
-use flotilla_kit::correlation::CorrelationId;
+use flotilla_kit::{correlation::CorrelationId, database};
 use serde_json::Value;
 use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
@@ -38,7 +38,7 @@ pub async fn handle(pool: PgPool, bell: Bell, event: Event) -> Result<(), Failur
 async fn handle_once(pool: PgPool, bell: Bell, event: Event) -> Result<(), Failure> {
     let again = |error: &dyn std::fmt::Display| Failure::Again(error.to_string());
     let consumer = Consumer::try_from(NAME).map_err(|error| Failure::Poison(error.to_string()))?;
-    let mut transaction = pool.begin().await.map_err(|error| again(&error))?;
+    let mut transaction = database::begin(&pool).await.map_err(|error| again(&error))?;
     if !inbox::is_first(&mut transaction, &consumer, &event).await.map_err(|error| again(&error))? {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use axum::{Router, http::StatusCode};
 use flotilla_kit::{
     auth::Trust,
     correlation::CorrelationId,
+    database,
     drain::Drain,
     grpc::{self, Unable},
     http::Problem,
@@ -98,7 +99,7 @@ impl Notifications for Service {
             Status::invalid_argument(format!("{field}: {wrong}"))
         })?;
         let key = format!("{}/service/{}/{}", wanted.template(), caller.service, message.key);
-        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let mut transaction = database::begin(&self.pool).await.map_err(failed)?;
         let (id, _is_for_somebody) =
             wanted.queue(&mut transaction, &key, correlation.as_ref(), None).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;

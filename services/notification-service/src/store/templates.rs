@@ -1,5 +1,6 @@
 //! Templates that people wrote.
 
+use flotilla_kit::database;
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -85,7 +86,7 @@ pub async fn newest(pool: &PgPool, template: &str, locale: &str) -> Result<Optio
 
 /// Writes a version, and says which it is. Two at once are two versions.
 pub async fn write(pool: &PgPool, template: &str, source: &Source, author: &str) -> Result<i32, Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended('template/' || $1, 0))", template)
         .execute(&mut *transaction)
         .await?;

@@ -10,7 +10,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     correlation::CorrelationId,
-    database::bounded,
+    database::{self, bounded},
     drain::{Drain, Phase},
 };
 use futures::{FutureExt, future::join_all};
@@ -170,7 +170,7 @@ impl Worker {
         time: (Timestamp, Duration),
     ) -> Result<Option<State>, Error> {
         let (state, again) = next(claimed, &report.outcome, fastrand::f64());
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = database::begin(&self.pool).await?;
         if !deliveries::finish(&mut transaction, claimed, report, time, state, again).await? {
             tracing::warn!(delivery = %claimed.id, "somebody else has this delivery by now");
             return Ok(None);

@@ -1,7 +1,10 @@
 //! Carts: what somebody may order, with prices as they are now.
 
 use axum::http::StatusCode;
-use flotilla_kit::http::{Problem, Violations};
+use flotilla_kit::{
+    database,
+    http::{Problem, Violations},
+};
 use flotilla_proto::product;
 use sqlx::PgTransaction;
 use uuid::Uuid;
@@ -79,7 +82,7 @@ async fn change(
     id: Uuid,
     change: impl AsyncFnOnce(&mut PgTransaction<'_>, &carts::Cart) -> Result<(), Problem>,
 ) -> Result<Cart, Problem> {
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let cart = carts::lock(&mut transaction, id, principal.user).await?.ok_or_else(no_cart)?;
     if cart.order_id.is_some() {
         let detail = "this cart has been ordered; make a new one";

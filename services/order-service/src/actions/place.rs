@@ -6,9 +6,12 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use flotilla_kit::http::{
-    Problem,
-    idempotency::{self, Begun, IdempotencyKey, Request},
+use flotilla_kit::{
+    database,
+    http::{
+        Problem,
+        idempotency::{self, Begun, IdempotencyKey, Request},
+    },
 };
 use flotilla_proto::product;
 use sqlx::PgTransaction;
@@ -44,7 +47,7 @@ pub(crate) async fn place(
     let user = principal.user.to_string();
     let request =
         Request { principal: &user, key: once.key, method: &Method::POST, path: once.path, body: once.body };
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let pending = match idempotency::begin(&mut transaction, &request).await? {
         Begun::Repeated(response) => return Ok(response),
         Begun::First(pending) => pending,

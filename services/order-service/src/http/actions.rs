@@ -6,7 +6,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use flotilla_kit::http::{Json, Path, Problem, RawBody, Violations};
+use flotilla_kit::{
+    database,
+    http::{Json, Path, Problem, RawBody, Violations},
+};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
@@ -69,7 +72,7 @@ async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Ans
         shape::check_text(&mut violations, "/tracking", tracking, 200);
     }
     violations.into_result()?;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let mut order = visible_locked(&mut transaction, &principal, id).await?;
     if matches!(order.status, Status::Shipped | Status::Completed) {
         return show(&app, order).await;
@@ -90,7 +93,7 @@ async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Ans
 ))]
 async fn complete(app: App, principal: Principal, id: Uuid) -> Answer {
     principal.require_admin()?;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let order = visible_locked(&mut transaction, &principal, id).await?;
     match order.status {
         Status::Completed => show(&app, order).await,

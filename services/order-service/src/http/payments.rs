@@ -7,9 +7,12 @@ use axum::{
     response::IntoResponse,
 };
 use bytes::Bytes;
-use flotilla_kit::http::{
-    Json, Path, Problem, Violations,
-    idempotency::{self, Begun, IdempotencyKey, Request},
+use flotilla_kit::{
+    database,
+    http::{
+        Json, Path, Problem, Violations,
+        idempotency::{self, Begun, IdempotencyKey, Request},
+    },
 };
 use uuid::Uuid;
 
@@ -57,7 +60,7 @@ pub(super) async fn create(
     let user = principal.user.to_string();
     let request =
         Request { principal: &user, key: &key, method: &Method::POST, path: uri.path(), body: &bytes };
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let pending = match idempotency::begin(&mut transaction, &request).await? {
         Begun::Repeated(response) => return Ok(response),
         Begun::First(pending) => pending,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flotilla_kit::database;
 use serde_json::json;
 use sqlx::PgTransaction;
 use tokio::time::Instant;
@@ -155,7 +156,7 @@ impl Runner {
             return Ok(Progress::Again(reason));
         }
         let step = leased.saga.step;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = database::begin(&self.pool).await?;
         let locked = orders::lock(&mut transaction, leased.order_id).await?;
         let mut order = locked.ok_or(Error::Incomplete)?;
         let (outcome, reason) = match called {

@@ -6,10 +6,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use flotilla_kit::http::{
-    Json, Path, Problem, Query,
-    idempotency::{self, Begun, IdempotencyKey, Request},
-    page::{Page, PageParameters},
+use flotilla_kit::{
+    database,
+    http::{
+        Json, Path, Problem, Query,
+        idempotency::{self, Begun, IdempotencyKey, Request},
+        page::{Page, PageParameters},
+    },
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -159,7 +162,7 @@ pub(super) async fn adjust(
     }
     faults.text("/reason", &input.reason, 1, 200);
     faults.into_result().map_err(|faults| invalid(&faults))?;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let request = Request {
         principal: &keeper.user,
         key: &key,

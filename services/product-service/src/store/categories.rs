@@ -1,5 +1,6 @@
 //! Categories: a tree.
 
+use flotilla_kit::database;
 use sqlx::{PgConnection, PgPool, PgTransaction};
 use uuid::Uuid;
 
@@ -68,7 +69,7 @@ pub struct Tree<'a>(PgTransaction<'a>);
 
 /// Begins to change the tree.
 pub async fn change(pool: &PgPool) -> Result<Tree<'static>, Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     // Two moves that are each harmless could make a circle together.
     sqlx::query!("select pg_advisory_xact_lock($1)", TREE).fetch_one(&mut *transaction).await?;
     Ok(Tree(transaction))

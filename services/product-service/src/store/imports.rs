@@ -1,7 +1,7 @@
 //! Imports: lines that are products, dealt with one after the other. What becomes of a line is written with its effect, so
 //! that somebody else can go on where one has died.
 
-use flotilla_kit::correlation::CorrelationId;
+use flotilla_kit::{correlation::CorrelationId, database};
 use jiff_sqlx::Timestamp;
 use sqlx::{Acquire, PgPool, PgTransaction, types::Json};
 use uuid::Uuid;
@@ -44,7 +44,7 @@ pub async fn create(pool: &PgPool, lines: &[(i32, &str)], actor: &str) -> Result
     let id = Uuid::now_v7();
     let numbers: Vec<_> = lines.iter().map(|(number, _)| *number).collect();
     let contents: Vec<_> = lines.iter().map(|(_, content)| (*content).to_owned()).collect();
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     sqlx::query!(
         "insert into product.imports (id, lines, created_by, correlation_id) values ($1, $2, $3, $4)",
         id,
@@ -99,7 +99,7 @@ pub async fn failed(pool: &PgPool, id: Uuid, after: i32, limit: i64) -> Result<V
 
 /// Deals with the next line of the oldest import that nobody has. False: there is none.
 pub async fn next(pool: &PgPool) -> Result<bool, Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     // Held for the line: lines of one import are dealt with in their order.
     let import = sqlx::query!(
         "select id, created_by, correlation_id from product.imports

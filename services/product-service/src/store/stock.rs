@@ -1,5 +1,6 @@
 //! How much there is: read, counted anew, and laid out in rows.
 
+use flotilla_kit::database;
 use jiff_sqlx::Timestamp;
 use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
@@ -118,7 +119,7 @@ pub async fn adjust(transaction: &mut PgTransaction<'_>, change: &Adjustment<'_>
 /// Lays the stock of a SKU out in so many rows, evenly. Rows that are too many stay until what is reserved in them is settled,
 /// and have nothing else.
 pub async fn lay_out(pool: &PgPool, sku: &str, buckets: i16, actor: &str) -> Result<(), Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     lock(&mut transaction, sku).await?;
     sqlx::query!(
         "insert into product.stock (sku, bucket) select $1, n from generate_series(0, $2::int - 1) n

@@ -2,9 +2,12 @@
 
 use async_graphql::InputObject;
 use axum::http::StatusCode;
-use flotilla_kit::http::{
-    Problem,
-    conditional::{ETag, IfMatch},
+use flotilla_kit::{
+    database,
+    http::{
+        Problem,
+        conditional::{ETag, IfMatch},
+    },
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -83,7 +86,7 @@ pub(crate) fn none() -> Problem {
 pub(crate) async fn add(app: &App, principal: &Principal, sent: NewAddress) -> Result<Kept, Problem> {
     let (address, is_default) = sent.check()?;
     let (user, id) = (principal.user, Uuid::now_v7());
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     principal.lock(&mut transaction).await?;
     let count = addresses::count(&mut transaction, user).await?;
     if count >= address::MAX {
@@ -111,7 +114,7 @@ pub(crate) async fn replace(
 ) -> Result<Kept, Problem> {
     let (address, is_default) = sent.check()?;
     let user = principal.user;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     principal.lock(&mut transaction).await?;
     let kept = addresses::lock(&mut transaction, user, id).await?.ok_or_else(none)?;
     expected.check(ETag(kept.version))?;
@@ -132,7 +135,7 @@ pub(crate) async fn remove(
     id: Uuid,
     expected: &IfMatch,
 ) -> Result<(), Problem> {
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     principal.lock(&mut transaction).await?;
     let kept = addresses::lock(&mut transaction, principal.user, id).await?.ok_or_else(none)?;
     expected.check(ETag(kept.version))?;

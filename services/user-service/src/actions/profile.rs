@@ -1,9 +1,12 @@
 //! What people say of themselves.
 
 use async_graphql::InputObject;
-use flotilla_kit::http::{
-    Problem, Violations,
-    conditional::{ETag, IfMatch},
+use flotilla_kit::{
+    database,
+    http::{
+        Problem, Violations,
+        conditional::{ETag, IfMatch},
+    },
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -37,7 +40,7 @@ pub(crate) async fn change_own(
     expected: &IfMatch,
     sent: &ProfileChange,
 ) -> Result<Account, Problem> {
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let account = principal.lock(&mut transaction).await?;
     let account = change(&mut transaction, principal, &account, expected, sent).await?;
     transaction.commit().await?;

@@ -5,10 +5,13 @@ use axum::{
     http::{StatusCode, Uri},
     response::IntoResponse,
 };
-use flotilla_kit::http::{
-    Json, Path, Problem as Failure, Query, Violations,
-    conditional::{ETag, IfMatch, IfNoneMatch},
-    page::{Page, PageParameters},
+use flotilla_kit::{
+    database,
+    http::{
+        Json, Path, Problem as Failure, Query, Violations,
+        conditional::{ETag, IfMatch, IfNoneMatch},
+        page::{Page, PageParameters},
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -135,7 +138,7 @@ pub(super) async fn patch(
     expected: IfMatch,
     Json(sent): Json<ProfileChange>,
 ) -> Answer {
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let account = lock_for(&mut transaction, &principal, id, Permission::Manage).await?;
     let account = profile::change(&mut transaction, &principal, &account, &expected, &sent).await?;
     transaction.commit().await?;
@@ -173,7 +176,7 @@ pub(super) async fn set_roles(
     violations.into_result()?;
     roles.sort_unstable();
     roles.dedup();
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let account = lock_for(&mut transaction, &principal, id, Permission::Manage).await?;
     expected.check(ETag(account.version))?;
     not_oneself(&principal, id)?;
@@ -214,7 +217,7 @@ pub(super) async fn lock(
         violations.add("/reason", "write from 1 to 254 characters in one line");
     }
     violations.into_result()?;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     lock_for(&mut transaction, &principal, id, Permission::Lock).await?;
     not_oneself(&principal, id)?;
     if accounts::set_status(&mut transaction, id, Status::Locked).await? {
@@ -235,7 +238,7 @@ pub(super) async fn lock(
     (status = 204, description = "It is not locked"),
 ))]
 pub(super) async fn unlock(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     lock_for(&mut transaction, &principal, id, Permission::Lock).await?;
     if accounts::set_status(&mut transaction, id, Status::Active).await? {
         audit::append(&mut transaction, Some(principal.user), id, "unlocked", json!({})).await?;

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use flotilla_kit::{
-    Secret,
+    Secret, database,
     http::{Json, Problem, Violations},
 };
 use serde::Deserialize;
@@ -61,7 +61,7 @@ pub(super) async fn register(State(app): State<App>, Json(sent): Json<Registrati
     };
     // Before it is known whether it is needed, so that the time does not tell.
     let hash = app.passwords.hash(&sent.password).await?;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = database::begin(&app.pool).await?;
     let may_send = mailing::may_send(&app, &mut transaction, &email).await?;
     let id = Uuid::now_v7();
     if accounts::insert(&mut transaction, id, &email, &name, &locale).await? {

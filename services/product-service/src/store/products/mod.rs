@@ -4,6 +4,7 @@ mod parts;
 
 use std::collections::BTreeMap;
 
+use flotilla_kit::database;
 use jiff_sqlx::Timestamp;
 use sqlx::{PgConnection, PgPool, PgTransaction, types::Json};
 use uuid::Uuid;
@@ -144,7 +145,7 @@ pub struct Change<'a> {
 
 /// Begins to change a product.
 pub async fn change(pool: &PgPool, id: Uuid) -> Result<Change<'static>, Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     lock(&mut transaction, id).await?;
     let current = load(&mut transaction, id).await?.ok_or(Error::NotFound("product"))?;
     Ok(Change { transaction, current })

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use flotilla_kit::database;
 use jiff_sqlx::Timestamp;
 use sqlx::{Acquire, PgConnection, PgPool, PgTransaction};
 use uuid::Uuid;
@@ -75,7 +76,7 @@ struct Taken {
 
 /// Reserves. The same once more has no second effect.
 pub async fn reserve(pool: &PgPool, request: &Request<'_>) -> Result<Reservation, NotReserved> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     // Whoever comes at once with the same id waits here.
     let new = sqlx::query_scalar!(
         r#"insert into product.reservations (id, owner, state, expires_at)

@@ -1,6 +1,6 @@
 //! Commits, releases, lets expire.
 
-use flotilla_kit::correlation::CorrelationId;
+use flotilla_kit::{correlation::CorrelationId, database};
 use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ impl From<sqlx::Error> for NotSettled {
 /// One that is not there yet is released nevertheless: whoever gave up waiting for an answer can be sure that a request which
 /// still is on its way keeps nothing.
 pub async fn settle(pool: &PgPool, id: Uuid, owner: &str, action: Action) -> Result<Reservation, NotSettled> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     if action == Action::Release {
         sqlx::query!(
             "insert into product.reservations (id, owner, state, expires_at, settled_at)
@@ -80,7 +80,7 @@ pub async fn settle(pool: &PgPool, id: Uuid, owner: &str, action: Action) -> Res
 
 /// Lets reservations expire whose time is over, some at a time, and says how many.
 pub async fn expire(pool: &PgPool) -> Result<usize, Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     let ids = sqlx::query_scalar!(
         "select id from product.reservations where state = 'active' and expires_at <= clock_timestamp()
          order by expires_at limit $1 for update skip locked",
