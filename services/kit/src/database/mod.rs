@@ -9,7 +9,7 @@ mod sweep;
 pub use self::{
     bounded::bounded,
     metrics::PoolMetrics,
-    migrate::{Error, migrate, migrations, pending},
+    migrate::{Error, NotMigrated, migrate, migrate_configured, migrations, pending},
     pool::{NoDatabase, is_ready, ping, pool},
     sweep::sweep,
 };
