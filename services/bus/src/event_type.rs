@@ -1,6 +1,6 @@
 //! Types of events, and patterns of them.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,15 @@ impl TryFrom<&str> for Pattern {
     fn try_from(text: &str) -> Result<Self, InvalidType> {
         let words = text.strip_suffix(".*").unwrap_or(text);
         if has_words(words) { Ok(Self(text.to_owned())) } else { Err(InvalidType(text.to_owned())) }
+    }
+}
+
+/// For command lines.
+impl FromStr for Pattern {
+    type Err = InvalidType;
+
+    fn from_str(text: &str) -> Result<Self, InvalidType> {
+        text.try_into()
     }
 }
 

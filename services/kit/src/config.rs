@@ -8,7 +8,10 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use crate::Secret;
+use crate::{
+    Secret,
+    auth::{Jwks, NoIdentity, NoKeys, Trust, Verifier},
+};
 
 /// Bytes that the file of a secret may have.
 const MAX_SECRET: u64 = 64 * 1024;
@@ -184,6 +187,92 @@ impl Bus {
     }
 }
 
+/// Who may ask: people with tokens of the user-service, and other services. Its help says what is so of all; what is of one
+/// service, that says with `mut_arg`.
+#[derive(Args, Clone, Debug)]
+pub struct Askers {
+    /// Where the user-service publishes its keys
+    #[arg(
+        long,
+        env = "SHOP_JWKS_URL",
+        value_name = "URL",
+        default_value = "http://user-service:8080/.well-known/jwks.json"
+    )]
+    pub jwks_url: ::http::Uri,
+
+    /// What tokens name as their issuer
+    #[arg(long, env = "SHOP_TOKEN_ISSUER", default_value = "https://shop.example")]
+    pub issuer: String,
+
+    /// Whom tokens are for
+    #[arg(long, env = "SHOP_TOKEN_AUDIENCE", default_value = "shop")]
+    pub audience: String,
+
+    /// The public keys of the services that may ask this one, as a JSON Web Key Set
+    #[arg(long, env = "SHOP_SERVICE_KEYS", default_value = r#"{"keys":[]}"#)]
+    pub service_keys: String,
+}
+
+impl Askers {
+    /// What checks the tokens of people.
+    pub fn verifier(&self) -> Result<Verifier, NoKeys> {
+        Ok(Verifier::new(Jwks::new(self.jwks_url.clone())?, &self.issuer, &self.audience))
+    }
+
+    /// The services that may ask the one of this name.
+    pub fn trust(&self, name: &str) -> Result<Trust, NoIdentity> {
+        Trust::new(name, &self.service_keys)
+    }
+}
+
+/// With what a service says to others who it is. Its help is as that of [`Askers`].
+#[derive(Args, Clone, Debug)]
+pub struct ServiceKey {
+    /// The private key of this service (PKCS #8, PEM), with which it says to others who it is
+    #[arg(long, env = "SHOP_SERVICE_KEY", hide_env_values = true)]
+    pub service_key: Option<Secret<String>>,
+
+    /// The path of a file with it
+    #[arg(long, env = "SHOP_SERVICE_KEY_FILE", value_name = "PATH")]
+    pub service_key_file: Option<PathBuf>,
+
+    /// The end of that key's id, which is SERVICE/KEY
+    #[arg(long, env = "SHOP_SERVICE_KEY_ID", default_value = "1")]
+    pub service_key_id: String,
+}
+
+impl ServiceKey {
+    /// The key, from wherever it is.
+    pub fn required(&self) -> Result<Secret<String>, Error> {
+        secret("SHOP_SERVICE_KEY", self.service_key.as_ref(), self.service_key_file.as_deref())
+    }
+
+    /// The same, for a service that can do without.
+    pub fn optional(&self) -> Result<Option<Secret<String>>, Error> {
+        optional_secret("SHOP_SERVICE_KEY", self.service_key.as_ref(), self.service_key_file.as_deref())
+    }
+}
+
+/// What cursors are signed with.
+#[derive(Args, Clone, Debug)]
+pub struct CursorKey {
+    /// The key that cursors are signed with, the same for all replicas
+    #[arg(long, env = "SHOP_CURSOR_KEY", hide_env_values = true)]
+    pub cursor_key: Option<Secret<String>>,
+
+    /// The path of a file with it
+    #[arg(long, env = "SHOP_CURSOR_KEY_FILE", value_name = "PATH")]
+    pub cursor_key_file: Option<PathBuf>,
+}
+
+impl CursorKey {
+    /// The key, from wherever it is.
+    pub fn key(&self) -> Result<Secret<Vec<u8>>, Error> {
+        let key = secret("SHOP_CURSOR_KEY", self.cursor_key.as_ref(), self.cursor_key_file.as_deref())?;
+        Ok(Secret::new(key.into_exposed().into_bytes()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -200,6 +289,12 @@ mod tests {
         database: Database,
         #[command(flatten)]
         bus: Bus,
+        #[command(flatten)]
+        askers: Askers,
+        #[command(flatten)]
+        key: ServiceKey,
+        #[command(flatten)]
+        cursors: CursorKey,
     }
 
     #[test]
@@ -233,10 +328,28 @@ mod tests {
             "postgres://shop:s3cret@db/orders",
             "--bus-url",
             "amqp://shop:s3cret@mq/%2f",
+            "--service-key",
+            "a s3cret key",
+            "--cursor-key",
+            "s3cret",
         ])
         .unwrap();
         let shown = format!("{service:?}");
         assert!(!shown.contains("s3cret") && shown.contains("0.0.0.0:8080"), "{shown}");
         assert_eq!(service.bus.url().unwrap().expose(), "amqp://shop:s3cret@mq/%2f");
+        assert_eq!(service.key.required().unwrap().expose(), "a s3cret key");
+        assert_eq!(service.cursors.key().unwrap().expose(), b"s3cret");
+    }
+
+    #[test]
+    fn a_key_that_a_service_cannot_do_without_is_asked_for() {
+        let service = Service::try_parse_from(["service"]).unwrap();
+        assert_eq!(service.key.optional().unwrap(), None);
+        for (error, name) in [
+            (service.key.required().unwrap_err(), "SHOP_SERVICE_KEY"),
+            (service.cursors.key().unwrap_err(), "SHOP_CURSOR_KEY"),
+        ] {
+            assert!(error.to_string().starts_with(&format!("{name} is needed")), "{error}");
+        }
     }
 }

@@ -9,19 +9,19 @@
     reason = "tests"
 )]
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, ID, Object, Request, Schema, SimpleObject};
+use async_graphql::{
+    Context, EmptyMutation, EmptySubscription, ID, Object, Schema, SchemaBuilder, SimpleObject,
+    dataloader::DataLoader,
+};
 use axum::{
-    Router,
     body::Body,
-    extract::{FromRequestParts, State},
+    extract::FromRequestParts,
     http::{HeaderMap, StatusCode, request::Parts},
-    response::Response,
-    routing::post,
 };
 use flotilla_kit::{
     auth::Refused,
     graphql::{self, Asker},
-    http::{Json, Problem},
+    http::Problem,
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -45,6 +45,13 @@ struct User {
     id: ID,
 }
 
+/// The state of a service.
+#[derive(Clone)]
+struct Shelf(&'static str);
+
+/// What its loader reads.
+struct Books(String);
+
 struct Query;
 
 #[Object]
@@ -67,29 +74,25 @@ impl Query {
         (0..limit).map(|id| User { id: id.into() }).collect()
     }
 
+    async fn shelf(&self, context: &Context<'_>) -> Vec<String> {
+        let shelf = context.data_unchecked::<Shelf>().0.to_owned();
+        vec![shelf, context.data_unchecked::<DataLoader<Books>>().loader().0.clone()]
+    }
+
     #[graphql(entity)]
     async fn user(&self, id: ID) -> User {
         User { id }
     }
 }
 
-type Api = Schema<Query, EmptyMutation, EmptySubscription>;
-
-async fn handle(
-    State(schema): State<Api>,
-    headers: HeaderMap,
-    asker: Asker<Somebody>,
-    Json(request): Json<Request>,
-) -> Response {
-    graphql::answer(&schema, &headers, request.data(asker)).await
-}
-
-fn schema() -> Api {
-    graphql::finish(Schema::build(Query, EmptyMutation, EmptySubscription))
+fn builder() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
+    Schema::build(Query, EmptyMutation, EmptySubscription)
 }
 
 async fn ask(headers: &[(&str, &str)], body: &Value) -> (StatusCode, HeaderMap, Value) {
-    let router = Router::new().route("/graphql", post(handle)).with_state(schema());
+    let router = graphql::router::<Asker<Somebody>, _, _>(Shelf("poems"), builder(), |shelf| {
+        Books(format!("books of {}", shelf.0))
+    });
     let mut request = axum::http::Request::post("/graphql").header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -105,6 +108,12 @@ async fn query(text: &str) -> Value {
     assert_eq!((status, &headers["content-type"]), (StatusCode::OK, &"application/json".parse().unwrap()));
     assert_eq!(headers["cache-control"], "no-store");
     body
+}
+
+#[tokio::test]
+async fn resolvers_have_the_state_of_the_service_and_a_loader_made_of_it() {
+    let body = query("{ shelf }").await;
+    assert_eq!(body["data"]["shelf"], json!(["poems", "books of poems"]), "{body}");
 }
 
 #[tokio::test]
@@ -197,7 +206,7 @@ async fn tools_may_ask_for_the_schema_and_others_for_entities() {
             .await;
     assert_eq!(body["data"]["_entities"][0]["id"], "7");
     let body = query("{ _service { sdl } }").await;
-    let sdl = graphql::sdl(&schema());
+    let sdl = graphql::sdl(builder());
     assert!(sdl.contains("type User @key(fields: \"id\")") && sdl.ends_with(")\n"), "{sdl}");
     assert!(body["data"]["_service"]["sdl"].as_str().unwrap().contains("@key(fields: \"id\")"));
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use axum::http::Uri;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use flotilla_bus::Pattern;
 use flotilla_kit::{
     Secret,
     config::{self, Error},
@@ -46,7 +47,7 @@ pub enum Outbox {
         since: Timestamp,
         /// Which, such as shop.notification.bounced.v1 or shop.notification.*
         #[arg(long, default_value = "shop.notification.*")]
-        types: String,
+        types: Pattern,
     },
 }
 
@@ -88,39 +89,22 @@ pub struct Serve {
 
 /// Who people and services are to this service, and it to them.
 #[derive(Args, Clone, Debug)]
+#[command(
+    mut_arg("jwks_url", |url| url.help("Where the keys of tokens are")),
+    mut_arg("issuer", |issuer| issuer.help("Who issues tokens")),
+    mut_arg("service_key", |key| {
+        key.help("The private key of this service (PKCS #8, PEM), with which it says to user-service who it is")
+    }),
+    mut_arg("service_key_id", |id| id.help("The end of that key's id, which is notification-service/KEY"))
+)]
 pub struct Identity {
-    /// Where the keys of tokens are
-    #[arg(
-        long,
-        env = "SHOP_JWKS_URL",
-        default_value = "http://user-service:8080/.well-known/jwks.json",
-        value_name = "URL"
-    )]
-    pub jwks_url: Uri,
+    /// Who may ask
+    #[command(flatten)]
+    pub askers: config::Askers,
 
-    /// Who issues tokens
-    #[arg(long, env = "SHOP_TOKEN_ISSUER", default_value = "https://shop.example")]
-    pub issuer: String,
-
-    /// Whom tokens are for
-    #[arg(long, env = "SHOP_TOKEN_AUDIENCE", default_value = "shop")]
-    pub audience: String,
-
-    /// The public keys of the services that may ask this one, as a JSON Web Key Set
-    #[arg(long, env = "SHOP_SERVICE_KEYS", default_value = r#"{"keys":[]}"#)]
-    pub service_keys: String,
-
-    /// The private key of this service (PKCS #8, PEM), with which it says to user-service who it is
-    #[arg(long, env = "SHOP_SERVICE_KEY", hide_env_values = true)]
-    pub service_key: Option<Secret<String>>,
-
-    /// The path of a file with it
-    #[arg(long, env = "SHOP_SERVICE_KEY_FILE", value_name = "PATH")]
-    pub service_key_file: Option<PathBuf>,
-
-    /// The end of that key's id, which is notification-service/KEY
-    #[arg(long, env = "SHOP_SERVICE_KEY_ID", default_value = "1")]
-    pub service_key_id: String,
+    /// With what it says who it is
+    #[command(flatten)]
+    pub key: config::ServiceKey,
 
     /// The gRPC address of user-service
     #[arg(long, env = "SHOP_USER_GRPC", default_value = "http://user-service:9000", value_name = "URL")]
@@ -136,11 +120,6 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The key of this service, from wherever it is.
-    pub fn service_key(&self) -> Result<Secret<String>, Error> {
-        config::secret("SHOP_SERVICE_KEY", self.service_key.as_ref(), self.service_key_file.as_deref())
-    }
-
     /// The secret of this service, from wherever it is.
     pub fn secret(&self) -> Result<Secret<String>, Error> {
         config::secret("SHOP_NOTIFICATION_SECRET", self.secret.as_ref(), self.secret_file.as_deref())

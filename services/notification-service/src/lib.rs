@@ -26,4 +26,4 @@ pub mod template;
 pub mod unsubscribe;
 pub mod worker;
 
-pub use self::service::{Error, NAME, migrate, service};
+pub use self::service::{Error, NAME, service};

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
-use flotilla_bus::{Pattern, outbox, prepare};
+use anyhow::Result;
+use flotilla_bus::{outbox, prepare};
 use flotilla_kit::{
     database,
     drain::{self, Announcement},
@@ -14,7 +14,8 @@ use flotilla_kit::{
 use crate::{
     NAME,
     config::{Arguments, Command, Outbox},
-    migrate, service,
+    service,
+    store::all_migrations,
 };
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -27,15 +28,13 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let traces = telemetry::start(&config.telemetry, NAME, VERSION, &metrics)?;
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Migrate => {
-            migrate(&config.database).await?;
+            database::migrate_configured(&config.database, all_migrations()).await?;
             // The bus of Postgres has tables as well.
             prepare(config.bus.url()?.expose()).await?;
         }
         Command::Outbox(Outbox::Replay { since, types }) => {
-            let types = Pattern::try_from(types.as_str()).context("--types")?;
             let pool = database::pool(&config.database, NAME)?;
-            let replayed = outbox::replay(&pool, since, &[types]).await?;
-            tracing::info!(replayed, "events are published again");
+            outbox::replay(&pool, since, &[types]).await?;
         }
         Command::Serve => {
             service(&config, metrics, Announcement::default())?.run(&config.listen, drain::stopped()).await?;

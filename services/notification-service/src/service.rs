@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use flotilla_bus::{NoBus, Subscription, connect, keep_consuming, outbox::Relay};
 use flotilla_kit::{
-    auth::{Jwks, NoIdentity, NoKeys, Signer, Trust, Verifier},
+    auth::{NoIdentity, NoKeys, Signer},
     config::Error as ConfigError,
     database::{self, NoDatabase, PoolMetrics, is_ready, pool},
     drain::{Announcement, Drain, Phase},
@@ -42,9 +42,6 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// How long a cursor is good for.
 const CURSOR: Duration = DAY;
 
-/// How long somebody who migrates waits for somebody else who does.
-const PATIENCE: Duration = Duration::from_secs(300);
-
 /// Why there is no service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -80,23 +77,6 @@ pub enum Error {
     Subscription(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Brings the database to where this version needs it.
-pub async fn migrate(config: &flotilla_kit::config::Database) -> Result<(), MigrateError> {
-    database::migrate(&config.url()?, all_migrations(), PATIENCE).await?;
-    Ok(())
-}
-
-/// Why a database was not migrated.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    /// Something is missing in the configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// It failed.
-    #[error(transparent)]
-    Migrate(#[from] database::Error),
-}
-
 /// The service as it is configured.
 pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement) -> Result<Service, Error> {
     let drain = announcement.hear();
@@ -104,10 +84,10 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
     metrics.collect(PoolMetrics(pool.clone()));
     let bus = connect(config.bus.url()?.expose())?;
     let keys = Keys::new(&config.identity.secret()?)?;
-    let jwks = Jwks::new(config.identity.jwks_url.clone())?;
-    let verifier = Verifier::new(jwks, &config.identity.issuer, &config.identity.audience);
-    let trust = Trust::new(NAME, &config.identity.service_keys)?;
-    let signer = Signer::new(NAME, &config.identity.service_key_id, &config.identity.service_key()?)?;
+    let verifier = config.identity.askers.verifier()?;
+    let trust = config.identity.askers.trust(NAME)?;
+    let key = &config.identity.key;
+    let signer = Signer::new(NAME, &key.service_key_id, &key.required()?)?;
     let outbound =
         Outbound::new(guard(&config.outbound), Duration::from_secs(config.outbound.outbound_seconds.into()));
     let vapid = config.outbound.vapid_key()?;

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use axum::http::Uri;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use flotilla_bus::Pattern;
 use flotilla_kit::{
     Secret,
     config::{self, Error},
@@ -49,7 +50,7 @@ pub enum Outbox {
         since: Timestamp,
         /// Which, such as shop.order.paid.v1 or shop.order.*
         #[arg(long, default_value = "shop.*")]
-        types: String,
+        types: Pattern,
     },
 }
 
@@ -93,13 +94,9 @@ pub struct Serve {
     )]
     pub product_grpc: Uri,
 
-    /// The key that cursors are signed with, the same for all replicas
-    #[arg(long, env = "SHOP_CURSOR_KEY", hide_env_values = true)]
-    pub cursor_key: Option<Secret<String>>,
-
-    /// The path of a file with it
-    #[arg(long, env = "SHOP_CURSOR_KEY_FILE", value_name = "PATH")]
-    pub cursor_key_file: Option<PathBuf>,
+    /// What cursors are signed with
+    #[command(flatten)]
+    pub cursors: config::CursorKey,
 
     /// Where the process ends at once, such as capture.called, or capture.called:3 for the third time: for tests of what is left
     #[cfg(feature = "failpoints")]
@@ -108,13 +105,6 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// The key of cursors, from wherever it is.
-    pub fn cursor_key(&self) -> Result<Secret<Vec<u8>>, Error> {
-        let key =
-            config::secret("SHOP_CURSOR_KEY", self.cursor_key.as_ref(), self.cursor_key_file.as_deref())?;
-        Ok(Secret::new(key.into_exposed().into_bytes()))
-    }
-
     /// Where the process ends at once.
     #[cfg(feature = "failpoints")]
     pub fn failpoints(&self) -> Failpoints {
@@ -130,46 +120,15 @@ impl Serve {
 
 /// Who people and services are to this service, and it to them.
 #[derive(Args, Clone, Debug)]
+#[command(mut_arg("service_key_id", |id| id.help("The end of that key's id, which is order-service/KEY")))]
 pub struct Identity {
-    /// Where the user-service publishes its keys
-    #[arg(
-        long,
-        env = "SHOP_JWKS_URL",
-        value_name = "URL",
-        default_value = "http://user-service:8080/.well-known/jwks.json"
-    )]
-    pub jwks_url: Uri,
+    /// Who may ask
+    #[command(flatten)]
+    pub askers: config::Askers,
 
-    /// What tokens name as their issuer
-    #[arg(long, env = "SHOP_TOKEN_ISSUER", default_value = "https://shop.example")]
-    pub issuer: String,
-
-    /// Whom tokens are for
-    #[arg(long, env = "SHOP_TOKEN_AUDIENCE", default_value = "shop")]
-    pub audience: String,
-
-    /// The public keys of the services that may ask this one, as a JSON Web Key Set
-    #[arg(long, env = "SHOP_SERVICE_KEYS", default_value = r#"{"keys":[]}"#)]
-    pub service_keys: String,
-
-    /// The private key of this service (PKCS #8, PEM), with which it says to others who it is
-    #[arg(long, env = "SHOP_SERVICE_KEY", hide_env_values = true)]
-    pub service_key: Option<Secret<String>>,
-
-    /// The path of a file with it
-    #[arg(long, env = "SHOP_SERVICE_KEY_FILE", value_name = "PATH")]
-    pub service_key_file: Option<PathBuf>,
-
-    /// The end of that key's id, which is order-service/KEY
-    #[arg(long, env = "SHOP_SERVICE_KEY_ID", default_value = "1")]
-    pub service_key_id: String,
-}
-
-impl Identity {
-    /// The key of this service, from wherever it is.
-    pub fn service_key(&self) -> Result<Secret<String>, Error> {
-        config::secret("SHOP_SERVICE_KEY", self.service_key.as_ref(), self.service_key_file.as_deref())
-    }
+    /// With what it says who it is
+    #[command(flatten)]
+    pub key: config::ServiceKey,
 }
 
 /// Providers of payments, by the name that the path of their webhooks has.

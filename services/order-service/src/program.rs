@@ -34,10 +34,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             );
             tracing::info!("the books are as the payments are");
         }
-        Command::Outbox(Outbox::Replay { since, types }) => {
-            let count = parts::replay(&config, since, &types).await?;
-            tracing::info!(count, "events are published again");
-        }
+        Command::Outbox(Outbox::Replay { since, types }) => parts::replay(&config, since, types).await?,
     }
     if let Some(traces) = traces {
         traces.flush(FLUSH).await;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flotilla_bus::{Pattern, outbox};
 use flotilla_kit::{
-    auth::{Jwks, NoIdentity, NoKeys, Signer, Trust, Verifier},
+    auth::{NoIdentity, NoKeys, Signer},
     database,
     drain::{Announcement, Phase},
     health::Health,
@@ -40,9 +40,6 @@ const CURSORS: Duration = Duration::from_secs(24 * 3_600);
 /// Customers who may follow their orders at a time, in one process: each asks the database four times a second.
 const STREAMS: usize = 1_000;
 
-/// How long others may take to migrate.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// Differences in the books that are told at a time.
 const DIFFERENCES: i64 = 100;
 
@@ -57,7 +54,7 @@ pub enum Error {
     Database(#[from] database::NoDatabase),
     /// It cannot be migrated.
     #[error(transparent)]
-    Migrate(#[from] database::Error),
+    Migrate(#[from] database::NotMigrated),
     /// There is no bus.
     #[error(transparent)]
     Bus(#[from] flotilla_bus::NoBus),
@@ -73,9 +70,6 @@ pub enum Error {
     /// It cannot subscribe.
     #[error(transparent)]
     Consumers(#[from] consumers::Error),
-    /// A type of events is none.
-    #[error(transparent)]
-    Type(#[from] flotilla_bus::InvalidType),
     /// The outbox cannot be replayed.
     #[error("the outbox cannot be replayed")]
     Replay(#[source] flotilla_bus::Error),
@@ -86,14 +80,13 @@ pub enum Error {
 
 /// Brings the database to where this version needs it.
 pub async fn migrate(config: &Serve) -> Result<(), Error> {
-    Ok(database::migrate(&config.database.url()?, store::all_migrations(), PATIENCE).await?)
+    Ok(database::migrate_configured(&config.database, store::all_migrations()).await?)
 }
 
-/// Has events be published again, and says how many.
-pub async fn replay(config: &Serve, since: Timestamp, types: &str) -> Result<u64, Error> {
+/// Has events be published again.
+pub async fn replay(config: &Serve, since: Timestamp, types: Pattern) -> Result<(), Error> {
     let pool = database::pool(&config.database, NAME)?;
-    let types = Pattern::try_from(types)?;
-    outbox::replay(&pool, since, &[types]).await.map_err(Error::Replay)
+    outbox::replay(&pool, since, &[types]).await.map(drop).map_err(Error::Replay)
 }
 
 /// Orders of which the books say something else than their payments, or as many as somebody may look at.
@@ -111,7 +104,7 @@ pub async fn service(config: &Serve, metrics: Arc<Metrics>) -> Result<(Service, 
     let announcement = Announcement::default();
     let drain = announcement.hear();
     let identity = &config.identity;
-    let signer = Signer::new(NAME, &identity.service_key_id, &identity.service_key()?)?;
+    let signer = Signer::new(NAME, &identity.key.service_key_id, &identity.key.required()?)?;
     let provider: Arc<dyn PaymentProvider> = Arc::new(Stripe::new(config.payments.settings()?));
     let stock = Stock::new(&config.product_grpc, signer);
     let relay = outbox::Relay::new(pool.clone(), Arc::clone(&bus));
@@ -126,13 +119,13 @@ pub async fn service(config: &Serve, metrics: Arc<Metrics>) -> Result<(Service, 
     let providers = BTreeMap::from([(provider.name(), Arc::clone(&provider))]);
     let app = App {
         pool: pool.clone(),
-        verifier: Verifier::new(Jwks::new(identity.jwks_url.clone())?, &identity.issuer, &identity.audience),
-        trust: Trust::new(NAME, &identity.service_keys)?,
+        verifier: identity.askers.verifier()?,
+        trust: identity.askers.trust(NAME)?,
         stock,
         provider: Arc::clone(&provider),
         providers: Arc::new(providers),
         runner: runner.clone(),
-        cursors: Cursors::new(&config.cursor_key()?, CURSORS),
+        cursors: Cursors::new(&config.cursors.key()?, CURSORS),
         deadline: config.times.deadline(),
         streams: Arc::new(Semaphore::new(STREAMS)),
         drain: drain.clone(),

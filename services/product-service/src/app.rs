@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::extract::FromRef;
 use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
-    Secret,
-    auth::{Jwks, NoIdentity, NoKeys, Trust, Verifier},
+    auth::{NoIdentity, NoKeys, Trust, Verifier},
     config::Error,
     http::cursor::Cursors,
 };
@@ -60,15 +59,13 @@ pub struct App {
 impl App {
     /// With a configuration.
     pub fn new(config: &config::Serve, pool: PgPool, wake: Wake) -> Result<Self, Invalid> {
-        let identity = &config.identity;
-        let jwks = Jwks::new(identity.jwks_url.clone())?;
-        let key = config.cursor_key()?.into_exposed().into_bytes();
+        let askers = &config.identity.askers;
         Ok(Self {
             pool,
             wake,
-            verifier: Verifier::new(jwks, &identity.issuer, &identity.audience),
-            trust: Trust::new(NAME, &identity.service_keys)?,
-            cursors: Cursors::new(&Secret::new(key), CURSORS),
+            verifier: askers.verifier()?,
+            trust: askers.trust(NAME)?,
+            cursors: Cursors::new(&config.cursors.key()?, CURSORS),
             imports: Arc::default(),
             stock: watch::Sender::new(0),
         })

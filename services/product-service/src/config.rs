@@ -1,13 +1,10 @@
 //! Configuration: flags, each with an environment variable, read once at start.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use axum::http::Uri;
 use clap::{Args, Parser, Subcommand, value_parser};
-use flotilla_kit::{
-    Secret,
-    config::{self, Error},
-};
+use flotilla_bus::Pattern;
+use flotilla_kit::config;
 use jiff::Timestamp;
 
 /// What the shop sells: catalogue, prices, search and stock.
@@ -45,12 +42,15 @@ pub enum Outbox {
         since: Timestamp,
         /// Which, such as shop.product.deleted.v1 or shop.stock.*. Left out: all
         #[arg(long = "type", default_value = "shop.*")]
-        types: Vec<String>,
+        types: Vec<Pattern>,
     },
 }
 
 /// What it serves with.
 #[derive(Args, Clone, Debug)]
+#[command(
+    mut_arg("cursor_key", |key| key.help("The key that cursors of pages are signed with, the same in all replicas"))
+)]
 pub struct Serve {
     /// Where it listens
     #[command(flatten)]
@@ -72,13 +72,9 @@ pub struct Serve {
     #[command(flatten)]
     pub identity: Identity,
 
-    /// The key that cursors of pages are signed with, the same in all replicas
-    #[arg(long, env = "SHOP_CURSOR_KEY", hide_env_values = true)]
-    pub cursor_key: Option<Secret<String>>,
-
-    /// The path of a file with it
-    #[arg(long, env = "SHOP_CURSOR_KEY_FILE", value_name = "PATH")]
-    pub cursor_key_file: Option<PathBuf>,
+    /// What cursors are signed with
+    #[command(flatten)]
+    pub cursors: config::CursorKey,
 
     /// Milliseconds between two looks for reservations that have expired
     #[arg(long, env = "SHOP_PRODUCT_SWEEP_MILLISECONDS", default_value_t = 1_000, value_parser = value_parser!(u32).range(10..=60_000))]
@@ -86,11 +82,6 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// The key of cursors, from wherever it is.
-    pub fn cursor_key(&self) -> Result<Secret<String>, Error> {
-        config::secret("SHOP_CURSOR_KEY", self.cursor_key.as_ref(), self.cursor_key_file.as_deref())
-    }
-
     /// How often it is looked for reservations that have expired.
     pub fn sweep(&self) -> Duration {
         Duration::from_millis(self.sweep_milliseconds.into())
@@ -99,25 +90,13 @@ impl Serve {
 
 /// Who people and services are to this service.
 #[derive(Args, Clone, Debug)]
+#[command(
+    mut_arg("jwks_url", |url| url.help("Where the keys are that tokens of people are signed with")),
+    mut_arg("issuer", |issuer| issuer.help("Who issues them")),
+    mut_arg("audience", |audience| audience.help("Whom they are for"))
+)]
 pub struct Identity {
-    /// Where the keys are that tokens of people are signed with
-    #[arg(
-        long,
-        env = "SHOP_JWKS_URL",
-        default_value = "http://user-service:8080/.well-known/jwks.json",
-        value_name = "URL"
-    )]
-    pub jwks_url: Uri,
-
-    /// Who issues them
-    #[arg(long, env = "SHOP_TOKEN_ISSUER", default_value = "https://shop.example")]
-    pub issuer: String,
-
-    /// Whom they are for
-    #[arg(long, env = "SHOP_TOKEN_AUDIENCE", default_value = "shop")]
-    pub audience: String,
-
-    /// The public keys of the services that may ask this one, as a JSON Web Key Set
-    #[arg(long, env = "SHOP_SERVICE_KEYS", default_value = r#"{"keys":[]}"#)]
-    pub service_keys: String,
+    /// Who may ask
+    #[command(flatten)]
+    pub askers: config::Askers,
 }

@@ -71,9 +71,8 @@ impl App {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let hashes = config.passwords.hashes.and_then(|hashes| usize::try_from(hashes).ok()).unwrap_or(cores);
         let queue = usize::try_from(config.passwords.hash_queue).unwrap_or(usize::MAX);
-        let signer = config.identity.service_key()?;
-        let signer =
-            signer.map(|key| Signer::new(NAME, &config.identity.service_key_id, &key)).transpose()?;
+        let key = &config.identity.key;
+        let signer = key.optional()?.map(|pem| Signer::new(NAME, &key.service_key_id, &pem)).transpose()?;
         Ok(Self {
             pool,
             wake,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use axum::http::Uri;
 use clap::{Args, Parser, Subcommand, value_parser};
+use flotilla_bus::Pattern;
 use flotilla_kit::{
     Secret,
     config::{self, Error},
@@ -63,7 +64,7 @@ pub enum Outbox {
         since: Timestamp,
         /// Which, such as shop.user.erased.v1 or shop.user.*
         #[arg(long, default_value = "shop.user.*", value_delimiter = ',')]
-        types: Vec<String>,
+        types: Vec<Pattern>,
     },
 }
 
@@ -101,6 +102,15 @@ pub struct Serve {
 
 /// Who people and services are to this service, and it to them.
 #[derive(Args, Clone, Debug)]
+#[command(
+    mut_arg("service_key", |key| {
+        key.help(
+            "The private key of this service (PKCS #8, PEM), with which it says to others who it is. Left out: it asks nobody, \
+             and exports have what this service knows alone",
+        )
+    }),
+    mut_arg("service_key_id", |id| id.help("The end of that key's id, which is user-service/KEY"))
+)]
 pub struct Identity {
     /// What its tokens name as their issuer
     #[arg(long, env = "SHOP_TOKEN_ISSUER", default_value = "https://shop.example")]
@@ -126,18 +136,9 @@ pub struct Identity {
     #[arg(long, env = "SHOP_SERVICE_KEYS", default_value = r#"{"keys":[]}"#)]
     pub service_keys: String,
 
-    /// The private key of this service (PKCS #8, PEM), with which it says to others who it is. Left out: it asks nobody, and
-    /// exports have what this service knows alone
-    #[arg(long, env = "SHOP_SERVICE_KEY", hide_env_values = true)]
-    pub service_key: Option<Secret<String>>,
-
-    /// The path of a file with it
-    #[arg(long, env = "SHOP_SERVICE_KEY_FILE", value_name = "PATH")]
-    pub service_key_file: Option<PathBuf>,
-
-    /// The end of that key's id, which is user-service/KEY
-    #[arg(long, env = "SHOP_SERVICE_KEY_ID", default_value = "1")]
-    pub service_key_id: String,
+    /// With what it says who it is
+    #[command(flatten)]
+    pub key: config::ServiceKey,
 
     /// The gRPC address of order-service, for exports
     #[arg(long, env = "SHOP_ORDER_GRPC", value_name = "URL")]
@@ -156,15 +157,6 @@ impl Identity {
     /// The key that seals, from wherever it is.
     pub fn master_key(&self) -> Result<Secret<String>, Error> {
         config::secret("SHOP_USER_MASTER_KEY", self.master_key.as_ref(), self.master_key_file.as_deref())
-    }
-
-    /// The key of this service, from wherever it is.
-    pub fn service_key(&self) -> Result<Option<Secret<String>>, Error> {
-        config::optional_secret(
-            "SHOP_SERVICE_KEY",
-            self.service_key.as_ref(),
-            self.service_key_file.as_deref(),
-        )
     }
 
     /// Who knows something of people as well.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use flotilla_bus::{Pattern, connect, outbox, prepare};
+use flotilla_bus::{connect, outbox, prepare};
 use flotilla_kit::{database, drain, metrics::Metrics, telemetry};
 
 use crate::{
@@ -12,9 +12,6 @@ use crate::{
     grant::grant,
     service, store,
 };
-
-/// How long one may wait for others who migrate.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long the last traces may take.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -31,7 +28,10 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             let pool = database::pool(&serve.database, NAME)?;
             grant(&pool, &email, role).await.map_err(Into::into)
         }
-        Command::Outbox(Outbox::Replay { since, types }) => replay(&serve, since, &types).await,
+        Command::Outbox(Outbox::Replay { since, types }) => {
+            let pool = database::pool(&serve.database, NAME)?;
+            outbox::replay(&pool, since, &types).await.map(drop).context("events cannot be replayed")
+        }
     };
     if let Some(traces) = traces {
         traces.flush(FLUSH).await;
@@ -49,19 +49,9 @@ async fn serving(config: Serve, metrics: Arc<Metrics>) -> Result<()> {
 }
 
 async fn migrate(config: &Serve) -> Result<()> {
-    database::migrate(&config.database.url()?, store::all_migrations(), PATIENCE).await?;
+    database::migrate_configured(&config.database, store::all_migrations()).await?;
     if let Ok(bus) = config.bus.url() {
         prepare(bus.expose()).await?;
     }
-    tracing::info!("the database is where this version needs it");
-    Ok(())
-}
-
-async fn replay(config: &Serve, since: jiff::Timestamp, types: &[String]) -> Result<()> {
-    let patterns =
-        types.iter().map(|text| Pattern::try_from(text.as_str())).collect::<Result<Vec<_>, _>>()?;
-    let pool = database::pool(&config.database, NAME)?;
-    let replayed = outbox::replay(&pool, since, &patterns).await.context("events cannot be replayed")?;
-    tracing::info!(replayed, "events are published again");
     Ok(())
 }

@@ -53,8 +53,10 @@ pub async fn replay(pool: &PgPool, since: jiff::Timestamp, kinds: &[Pattern]) ->
         &patterns,
     )
     .execute(pool)
-    .await?;
-    Ok(replayed.rows_affected())
+    .await?
+    .rows_affected();
+    tracing::info!(replayed, "events are published again");
+    Ok(replayed)
 }
 
 /// What waits in an outbox.

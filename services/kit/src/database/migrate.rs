@@ -9,10 +9,13 @@ use sqlx::{
     postgres::PgConnectOptions,
 };
 
-use crate::Secret;
+use crate::{Secret, config};
 
 /// The lock that whoever migrates has. Others of the same database have other numbers.
 const LOCK: i64 = 0x464C_4F54_4D49_4752;
+
+/// How long the command `migrate` waits for somebody else who migrates.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Why a database was not migrated.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +37,33 @@ pub enum Error {
     Unlock(#[source] sqlx::Error),
 }
 
+/// Why the command `migrate` of a service failed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMigrated {
+    /// There is no address of a database.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The database is not where it is to be.
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
 /// The tables that this crate needs in the database of a service, in a schema of their own.
 pub fn migrations() -> Migrator {
     let mut migrator = sqlx::migrate!("migrations/kit");
     migrator.create_schema("kit");
     migrator.dangerous_set_table_name("kit.migrations");
     migrator
+}
+
+/// What the command `migrate` of a service does: brings its database to where this version needs it.
+pub async fn migrate_configured(
+    database: &config::Database,
+    migrators: impl IntoIterator<Item = Migrator>,
+) -> Result<(), NotMigrated> {
+    migrate(&database.url()?, migrators, PATIENCE).await?;
+    tracing::info!("the database is where this version needs it");
+    Ok(())
 }
 
 /// Brings a database to where all of these lead, one after the other. Who comes at once with others waits for them.

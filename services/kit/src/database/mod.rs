@@ -11,7 +11,7 @@ pub use self::{
     begin::begin,
     bounded::bounded,
     metrics::PoolMetrics,
-    migrate::{Error, migrate, migrations, pending},
+    migrate::{Error, NotMigrated, migrate, migrate_configured, migrations, pending},
     pool::{NoDatabase, is_ready, ping, pool},
     sweep::sweep,
 };

@@ -14,7 +14,11 @@ const MEDIA_TYPE: &str = "application/graphql-response+json";
 
 /// Answers a request, unless it costs too much. Its data has what resolvers need, whoever asks among it. What goes wrong in a
 /// query is in the answer; that nothing was done is its status, for whoever accepts `application/graphql-response+json`.
-pub async fn answer<Q, M, S>(schema: &Schema<Q, M, S>, headers: &HeaderMap, mut request: Request) -> Response
+pub(super) async fn answer<Q, M, S>(
+    schema: &Schema<Q, M, S>,
+    headers: &HeaderMap,
+    mut request: Request,
+) -> Response
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,

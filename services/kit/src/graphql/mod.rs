@@ -1,8 +1,9 @@
 //! How every service speaks GraphQL, as a subgraph of one graph (Apollo Federation 2) at `POST /graphql`.
 //!
-//! A service builds its schema with [`finish`], so that it has the limits that all have, and answers with [`answer`]. Who asks,
-//! resolvers have from [`Asker`]. What goes wrong is told as REST tells it: they return `Result<T, Problem>`, and where there may
-//! be nothing `Option<Result<T, Problem>>`, as what fails in a `Result<Option<T>, Problem>` takes all around it with it.
+//! A service has a schema and what its loader reads, and [`router`] makes its route of them, with the limits that all have. Who
+//! asks, resolvers have from [`Asker`]. What goes wrong is told as REST tells it: they return `Result<T, Problem>`, and where
+//! there may be nothing `Option<Result<T, Problem>>`, as what fails in a `Result<Option<T>, Problem>` takes all around it with
+//! it.
 //!
 //! Errors of other kinds cannot be returned, so that nothing from within is told by mistake.
 
@@ -11,16 +12,17 @@ mod endpoint;
 mod failure;
 mod limits;
 mod loader;
+mod route;
 
 use async_graphql::{ObjectType, SDLExportOptions, Schema, SchemaBuilder, SubscriptionType};
 
-pub use self::{asker::Asker, endpoint::answer, loader::loader};
+pub use self::{asker::Asker, route::router};
 
 /// Directives of one field.
 const DIRECTIVES: usize = 8;
 
 /// A schema with the limits that all have. Fields that are lists have to say what they cost (`complexity`).
-pub fn finish<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> Schema<Q, M, S>
+fn finish<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> Schema<Q, M, S>
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
@@ -36,13 +38,14 @@ where
 }
 
 /// The schema as it is committed, and as others compose it.
-pub fn sdl<Q, M, S>(schema: &Schema<Q, M, S>) -> String
+pub fn sdl<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> String
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    let sdl = schema.sdl_with_options(SDLExportOptions::new().federation().use_space_ident().indent_width(2));
+    let sdl = finish(builder)
+        .sdl_with_options(SDLExportOptions::new().federation().use_space_ident().indent_width(2));
     let lines: Vec<_> = sdl.trim().lines().map(str::trim_end).collect();
     lines.join("\n") + "\n"
 }

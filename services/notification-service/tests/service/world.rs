@@ -14,11 +14,12 @@ use flotilla_bus::{Bus, Consumer, Event, EventType, Pattern, Subscription, conne
 use flotilla_kit::{
     Secret,
     auth::{Claims, Signer, Trust},
+    database,
     drain::{Announcement, Phase},
     metrics::Metrics,
     serve::{Error, serve},
 };
-use flotilla_notification_service::{config::Arguments, migrate, service};
+use flotilla_notification_service::{config::Arguments, service, store::all_migrations};
 use flotilla_sink::{Channel, Delivery, Detail, Journal, Mail, Running, Sink};
 use flotilla_testbed::Postgres;
 use http_body_util::{BodyExt, Full};
@@ -181,7 +182,7 @@ impl World {
         flags.retain(|flag| more.iter().all(|other| name(other) != name(flag)));
         flags.extend(more.iter().map(|flag| (*flag).to_owned()));
         let database_config = Arguments::try_parse_from(&flags).unwrap_or_else(|error| panic!("{error}"));
-        migrate(&database_config.serve.database).await.unwrap();
+        database::migrate_configured(&database_config.serve.database, all_migrations()).await.unwrap();
         prepare(&database).await.unwrap();
         let mut addresses = Vec::new();
         for _replica in 0..count {

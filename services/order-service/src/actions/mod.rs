@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod carts;
+pub(crate) mod once;
 pub(crate) mod orders;
 pub(crate) mod place;
 mod principal;

@@ -2,22 +2,21 @@
 //! once, or not at all. Nobody is asked for money here; that is the saga's.
 
 use axum::{
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::Response,
 };
-use bytes::Bytes;
 use flotilla_kit::{
     database,
-    http::{
-        Problem,
-        idempotency::{self, Begun, IdempotencyKey, Request},
-    },
+    http::{Problem, idempotency::Begun},
 };
 use flotilla_proto::product;
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::Principal;
+use super::{
+    Principal,
+    once::{self, Once},
+};
 use crate::{
     app::App,
     domain::{money, payment},
@@ -26,17 +25,6 @@ use crate::{
     store::{carts, orders, payments, sagas},
 };
 
-/// A request that has one effect, however often it is made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Once<'a> {
-    /// Its key.
-    pub key: &'a IdempotencyKey,
-    /// What it is made to.
-    pub path: &'a str,
-    /// What it says.
-    pub body: &'a [u8],
-}
-
 /// Places an order.
 pub(crate) async fn place(
     app: &App,
@@ -44,11 +32,8 @@ pub(crate) async fn place(
     once: &Once<'_>,
     new: &NewOrder,
 ) -> Result<Response, Problem> {
-    let user = principal.user.to_string();
-    let request =
-        Request { principal: &user, key: once.key, method: &Method::POST, path: once.path, body: once.body };
     let mut transaction = database::begin(&app.pool).await?;
-    let pending = match idempotency::begin(&mut transaction, &request).await? {
+    let pending = match once.begin(&mut transaction, principal).await? {
         Begun::Repeated(response) => return Ok(response),
         Begun::First(pending) => pending,
     };
@@ -94,20 +79,10 @@ pub(crate) async fn place(
         carts::ordered(&mut transaction, cart, id).await?;
     }
     let shown = shape::Order::new(order, payment::Status::Created, lines);
-    let text = Bytes::from(serde_json::to_vec(&shown).map_err(|error| Problem::internal(&error))?);
     let location =
         HeaderValue::from_str(&format!("/v1/orders/{id}")).map_err(|error| Problem::internal(&error))?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::LOCATION, location),
-        (header::ETAG, HeaderValue::from_static("\"v1\"")),
-    ];
-    let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &headers, &text).await?;
-    app.runner.failpoints.reach(Stage::Place, Moment::Committing);
-    transaction.commit().await?;
-    app.runner.failpoints.reach(Stage::Place, Moment::Committed);
-    app.runner.wake();
-    Ok(response)
+    let headers = [(header::LOCATION, location), (header::ETAG, HeaderValue::from_static("\"v1\""))];
+    once::accept(app, transaction, (pending, Stage::Place), &shown, headers).await
 }
 
 /// What is ordered, in which currency.

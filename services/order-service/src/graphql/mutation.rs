@@ -12,11 +12,7 @@ use super::{
     order::Order,
 };
 use crate::{
-    actions::{
-        cancel, carts,
-        orders::visible,
-        place::{self, Once},
-    },
+    actions::{cancel, carts, once::Once, orders::visible, place},
     shape,
 };
 

@@ -3,15 +3,14 @@
 
 use axum::{
     extract::State,
-    http::{HeaderValue, Method, StatusCode, Uri, header},
+    http::{StatusCode, Uri},
     response::IntoResponse,
 };
-use bytes::Bytes;
 use flotilla_kit::{
     database,
     http::{
         Json, Path, Problem, Violations,
-        idempotency::{self, Begun, IdempotencyKey, Request},
+        idempotency::{Begun, IdempotencyKey},
     },
 };
 use uuid::Uuid;
@@ -20,11 +19,12 @@ use super::{Answer, action, body::Repeatable, orders::show, private};
 use crate::{
     actions::{
         Principal,
+        once::{self, Once},
         orders::{no_order, visible, visible_locked},
     },
     app::App,
     domain::order::Status,
-    failpoint::{Moment, Stage},
+    failpoint::Stage,
     settle,
     shape::{self, NewPayment, Payments},
     store::{orders, payments, sagas},
@@ -57,11 +57,9 @@ pub(super) async fn create(
     uri: Uri,
     Repeatable { value: new, bytes }: Repeatable<NewPayment>,
 ) -> Answer {
-    let user = principal.user.to_string();
-    let request =
-        Request { principal: &user, key: &key, method: &Method::POST, path: uri.path(), body: &bytes };
+    let request = Once { key: &key, path: uri.path(), body: &bytes };
     let mut transaction = database::begin(&app.pool).await?;
-    let pending = match idempotency::begin(&mut transaction, &request).await? {
+    let pending = match request.begin(&mut transaction, &principal).await? {
         Begun::Repeated(response) => return Ok(response),
         Begun::First(pending) => pending,
     };
@@ -82,16 +80,8 @@ pub(super) async fn create(
     order.payment_id = payment;
     orders::become_(&mut transaction, &mut order, Status::Reserved, None, &principal.actor()).await?;
     let payment = payments::of_locked(&mut transaction, payment).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let text =
-        serde_json::to_vec(&shape::Payment::from(payment)).map_err(|error| Problem::internal(&error))?;
-    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    let text = Bytes::from(text);
-    let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &headers, &text).await?;
-    app.runner.failpoints.reach(Stage::Pay, Moment::Committing);
-    transaction.commit().await?;
-    app.runner.failpoints.reach(Stage::Pay, Moment::Committed);
-    app.runner.wake();
-    Ok(response)
+    let shown = shape::Payment::from(payment);
+    once::accept(&app, transaction, (pending, Stage::Pay), &shown, []).await
 }
 
 /// The customer is back from their bank: looks what came of it, as the webhook does. Doing it again changes nothing.

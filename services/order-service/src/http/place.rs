@@ -5,10 +5,7 @@ use flotilla_kit::http::idempotency::IdempotencyKey;
 
 use super::{Answer, body::Repeatable};
 use crate::{
-    actions::{
-        Principal,
-        place::{self, Once},
-    },
+    actions::{Principal, once::Once, place},
     app::App,
     shape::{self, NewOrder},
 };

@@ -2,15 +2,14 @@
 
 use axum::{
     extract::State,
-    http::{HeaderValue, Method, StatusCode, Uri, header},
+    http::{StatusCode, Uri},
     response::IntoResponse,
 };
-use bytes::Bytes;
 use flotilla_kit::{
     database,
     http::{
         Json, Path, Problem, Violations,
-        idempotency::{self, Begun, IdempotencyKey, Request},
+        idempotency::{Begun, IdempotencyKey},
     },
 };
 use uuid::Uuid;
@@ -19,10 +18,11 @@ use super::{Answer, body::Repeatable, private};
 use crate::{
     actions::{
         Principal,
+        once::{self, Once},
         orders::{visible, visible_locked},
     },
     app::App,
-    failpoint::{Moment, Stage},
+    failpoint::Stage,
     shape::{self, NewRefund, Refunds},
     store::{payments, refunds},
 };
@@ -54,11 +54,9 @@ pub(super) async fn create(
     uri: Uri,
     Repeatable { value: new, bytes }: Repeatable<NewRefund>,
 ) -> Answer {
-    let user = principal.user.to_string();
-    let request =
-        Request { principal: &user, key: &key, method: &Method::POST, path: uri.path(), body: &bytes };
+    let request = Once { key: &key, path: uri.path(), body: &bytes };
     let mut transaction = database::begin(&app.pool).await?;
-    let pending = match idempotency::begin(&mut transaction, &request).await? {
+    let pending = match request.begin(&mut transaction, &principal).await? {
         Begun::Repeated(response) => return Ok(response),
         Begun::First(pending) => pending,
     };
@@ -95,13 +93,6 @@ pub(super) async fn create(
         attempt: 0,
     };
     refunds::request(&mut transaction, &mut order, &refund, &principal.actor()).await?;
-    let text = serde_json::to_vec(&shape::Refund::from(refund)).map_err(|error| Problem::internal(&error))?;
-    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    let text = Bytes::from(text);
-    let response = pending.store(&mut transaction, StatusCode::ACCEPTED, &headers, &text).await?;
-    app.runner.failpoints.reach(Stage::RequestRefund, Moment::Committing);
-    transaction.commit().await?;
-    app.runner.failpoints.reach(Stage::RequestRefund, Moment::Committed);
-    app.runner.wake();
-    Ok(response)
+    let shown = shape::Refund::from(refund);
+    once::accept(&app, transaction, (pending, Stage::RequestRefund), &shown, []).await
 }

@@ -6,23 +6,12 @@ mod mutation;
 mod query;
 mod user;
 
-use async_graphql::{EmptySubscription, Request, Schema, SchemaBuilder};
-use axum::{
-    Router,
-    extract::{FromRef, State},
-    http::HeaderMap,
-    response::Response,
-    routing::post,
-};
-use flotilla_kit::{
-    graphql::{self, Asker, answer, finish, loader},
-    http::Json,
-};
+use async_graphql::{EmptySubscription, Schema, SchemaBuilder};
+use axum::Router;
+use flotilla_kit::graphql::{self, Asker};
 
 use self::{context::Accounts, mutation::Mutation, query::Query};
 use crate::{actions::Principal, app::App};
-
-type Api = Schema<Query, Mutation, EmptySubscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation, EmptySubscription)
@@ -30,32 +19,10 @@ fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
 
 /// The schema, as it is committed.
 pub fn sdl() -> String {
-    graphql::sdl(&finish(builder()))
+    graphql::sdl(builder())
 }
 
 /// The route.
 pub fn router(app: App) -> Router {
-    let api = finish(builder().data(app.clone()));
-    Router::new().route("/graphql", post(handle)).with_state(Graph { app, api })
-}
-
-#[derive(Clone)]
-struct Graph {
-    app: App,
-    api: Api,
-}
-
-impl FromRef<Graph> for App {
-    fn from_ref(graph: &Graph) -> Self {
-        graph.app.clone()
-    }
-}
-
-async fn handle(
-    State(Graph { app, api }): State<Graph>,
-    headers: HeaderMap,
-    asker: Asker<Principal>,
-    Json(request): Json<Request>,
-) -> Response {
-    answer(&api, &headers, request.data(asker).data(loader(Accounts(app.pool)))).await
+    graphql::router::<Asker<Principal>, _, _>(app, builder(), |app| Accounts(app.pool.clone()))
 }
