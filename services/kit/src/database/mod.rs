@@ -1,13 +1,13 @@
 //! Postgres: the pool of a service, and the migrations of its database.
 
-mod bounded;
 mod metrics;
 mod migrate;
 mod pool;
 mod sweep;
 
+pub use flotilla_bus::bounded::bounded;
+
 pub use self::{
-    bounded::bounded,
     metrics::PoolMetrics,
     migrate::{Error, migrate, migrations, pending},
     pool::{NoDatabase, is_ready, ping, pool},
