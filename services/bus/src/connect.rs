@@ -18,7 +18,7 @@ use crate::{
 pub enum NoBus {
     /// Its scheme is none of a bus.
     #[error(
-        "an address of a bus begins with postgres://, amqp://, redis://, rediss://, kafka:// or kafkas://, and this one with {0:?}"
+        "an address of a bus begins with postgres://, amqp://, amqps://, redis://, rediss://, kafka:// or kafkas://, and this one with {0:?}"
     )]
     Scheme(String),
     /// It is no address of this kind. It may have a password, so it is not shown.
@@ -45,7 +45,7 @@ impl FromStr for Kind {
             "postgres" | "postgresql" => PgConnectOptions::from_str(url)
                 .map(Self::Postgres)
                 .map_err(|error| NoBus::Address("postgres://USER:PASSWORD@HOST/DATABASE", error.into())),
-            "amqp" => match AMQPUri::from_str(url) {
+            "amqp" | "amqps" => match AMQPUri::from_str(url) {
                 Ok(address) => Ok(Self::RabbitMq(Box::new(address))),
                 Err(error) => Err(NoBus::Address("amqp://USER:PASSWORD@HOST/VHOST", error.into())),
             },
@@ -95,6 +95,7 @@ mod tests {
         for good in [
             "postgres://a:s3cret@host/bus",
             "amqp://a:s3cret@host/%2f",
+            "amqps://a:s3cret@host/%2f",
             "redis://a:s3cret@host/0",
             "kafkas://a:s3cret@host:9093,other?mechanism=PLAIN",
         ] {
@@ -102,11 +103,10 @@ mod tests {
             assert!(!shown.contains("s3cret"), "{shown}");
         }
         for (bad, message) in [
-            // TLS to RabbitMQ is for a mesh: lapin's brings a store of keys with twenty crates.
-            ("amqps://a:s3cret@host/", "begins with postgres://"),
+            ("http://a:s3cret@host/", "begins with postgres://"),
             ("kafka://a:s3cret@host:port", "write kafka://"),
             ("postgres://a:s3cret@host:port/bus", "write postgres://"),
-            ("amqp://a:s3cret@host:port/", "write amqp://"),
+            ("amqps://a:s3cret@host:port/", "write amqp://"),
             ("redis://a:s3cret@host:port", "write redis://"),
             ("", "begins with postgres://"),
         ] {

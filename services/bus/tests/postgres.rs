@@ -24,6 +24,7 @@ async fn url() -> String {
 }
 
 suite!(url);
+suite!(url; what_is_published_twice_comes_once_to_whoever_is_new,);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_comes_too_late_changes_nothing() {
@@ -54,10 +55,4 @@ async fn a_broker_that_is_killed_and_comes_back_has_lost_nothing() {
         if is_up { server.start_again().unwrap() } else { server.stop().unwrap() }
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_published_twice_comes_once_to_whoever_is_new() {
-    let case = conformance::Case::new(url().await, "known").await;
-    conformance::what_is_published_twice_comes_once_to_whoever_is_new(&case).await;
 }

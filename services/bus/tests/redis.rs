@@ -5,32 +5,11 @@
 #[macro_use]
 mod conformance;
 
-use std::{sync::OnceLock, time::Duration};
-
 use flotilla_bus::Lost;
 use flotilla_testbed::Redis;
 
-/// One for all tests; it goes with this process.
-fn server() -> &'static Redis {
-    static REDIS: OnceLock<Redis> = OnceLock::new();
-    REDIS.get_or_init(|| Redis::start().unwrap())
-}
-
-async fn url() -> String {
-    server().url()
-}
-
-suite!(url);
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_is_killed_and_comes_back_has_lost_nothing() {
-    let mut server = Redis::start().unwrap();
-    let case = conformance::Case::new(server.url(), "restart").await;
-    conformance::a_broker_that_is_killed_and_comes_back_has_lost_nothing(&case, |is_up| {
-        if is_up { server.start_again().unwrap() } else { server.kill().unwrap() }
-    })
-    .await;
-}
+suite_on!(Redis);
+suite!(url; two_workers_share_the_partitions, what_is_published_twice_comes_once_to_whoever_is_new,);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_lost_a_partition_can_finish_nothing_of_it() {
@@ -56,36 +35,4 @@ async fn who_has_lost_a_partition_can_finish_nothing_of_it() {
     assert!(again.attempt >= 2, "{}", again.attempt);
     again.ack().await.unwrap();
     conformance::nothing(&mut deliveries).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_workers_share_the_partitions() {
-    let case = conformance::Case::new(url().await, "share").await;
-    let consumer = case.consumer();
-    let mut first = case.subscribe_with(&consumer, 64).await;
-    let mut second = case.subscribe_with(&consumer, 64).await;
-    // By now each has its share.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let events: Vec<_> = (0..64).map(|number| case.event(&format!("key-{number}"), number)).collect();
-    case.publish(&events).await;
-    let (mut of_first, mut of_second) = (0, 0);
-    while of_first + of_second < events.len() {
-        tokio::select! {
-            delivery = conformance::next(&mut first) => {
-                of_first += 1;
-                delivery.ack().await.unwrap();
-            }
-            delivery = conformance::next(&mut second) => {
-                of_second += 1;
-                delivery.ack().await.unwrap();
-            }
-        }
-    }
-    assert!(of_first > 8 && of_second > 8, "{of_first} and {of_second}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_published_twice_comes_once_to_whoever_is_new() {
-    let case = conformance::Case::new(url().await, "known").await;
-    conformance::what_is_published_twice_comes_once_to_whoever_is_new(&case).await;
 }

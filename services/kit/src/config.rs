@@ -170,8 +170,8 @@ impl Database {
 /// The bus that carries events between services.
 #[derive(Args, Clone, Debug)]
 pub struct Bus {
-    /// The bus, as `postgres://USER:PASSWORD@HOST/DATABASE`, `amqp://USER:PASSWORD@HOST/VHOST`, `redis://HOST` (`rediss`
-    /// with TLS) or `kafka://USER:PASSWORD@HOST:PORT,HOST:PORT` (`kafkas` with TLS)
+    /// The bus, as `postgres://USER:PASSWORD@HOST/DATABASE`, `amqp://USER:PASSWORD@HOST/VHOST` (`amqps` with TLS), `redis://HOST`
+    /// (`rediss` with TLS) or `kafka://USER:PASSWORD@HOST:PORT,HOST:PORT` (`kafkas` with TLS)
     #[arg(long, env = "SHOP_BUS_URL", hide_env_values = true, value_name = "URL")]
     pub bus_url: Option<Secret<String>>,
 

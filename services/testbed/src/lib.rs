@@ -10,6 +10,7 @@
 mod folder;
 mod forward;
 mod guard;
+mod identity;
 mod kafka;
 mod port;
 mod postgres;
@@ -20,11 +21,7 @@ mod redis;
 use std::{io, path::PathBuf, time::Duration};
 
 pub use self::{
-    forward::Forward,
-    kafka::{Identity, Kafka},
-    postgres::Postgres,
-    rabbitmq::RabbitMq,
-    redis::Redis,
+    forward::Forward, identity::Identity, kafka::Kafka, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis,
 };
 
 /// How long a server may take until it answers. On a busy machine RabbitMQ needs most of a minute.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Error,
+    Error, Identity,
     folder::Folder,
     guard::Guard,
     machine, port,
@@ -29,6 +29,8 @@ pub struct RabbitMq {
     _mapper: Guard,
     mapper_address: SocketAddr,
     address: SocketAddr,
+    /// Where it speaks TLS, when it does.
+    secured: Option<SocketAddr>,
     folder: Folder,
     owner: Option<Owner>,
 }
@@ -36,6 +38,15 @@ pub struct RabbitMq {
 impl RabbitMq {
     /// Starts one.
     pub fn start() -> Result<Self, Error> {
+        Self::of(None)
+    }
+
+    /// Starts one that also listens with TLS.
+    pub fn start_secured(identity: &Identity) -> Result<Self, Error> {
+        Self::of(Some(identity))
+    }
+
+    fn of(identity: Option<&Identity>) -> Result<Self, Error> {
         let owner = Owner::when_root()?;
         // The node starts a mapper by itself where there is none, and that one would stay.
         let mapper_address = port::free()?;
@@ -48,10 +59,41 @@ impl RabbitMq {
         for (name, content) in [("enabled_plugins", "[].\n"), ("environment", "")] {
             fs::write(folder.path().join(name), content).map_err(machine("cannot write settings"))?;
         }
-        let mut rabbitmq =
-            Self { guard: None, _mapper: mapper, mapper_address, address: port::free()?, folder, owner };
+        let mut rabbitmq = Self {
+            guard: None,
+            _mapper: mapper,
+            mapper_address,
+            address: port::free()?,
+            secured: None,
+            folder,
+            owner,
+        };
+        if let Some(identity) = identity {
+            rabbitmq.secured = Some(rabbitmq.listen_securely(identity)?);
+        }
         rabbitmq.start_again()?;
         Ok(rabbitmq)
+    }
+
+    /// Writes settings for it to listen with TLS, and says where.
+    fn listen_securely(&self, identity: &Identity) -> Result<SocketAddr, Error> {
+        let address = port::free()?;
+        let file = |name| self.folder.path().join(name);
+        let (certificates, key) = (file("certificates.pem"), file("key.pem"));
+        let settings = format!(
+            "listeners.ssl.1 = {address}\n\
+             ssl_options.certfile = {}\n\
+             ssl_options.keyfile = {}\n",
+            certificates.display(),
+            key.display(),
+        );
+        for (file, content) in
+            [(certificates, &identity.certificates), (key, &identity.key), (file("rabbitmq.conf"), &settings)]
+        {
+            // The folder is its owner's alone.
+            fs::write(file, content).map_err(machine("cannot write settings"))?;
+        }
+        Ok(address)
     }
 
     /// Starts it with the data that it had, at the same address. Nothing happens when it runs.
@@ -80,7 +122,8 @@ impl RabbitMq {
             .env("ERL_EPMD_PORT", self.mapper_address.port().to_string());
         let guard = Guard::start(PACKAGE, &self.folder, "KILL", self.owner, &server)?;
         // It listens once it has started.
-        guard.wait(|| TcpStream::connect(self.address).is_ok())?;
+        let listens = |address: SocketAddr| TcpStream::connect(address).is_ok();
+        guard.wait(|| listens(self.address) && self.secured.is_none_or(listens))?;
         self.guard = Some(guard);
         Ok(())
     }
@@ -99,5 +142,11 @@ impl RabbitMq {
     /// Its address, with the default virtual host.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@{}/%2f", self.address)
+    }
+
+    /// Its address with TLS, when it has been started so.
+    pub fn secured_url(&self) -> Option<String> {
+        // A client has to see the name that the certificate is for.
+        self.secured.map(|address| format!("amqps://guest:guest@localhost:{}/%2f", address.port()))
     }
 }

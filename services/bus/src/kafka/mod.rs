@@ -20,11 +20,8 @@ mod progress;
 mod publisher;
 mod topics;
 
-use std::sync::Arc;
-
 use futures::future::{BoxFuture, FutureExt};
 use krafka::KrafkaError;
-use tokio::sync::{mpsc, oneshot};
 
 pub use self::address::{Address, NoAddress};
 use self::{consuming::Consuming, publisher::Publisher};
@@ -61,18 +58,8 @@ impl Bus for KafkaBus {
     }
 
     fn subscribe(&self, subscription: Subscription) -> BoxFuture<'_, Result<Deliveries, Error>> {
-        async {
-            let in_flight = usize::try_from(subscription.in_flight.get()).unwrap_or(usize::MAX);
-            let (sender, deliveries) = mpsc::channel(in_flight);
-            let (ready, is_ready) = oneshot::channel();
-            let (address, wanted) = (self.address.clone(), Arc::new(subscription.clone()));
-            let connect = move || Consuming::start(address.clone(), Arc::clone(&wanted));
-            let worker = tokio::spawn(local::run(connect, subscription, sender, ready));
-            let deliveries = Deliveries::new(deliveries, worker);
-            is_ready.await.map_err(Error::unavailable)??;
-            Ok(deliveries)
-        }
-        .boxed()
+        let address = self.address.clone();
+        local::subscribe(subscription, move |wanted| Consuming::start(address.clone(), wanted)).boxed()
     }
 
     fn dead_letters<'a>(

@@ -3,6 +3,10 @@
 
 mod lanes;
 mod recent;
+mod subscribe;
 mod worker;
 
-pub(crate) use self::worker::{Arrival, Session, run};
+pub(crate) use self::{
+    subscribe::subscribe,
+    worker::{Arrival, Session},
+};

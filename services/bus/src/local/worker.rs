@@ -1,7 +1,7 @@
 //! Takes what a session with a broker brings, hands it out by lanes, and tells the session what became of it. A session that
 //! breaks is replaced by another one; what was out is lost to those who have it, and comes again.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -83,21 +83,21 @@ struct Held<T> {
 }
 
 /// Works until the deliveries are closed and everything has its answer.
-pub(crate) async fn run<S, C, F>(
+pub(super) async fn run<S, C, F>(
     connect: C,
-    subscription: Subscription,
+    subscription: Arc<Subscription>,
     deliveries: mpsc::Sender<Delivery>,
     ready: oneshot::Sender<Result<(), Error>>,
 ) where
     S: Session,
-    C: Fn() -> F + Send,
+    C: Fn(Arc<Subscription>) -> F + Send,
     F: Future<Output = Result<S, Error>> + Send,
 {
     let mut recent = Recent::default();
     let mut pause = PAUSES.0;
     let mut ready = Some(ready);
     while !deliveries.is_closed() {
-        match connect().await {
+        match connect(Arc::clone(&subscription)).await {
             Ok(session) => {
                 pause = PAUSES.0;
                 if let Some(ready) = ready.take() {

@@ -6,11 +6,10 @@ use lapin::{
         BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable},
-    uri::AMQPUri,
 };
 
 use super::{
-    connect,
+    broker::Broker,
     publisher::properties,
     topology::{REPLAYED, dead_queue, queue},
 };
@@ -34,8 +33,8 @@ async fn goodbye(connection: &Connection) {
 }
 
 /// A channel of its own: when it is closed, what was looked at goes back to where it was.
-async fn open(address: &AMQPUri) -> Result<(Connection, Channel), Error> {
-    let connection = connect(address, "dead letters".to_owned()).await?;
+async fn open(broker: &Broker) -> Result<(Connection, Channel), Error> {
+    let connection = broker.connect("dead letters".to_owned()).await?;
     let channel = connection.create_channel().await?;
     Ok((connection, channel))
 }
@@ -52,12 +51,8 @@ async fn count(connection: &Connection, consumer: &Consumer) -> Result<Option<u3
     }
 }
 
-pub(super) async fn list(
-    address: &AMQPUri,
-    consumer: &Consumer,
-    limit: u32,
-) -> Result<Vec<DeadLetter>, Error> {
-    let (connection, channel) = open(address).await?;
+pub(super) async fn list(broker: &Broker, consumer: &Consumer, limit: u32) -> Result<Vec<DeadLetter>, Error> {
+    let (connection, channel) = open(broker).await?;
     let mut letters = Vec::new();
     if count(&connection, consumer).await?.is_some() {
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -72,8 +67,8 @@ pub(super) async fn list(
     Ok(letters)
 }
 
-pub(super) async fn replay(address: &AMQPUri, consumer: &Consumer, which: &Which) -> Result<u64, Error> {
-    let (connection, channel) = open(address).await?;
+pub(super) async fn replay(broker: &Broker, consumer: &Consumer, which: &Which) -> Result<u64, Error> {
+    let (connection, channel) = open(broker).await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let mut replayed = 0;
     for _ in 0..count(&connection, consumer).await?.unwrap_or_default() {

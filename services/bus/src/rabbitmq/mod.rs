@@ -4,26 +4,24 @@
 //! Of all that take part in a consumer's work, one has its queue at a time (single active consumer) and the others stand by:
 //! that is what keeps keys in order. It works on as many events at once as it asked for.
 
+mod broker;
 mod dead_letters;
 mod publisher;
 mod session;
+mod tls;
 mod topology;
 
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
-use lapin::{Connection, ConnectionProperties, uri::AMQPUri};
-use tokio::sync::{mpsc, oneshot};
+use lapin::uri::AMQPUri;
 
-use self::{publisher::Publisher, session::Consuming};
+use self::{broker::Broker, publisher::Publisher, session::Consuming};
 use crate::{Bus, Consumer, DeadLetter, Deliveries, Error, Event, Subscription, Which, local};
-
-/// Seconds between two signs of life. The broker's own wish is a minute, and it takes two to miss them.
-const HEARTBEAT: u16 = 10;
 
 /// A bus on RabbitMQ.
 pub struct RabbitMqBus {
-    address: Arc<AMQPUri>,
+    broker: Arc<Broker>,
     publisher: Publisher,
 }
 
@@ -36,20 +34,10 @@ impl std::fmt::Debug for RabbitMqBus {
 
 impl RabbitMqBus {
     /// A bus at an address. Nothing is asked of it yet.
-    pub fn new(mut address: AMQPUri) -> Self {
-        address.query.heartbeat.get_or_insert(HEARTBEAT);
-        let address = Arc::new(address);
-        Self { publisher: Publisher::new(Arc::clone(&address)), address }
+    pub fn new(address: AMQPUri) -> Self {
+        let broker = Arc::new(Broker::new(address));
+        Self { publisher: Publisher::new(Arc::clone(&broker)), broker }
     }
-}
-
-/// A connection with a name that its management shows.
-async fn connect(address: &AMQPUri, name: String) -> Result<Connection, lapin::Error> {
-    Connection::connect_uri(
-        address.clone(),
-        ConnectionProperties::default().with_connection_name(name.into()),
-    )
-    .await
 }
 
 impl Bus for RabbitMqBus {
@@ -63,18 +51,8 @@ impl Bus for RabbitMqBus {
     }
 
     fn subscribe(&self, subscription: Subscription) -> BoxFuture<'_, Result<Deliveries, Error>> {
-        async {
-            let in_flight = usize::try_from(subscription.in_flight.get()).unwrap_or(usize::MAX);
-            let (sender, deliveries) = mpsc::channel(in_flight);
-            let (ready, is_ready) = oneshot::channel();
-            let (address, wanted) = (Arc::clone(&self.address), subscription.clone());
-            let connect = move || Consuming::start(Arc::clone(&address), wanted.clone());
-            let worker = tokio::spawn(local::run(connect, subscription, sender, ready));
-            let deliveries = Deliveries::new(deliveries, worker);
-            is_ready.await.map_err(Error::unavailable)??;
-            Ok(deliveries)
-        }
-        .boxed()
+        let broker = Arc::clone(&self.broker);
+        local::subscribe(subscription, move |wanted| Consuming::start(Arc::clone(&broker), wanted)).boxed()
     }
 
     fn dead_letters<'a>(
@@ -82,11 +60,11 @@ impl Bus for RabbitMqBus {
         consumer: &'a Consumer,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, Error>> {
-        dead_letters::list(&self.address, consumer, limit).boxed()
+        dead_letters::list(&self.broker, consumer, limit).boxed()
     }
 
     fn replay<'a>(&'a self, consumer: &'a Consumer, which: &'a Which) -> BoxFuture<'a, Result<u64, Error>> {
-        dead_letters::replay(&self.address, consumer, which).boxed()
+        dead_letters::replay(&self.broker, consumer, which).boxed()
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), Error>> {

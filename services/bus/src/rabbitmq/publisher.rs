@@ -6,12 +6,11 @@ use futures::future::try_join_all;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
-    uri::AMQPUri,
 };
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
-    connect,
+    broker::Broker,
     topology::{EXCHANGE, declare_exchange},
 };
 use crate::{Error, Event};
@@ -20,7 +19,7 @@ use crate::{Error, Event};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Publisher {
-    address: Arc<AMQPUri>,
+    broker: Arc<Broker>,
     open: Mutex<Option<Open>>,
 }
 
@@ -31,8 +30,8 @@ struct Open {
 }
 
 impl Publisher {
-    pub(super) fn new(address: Arc<AMQPUri>) -> Self {
-        Self { address, open: Mutex::default() }
+    pub(super) fn new(broker: Arc<Broker>) -> Self {
+        Self { broker, open: Mutex::default() }
     }
 
     pub(super) async fn publish(&self, events: &[Event]) -> Result<(), Error> {
@@ -84,7 +83,7 @@ impl Publisher {
         if let Some(open) = open.as_ref().filter(|open| open.channel.status().connected()) {
             return Ok(open.channel.clone());
         }
-        let connection = connect(&self.address, "publisher".to_owned()).await?;
+        let connection = self.broker.connect("publisher".to_owned()).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         declare_exchange(&channel).await?;

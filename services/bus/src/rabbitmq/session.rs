@@ -9,12 +9,12 @@ use lapin::{
         BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
     },
     types::{AMQPValue, FieldTable},
-    uri::AMQPUri,
 };
 use tokio::time::timeout;
 
 use super::{
-    connect, dead_letters,
+    broker::Broker,
+    dead_letters,
     publisher::properties,
     topology::{REPLAYED, dead_queue, declare, queue},
 };
@@ -31,15 +31,14 @@ pub(super) struct Consuming {
     connection: Connection,
     channel: Channel,
     incoming: Incoming,
-    subscription: Subscription,
+    subscription: Arc<Subscription>,
 }
 
 impl Consuming {
-    pub(super) async fn start(address: Arc<AMQPUri>, subscription: Subscription) -> Result<Self, Error> {
+    pub(super) async fn start(broker: Arc<Broker>, subscription: Arc<Subscription>) -> Result<Self, Error> {
         let consumer = &subscription.consumer;
-        let connection = timeout(PATIENCE, connect(&address, consumer.to_string()))
-            .await
-            .map_err(Error::unavailable)??;
+        let connection =
+            timeout(PATIENCE, broker.connect(consumer.to_string())).await.map_err(Error::unavailable)??;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         declare(&channel, &subscription).await?;

@@ -11,11 +11,8 @@ mod ownership;
 mod publish;
 mod trim;
 
-use std::sync::Arc;
-
 use futures::future::{BoxFuture, FutureExt};
 use redis::{Client, RedisError, cmd};
-use tokio::sync::{mpsc, oneshot};
 
 use self::{consuming::Consuming, link::Link};
 use crate::{Bus, Consumer, DeadLetter, Deliveries, Error, Event, Subscription, Which, local};
@@ -58,18 +55,8 @@ impl Bus for RedisBus {
     }
 
     fn subscribe(&self, subscription: Subscription) -> BoxFuture<'_, Result<Deliveries, Error>> {
-        async {
-            let in_flight = usize::try_from(subscription.in_flight.get()).unwrap_or(usize::MAX);
-            let (sender, deliveries) = mpsc::channel(in_flight);
-            let (ready, is_ready) = oneshot::channel();
-            let (client, wanted) = (self.client.clone(), Arc::new(subscription.clone()));
-            let connect = move || Consuming::start(client.clone(), Arc::clone(&wanted));
-            let worker = tokio::spawn(local::run(connect, subscription, sender, ready));
-            let deliveries = Deliveries::new(deliveries, worker);
-            is_ready.await.map_err(Error::unavailable)??;
-            Ok(deliveries)
-        }
-        .boxed()
+        let client = self.client.clone();
+        local::subscribe(subscription, move |wanted| Consuming::start(client.clone(), wanted)).boxed()
     }
 
     fn dead_letters<'a>(

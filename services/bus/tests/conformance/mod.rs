@@ -5,8 +5,12 @@ mod cases;
 mod crash;
 mod order;
 mod restart;
+mod secured;
+mod share;
 
 pub(crate) use self::{case::*, cases::*, crash::*, order::*, restart::*};
+#[allow(unused_imports, reason = "not every broker has these")]
+pub(crate) use self::{secured::*, share::*};
 
 /// Tests of an adapter. The argument is an async function that gives the address of a bus that is there.
 macro_rules! suite {
@@ -46,5 +50,56 @@ macro_rules! suite {
                 conformance::$case(&conformance::Case::new($url().await, stringify!($case)).await).await;
             }
         )*
+    };
+}
+
+/// The suite with a server of the testbed: one for all tests, and one that a test kills.
+#[allow(unused_macros, reason = "Postgres has several databases")]
+macro_rules! suite_on {
+    ($server:ty) => {
+        /// It goes with this process.
+        fn server() -> &'static $server {
+            static SERVER: std::sync::OnceLock<$server> = std::sync::OnceLock::new();
+            SERVER.get_or_init(|| <$server>::start().unwrap())
+        }
+
+        async fn url() -> String {
+            server().url()
+        }
+
+        suite!(url);
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn a_broker_that_is_killed_and_comes_back_has_lost_nothing() {
+            let mut server = <$server>::start().unwrap();
+            let case = conformance::Case::new(server.url(), "restart").await;
+            conformance::a_broker_that_is_killed_and_comes_back_has_lost_nothing(&case, |is_up| {
+                if is_up { server.start_again().unwrap() } else { server.kill().unwrap() }
+            })
+            .await;
+        }
+    };
+}
+
+/// With TLS, for a server of the testbed that can have it.
+#[allow(unused_macros, reason = "of Kafka and RabbitMQ")]
+macro_rules! secured {
+    ($server:ty) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "a process that another test starts"]
+        async fn secured_process() {
+            conformance::secured_process().await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn with_tls_and_a_password_it_is_the_same_and_without_either_there_is_nothing() {
+            let identity = conformance::identity();
+            let server = <$server>::start_secured(&identity).unwrap();
+            let url = server.secured_url().unwrap();
+            conformance::with_tls_and_a_password_it_is_the_same_and_without_either_there_is_nothing(
+                url, &identity,
+            )
+            .await;
+        }
     };
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    Error,
+    Error, Identity,
     folder::Folder,
     guard::Guard,
     machine, port,
@@ -49,15 +49,6 @@ log.cleaner.dedupe.buffer.size=2097152
 num.io.threads=2
 num.network.threads=2
 ";
-
-/// Who a secured one says it is, in PEM.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// Its certificate, and those up to the authority.
-    pub certificates: String,
-    /// Its private key (PKCS #8).
-    pub key: String,
-}
 
 /// A Kafka of its own.
 #[derive(Debug)]
