@@ -5,12 +5,13 @@
 //! process holds. Should the guard be killed as well, the next start removes what it left. A Postgres may also have its data
 //! in a folder that stays.
 //!
-//! And, for servers that are in a cluster, ways that lead to them.
+//! And, for servers that are in a cluster, ways that lead to them, and the kubectl of who tests them.
 
 mod folder;
 mod forward;
 mod guard;
 mod kafka;
+mod kubectl;
 mod port;
 mod postgres;
 mod program;
@@ -22,6 +23,7 @@ use std::{io, path::PathBuf, time::Duration};
 pub use self::{
     forward::Forward,
     kafka::{Identity, Kafka},
+    kubectl::Kubectl,
     postgres::Postgres,
     rabbitmq::RabbitMq,
     redis::Redis,
