@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};
+use flotilla_gateway_config::share;
 use ipnet::IpNet;
 
 use crate::gateway::settings::{ServiceType, Settings};
@@ -105,11 +106,6 @@ impl Config {
             namespaces.into_iter().map(|name| Some(name.to_owned())).collect()
         }
     }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "a share is a number from 0 to 1, such as 0.01 for one of a hundred".to_owned())
 }
 
 /// How the log is written.

@@ -14,6 +14,7 @@ mod host;
 mod images;
 mod install;
 mod lint;
+mod npm;
 mod oci;
 mod process;
 mod progress;

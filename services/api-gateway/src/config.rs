@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::{ArgAction, Parser, ValueEnum};
+use flotilla_gateway_config::share;
 use http::Uri;
 use ipnet::IpNet;
 
@@ -133,11 +134,6 @@ pub struct Config {
     /// How it is logged
     #[arg(long, env = "GATEWAY_LOG_FORMAT", default_value = "json")]
     pub log_format: LogFormat,
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "a share is a number from 0 to 1, such as 0.01 for one of a hundred".to_owned())
 }
 
 /// How the log is written.

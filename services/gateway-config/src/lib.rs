@@ -20,6 +20,7 @@ pub mod package;
 mod policy;
 mod rate_limit;
 mod route;
+mod share;
 mod stream;
 mod text;
 
@@ -44,6 +45,7 @@ pub use matching::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch};
 pub use policy::Policy;
 pub use rate_limit::{RateKey, RateLimit, RateUnit};
 pub use route::{BackendRef, Retry, Route, Rule, Timeouts};
+pub use share::share;
 pub use stream::{Stream, StreamBackend};
 pub use text::{
     BadText, HeaderName, HeaderText, HostPattern, Hostname, Method, Path, Pattern, RedirectStatus,

@@ -44,6 +44,9 @@ pub enum BadText {
     /// No status of a redirect.
     #[error("{0} is no status of a redirect: write 301, 302, 303, 307 or 308")]
     RedirectStatus(u16),
+    /// No share.
+    #[error("a share is a number from 0 to 1, such as 0.01 for one of a hundred")]
+    Share,
 }
 
 /// A host's name, in lower case.

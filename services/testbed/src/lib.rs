@@ -5,13 +5,14 @@
 //! process holds. Should the guard be killed as well, the next start removes what it left. A Postgres may also have its data
 //! in a folder that stays.
 //!
-//! And, for servers that are in a cluster, ways that lead to them.
+//! And, for servers that are in a cluster, ways that lead to them, and the kubectl of who tests them.
 
 mod folder;
 mod forward;
 mod guard;
 mod identity;
 mod kafka;
+mod kubectl;
 mod port;
 mod postgres;
 mod program;
@@ -21,7 +22,8 @@ mod redis;
 use std::{io, path::PathBuf, time::Duration};
 
 pub use self::{
-    forward::Forward, identity::Identity, kafka::Kafka, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis,
+    forward::Forward, identity::Identity, kafka::Kafka, kubectl::Kubectl, postgres::Postgres,
+    rabbitmq::RabbitMq, redis::Redis,
 };
 
 /// How long a server may take until it answers. On a busy machine RabbitMQ needs most of a minute.

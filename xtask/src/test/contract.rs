@@ -1,11 +1,12 @@
-//! The REST APIs of the shop held against the documents that describe them, by Schemathesis.
+//! The subgraphs of the shop held against each other, and its REST APIs against the documents that describe them.
 //!
-//! Each service of a shop on this machine is sent what its `openapi.json` allows and what it does not, one by one and in
-//! sequences along the document's links, as people with real tokens. What is held against what, and what is left out for
-//! which reason, is in `tools/schemathesis/schemathesis.toml`.
+//! The former are composed, as a router does it. For the latter, Schemathesis sends each service of a shop on this machine what
+//! its `openapi.json` allows and what it does not, one by one and in sequences along the document's links, as people with real
+//! tokens. What is held against what, and what is left out for which reason, is in `tools/schemathesis/schemathesis.toml`.
 //!
 //! Services are spoken to directly: a gateway's answers are not theirs, and it lets nobody log in as often as this does.
 
+mod composition;
 mod people;
 mod shop;
 
@@ -40,6 +41,7 @@ pub(super) fn run() -> Result<()> {
     if services.is_empty() {
         bail!("{CHOSEN} names none of {}", SERVICES.join(", "));
     }
+    composition::hold(&SERVICES)?;
     let python = schemathesis()?;
     let mut shop = Shop::start()?;
     let folder = tempfile::tempdir()?;

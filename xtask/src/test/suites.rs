@@ -28,7 +28,7 @@ pub(super) const SUITES: [Suite; 11] = [
     },
     Suite {
         name: "contract",
-        about: "the shop's REST APIs held against their openapi.json by Schemathesis",
+        about: "the shop's subgraphs composed into one graph, its REST APIs held against their openapi.json by Schemathesis",
         run: |_| contract::run(),
     },
     Suite {

@@ -1,10 +1,6 @@
 //! The shop on a cluster, and what a person with kubectl does to it.
 
-use std::{
-    env,
-    process::{Command, Stdio},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flotilla_checker::{
@@ -12,26 +8,21 @@ use flotilla_checker::{
     read::{Mails, Places},
 };
 use flotilla_shop::walk::{Client, Version};
-use flotilla_testbed::Forward;
+use flotilla_testbed::{Forward, Kubectl};
 use serde_json::{Value, json};
 
 /// What runs the gateway.
 pub(crate) const GATEWAY: &str = "shop-flotilla";
 
+/// Where the shop is.
+const SHOP: Kubectl = Kubectl::new("shop");
+
 /// How long a pod may take until it serves.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-fn program() -> Command {
-    let mut command = Command::new(env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into()));
-    command.args(["--namespace", "shop"]).stdin(Stdio::null());
-    command
-}
-
 /// What kubectl prints.
 pub(crate) fn kubectl(arguments: &[&str]) -> String {
-    let output = program().args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    SHOP.output(arguments).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn secret(name: &str, key: &str) -> String {
@@ -50,7 +41,7 @@ pub(crate) struct Ways {
 
 impl Ways {
     pub(crate) fn open() -> Self {
-        let to = |service: &str, port| Forward::to(program, service, port).unwrap();
+        let to = |service: &str, port| Forward::to(|| SHOP.command(), service, port).unwrap();
         Self {
             front: to(GATEWAY, 80),
             provider: to("paysim", 8080),

@@ -2,11 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::{
-    env,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flotilla_kit::{
@@ -20,7 +16,7 @@ use flotilla_shop::{
     fill,
     walk::{Client, Options, Step, Version, inbox::Inbox, walk},
 };
-use flotilla_testbed::Forward;
+use flotilla_testbed::{Forward, Kubectl};
 use http::Uri;
 use tokio::sync::OnceCell;
 use tonic::Code;
@@ -28,25 +24,20 @@ use tonic::Code;
 /// What runs the gateway of the shop.
 const GATEWAY: &str = "shop-flotilla";
 
+/// Where the shop is.
+const SHOP: Kubectl = Kubectl::new("shop");
+
 /// The services that an order goes through, each of which tells of it.
 const ON_THE_WAY: [&str; 6] =
     [GATEWAY, "order-service", "product-service", "paysim", "notification-service", "sink"];
 
-fn program() -> Command {
-    let mut command = Command::new(env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into()));
-    command.args(["--namespace", "shop"]).stdin(Stdio::null());
-    command
-}
-
 /// What kubectl prints in the namespace of the shop.
 fn kubectl(arguments: &[&str]) -> String {
-    let output = program().args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    SHOP.output(arguments).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn forward(service: &str, port: u16) -> Forward {
-    Forward::to(program, service, port).unwrap()
+    Forward::to(|| SHOP.command(), service, port).unwrap()
 }
 
 fn url(forward: &Forward) -> Uri {

@@ -1,18 +1,15 @@
 //! The same endpoints as users of Node and of Go write them (`bench/peers`), built into the cache.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::provider::{SECRET_KEY, WEBHOOK_SECRET};
 use super::subject::{PORTS, Program, Setup, Subject, bytes};
 use super::workload::Part;
+use crate::npm::Node;
 use crate::{cache, host, process, progress, workspace_root};
-
-/// What the peer in Node is made of; what else lies there is somebody's own.
-const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", "src"];
 
 /// One program for the whole shop.
 pub(super) struct Peer {
@@ -27,49 +24,15 @@ pub(super) struct Peer {
 
 /// Fastify and pg.
 pub(super) fn node() -> Result<Peer> {
-    let program = host::find("node").context("Node is not installed")?;
-    if host::find("npm").is_none() {
-        bail!("npm is not installed");
-    }
-    let version = process::output(Command::new(&program).arg("--version"))?.trim().to_owned();
-    let source = workspace_root().join("bench/peers/node");
-    let mut key = cache::Key::default().text("node", &version);
-    for file in NODE_FILES {
-        key = key.text("file", file).path(&source.join(file))?;
-    }
-    let folder = cache::entry("bench/shop-node", &key, |out| {
-        progress::during("Installing the peer in Node", || install(&source, out))
-    })?;
-    // The program behind the name in PATH.
-    let program = fs::canonicalize(program)?;
+    let node = Node::find()?;
+    let folder = node.install("bench/peers/node", &["src"])?;
     Ok(Peer {
         name: "Node",
-        made_with: format!("Node {}: Fastify, pg", version.trim_start_matches('v')),
+        made_with: format!("Node {}: Fastify, pg", node.version),
         argument: Some(folder.join("src/server.js")),
-        needed: vec![program.clone(), folder],
-        program,
+        needed: vec![node.program.clone(), folder],
+        program: node.program,
     })
-}
-
-fn install(source: &Path, out: &Path) -> Result<()> {
-    for file in NODE_FILES {
-        copy(&source.join(file), &out.join(file))?;
-    }
-    let mut npm = Command::new("npm");
-    npm.current_dir(out).args(["ci", "--omit=dev", "--no-audit", "--no-fund"]);
-    process::run(&mut npm, &cache::root()?.join("logs/bench-node.log"))
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    if !from.is_dir() {
-        return fs::copy(from, to).map(drop).with_context(|| format!("copying {}", from.display()));
-    }
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy(&entry.path(), &to.join(entry.file_name()))?;
-    }
-    Ok(())
 }
 
 /// net/http and pgx.
