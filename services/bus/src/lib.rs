@@ -9,7 +9,6 @@
 //! - An event published twice in a short time is mostly delivered once. The inbox is what makes that always.
 //! - A consumer has no more events at a time than it asked for; the others wait with the broker.
 
-pub mod bounded;
 mod bus;
 mod connect;
 mod consume;

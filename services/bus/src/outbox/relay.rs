@@ -3,7 +3,7 @@
 //! It never remembers how far it came: numbers of rows are given before their transactions are committed, and in another
 //! order, so that whoever only looks behind the last number loses rows. What is published says so of itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use sqlx::{PgPool, types::Json};
 use tokio::{
@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{Backlog, BacklogMetrics, backlog, sweep::sweep};
-use crate::{Bus, Error, Event, bounded::bounded};
+use crate::{Bus, Error, Event};
 
 /// What sets the locks of partitions apart from others of the same database.
 const LOCKS: i32 = 0x0F1A_0B0C;
@@ -22,6 +22,9 @@ const BATCH: i64 = 200;
 
 /// How long the bus may take for them.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the database may say nothing. One that is there ends a statement long before.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long to go without a look: what is committed by others wakes nobody here.
 const POLL: Duration = Duration::from_millis(500);
@@ -43,6 +46,18 @@ impl Wake {
     /// There is something in the outbox; the transaction has been committed.
     pub fn wake(&self) {
         self.0.notify_one();
+    }
+}
+
+/// An error when the database says nothing for so long that it must be gone.
+async fn heard<T, E>(what: impl Future<Output = Result<T, E>>) -> Result<T, Error>
+where
+    Error: From<E>,
+{
+    let silent = || io::Error::new(io::ErrorKind::TimedOut, "the database says nothing");
+    match timeout(SILENCE, what).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(sqlx::Error::Io(silent()).into()),
     }
 }
 
@@ -105,7 +120,7 @@ impl Relay {
                 next_count = Instant::now() + COUNT;
             }
             if Instant::now() > next_sweep {
-                if let Err(error) = bounded(sweep(&self.pool)).await {
+                if let Err(error) = heard(sweep(&self.pool)).await {
                     tracing::debug!(%error, "old rows cannot be removed now");
                 }
                 next_sweep = Instant::now() + SWEEP;
@@ -124,7 +139,7 @@ impl Relay {
     }
 
     async fn count(&self) {
-        match bounded(backlog(&self.pool)).await {
+        match heard(backlog(&self.pool)).await {
             Ok(backlog) => drop(self.backlog.send_replace(backlog)),
             Err(error) => tracing::debug!(%error, "what waits in the outbox cannot be counted now"),
         }
@@ -135,8 +150,8 @@ impl Relay {
         let partitions = sqlx::query_scalar!(
             "select distinct partition from messaging.outbox where published_at is null and refusal is null"
         );
-        for partition in bounded(partitions.fetch_all(&self.pool)).await? {
-            while bounded(self.publish_some(partition)).await? {}
+        for partition in heard(partitions.fetch_all(&self.pool)).await? {
+            while heard(self.publish_some(partition)).await? {}
         }
         Ok(())
     }

@@ -2,14 +2,13 @@
 
 use std::{str::FromStr, time::Duration};
 
-use flotilla_bus::bounded::within;
 use sqlx::{
     Connection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::pending;
+use super::{bounded::within, pending};
 use crate::config;
 
 /// How long somebody waits for a connection.

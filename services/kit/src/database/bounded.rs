@@ -1,6 +1,5 @@
 //! The end of waiting for a database that is gone without a word: a machine that lost its power closes no connections, and the
-//! kernel sends again for a quarter of an hour what nobody gets. The server's own limits end nothing then. For the outbox's
-//! relay, and for whoever else has a database.
+//! kernel sends again for a quarter of an hour what nobody gets. The server's own limits end nothing then.
 
 use std::{io, time::Duration};
 
@@ -14,8 +13,7 @@ pub async fn bounded<T, E: From<sqlx::Error>>(what: impl Future<Output = Result<
     within(LIMIT, what).await
 }
 
-/// The same, with a limit of one's own.
-pub async fn within<T, E: From<sqlx::Error>>(
+pub(super) async fn within<T, E: From<sqlx::Error>>(
     limit: Duration,
     what: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
