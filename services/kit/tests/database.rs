@@ -27,6 +27,7 @@ use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     sync::watch,
+    task::yield_now,
     time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
@@ -102,21 +103,34 @@ async fn connections_are_measured_as_they_are() {
 }
 
 /// Clients go whenever they like, also while a transaction begins.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn nobody_gets_a_connection_within_a_transaction_of_somebody_who_has_gone() {
-    let pool = migrated().await;
-    for microseconds in (0..2_000).step_by(4) {
-        let begun = timeout(Duration::from_micros(microseconds), database::begin(&pool)).await;
-        drop(begun);
-    }
-    let left = "select count(*) from pg_stat_activity
-        where datname = current_database() and state like 'idle in transaction%'";
-    let quiet = async {
-        while sqlx::query(left).fetch_one(&pool).await.unwrap().get::<i64, _>(0) > 0 {
-            sleep(Duration::from_millis(20)).await;
+    let url = database().await;
+    let pool = pool(&url);
+    drop(pool.acquire().await.unwrap());
+    let mut observer = PgConnection::connect(url.expose()).await.unwrap();
+    for turns in 0..60 {
+        let going = async {
+            for _ in 0..turns {
+                yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            begun = database::begin(&pool) => drop(begun),
+            () = going => {}
         }
-    };
-    timeout(Duration::from_secs(5), quiet).await.expect("connections stay in transactions that nobody has");
+        let quiet = async {
+            let left = "select count(*) from pg_stat_activity where datname = current_database()
+                and (state like 'idle in transaction%' or query = 'BEGIN')";
+            while sqlx::query(left).fetch_one(&mut observer).await.unwrap().get::<i64, _>(0) > 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), quiet)
+            .await
+            .expect("a connection stays in a transaction that nobody has");
+    }
 }
 
 #[tokio::test]
