@@ -12,7 +12,7 @@ use bytes::Bytes;
 use clap::Parser;
 use flotilla_kit::{
     Secret, config,
-    database::{self, Error},
+    database::{self, Error, Readers},
     drain::{Announcement, Phase},
     http::{
         Problem,
@@ -52,8 +52,18 @@ async fn database() -> Secret<String> {
 }
 
 fn pool(url: &Secret<String>) -> PgPool {
-    let service = Service::try_parse_from(["service", "--database-url", url.expose()]).unwrap();
+    pool_of(url, "16")
+}
+
+fn pool_of(url: &Secret<String>, connections: &str) -> PgPool {
+    let arguments = ["service", "--database-url", url.expose(), "--database-connections", connections];
+    let service = Service::try_parse_from(arguments).unwrap();
     database::pool(&service.database, "test-service").unwrap()
+}
+
+/// Which server process a connection has.
+async fn process(connection: &mut PgConnection) -> i32 {
+    sqlx::query("select pg_backend_pid()").fetch_one(connection).await.unwrap().get(0)
 }
 
 async fn migrated() -> PgPool {
@@ -130,6 +140,48 @@ async fn nobody_gets_a_connection_within_a_transaction_of_somebody_who_has_gone(
         timeout(Duration::from_secs(5), quiet)
             .await
             .expect("a connection stays in a transaction that nobody has");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_is_done_leaves_its_connection_to_the_next_and_half_of_the_pool_to_others() {
+    let pool = pool_of(&database().await, "4");
+    let readers = Readers::new(&pool);
+    let mut first = readers.get().await.unwrap();
+    let known = process(&mut first).await;
+    first.done();
+    let (mut second, third) = (readers.get().await.unwrap(), readers.get().await.unwrap());
+    assert_eq!(process(&mut second).await, known);
+    assert!(timeout(Duration::from_millis(100), readers.get()).await.is_err(), "there are two places");
+    third.done();
+    second.done();
+    // They wait for readers, and are not idle for the pool.
+    assert_eq!((pool.size(), pool.num_idle()), (2, 0));
+    let _writers = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    assert_eq!(process(&mut *readers.get().await.unwrap()).await, known);
+}
+
+#[tokio::test]
+async fn a_reader_that_is_not_done_gives_its_connection_back_to_the_pool() {
+    let url = database().await;
+    let readers = Readers::new(&pool(&url));
+    let mut gone = readers.get().await.unwrap();
+    let known = process(&mut gone).await;
+    // It is asked something that takes long, and nobody waits for that.
+    let slow = sqlx::query("select pg_sleep(0.5)").fetch_one(&mut *gone);
+    timeout(Duration::from_millis(100), slow).await.unwrap_err();
+    drop(gone);
+    let mut next = timeout(Duration::from_millis(300), readers.get()).await.unwrap().unwrap();
+    assert_ne!(process(&mut next).await, known);
+}
+
+#[tokio::test]
+async fn readers_keep_the_only_connection_from_nobody() {
+    let pool = pool_of(&database().await, "1");
+    let readers = Readers::new(&pool);
+    for _ in 0..2 {
+        readers.get().await.unwrap().done();
+        timeout(Duration::from_secs(2), pool.acquire()).await.unwrap().unwrap();
     }
 }
 

@@ -7,6 +7,7 @@ use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     auth::{NoIdentity, NoKeys, Trust, Verifier},
     config::Error,
+    database::Readers,
     http::cursor::Cursors,
 };
 use sqlx::PgPool;
@@ -42,6 +43,8 @@ pub enum Invalid {
 pub struct App {
     /// The database.
     pub pool: PgPool,
+    /// A part of it, for those who only read.
+    pub readers: Readers,
     /// Wakes the relay.
     pub wake: Wake,
     /// Checks tokens of people.
@@ -61,6 +64,7 @@ impl App {
     pub fn new(config: &config::Serve, pool: PgPool, wake: Wake) -> Result<Self, Invalid> {
         let askers = &config.identity.askers;
         Ok(Self {
+            readers: Readers::new(&pool),
             pool,
             wake,
             verifier: askers.verifier()?,

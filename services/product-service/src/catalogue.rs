@@ -31,9 +31,10 @@ pub(crate) fn may_see(visitor: Visitor, product: &products::Stored) -> bool {
 
 /// A product, when one may see it.
 pub(crate) async fn visible(app: &App, visitor: Visitor, id: Uuid) -> Result<products::Stored, Problem> {
-    let mut connection = app.pool.acquire().await?;
-    products::load(&mut connection, id)
-        .await?
+    let mut reader = app.readers.get().await?;
+    let found = products::load(&mut reader, id).await?;
+    reader.done();
+    found
         .filter(|stored| may_see(visitor, stored))
         .ok_or_else(|| Problem::not_found("there is no such product"))
 }
@@ -75,7 +76,9 @@ pub(crate) async fn list(
     let scope =
         format!("products {}", serde_json::to_string(filter).map_err(|error| Problem::internal(&error))?);
     let after = cursor.map(|cursor| app.cursors.open::<Position>(&scope, cursor)).transpose()?;
-    let mut found = listing::page(&app.pool, filter, after.as_ref(), i64::from(limit) + 1).await?;
+    let mut reader = app.readers.get().await?;
+    let mut found = listing::page(&mut *reader, filter, after.as_ref(), i64::from(limit) + 1).await?;
+    reader.done();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = found.len() > limit;
     found.truncate(limit);

@@ -7,6 +7,7 @@ use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     auth::{NoIdentity, Signer, Trust},
     config::Error,
+    database::Readers,
     http::cursor::Cursors,
 };
 use sqlx::PgPool;
@@ -44,6 +45,8 @@ pub enum Invalid {
 pub struct App {
     /// The database.
     pub pool: PgPool,
+    /// A part of it, for those who only read.
+    pub readers: Readers,
     /// Wakes the relay.
     pub wake: Wake,
     /// Hashes passwords.
@@ -74,6 +77,7 @@ impl App {
         let key = &config.identity.key;
         let signer = key.optional()?.map(|pem| Signer::new(NAME, &key.service_key_id, &pem)).transpose()?;
         Ok(Self {
+            readers: Readers::new(&pool),
             pool,
             wake,
             passwords: Passwords::new(config.passwords.cost(), hashes, queue)?,

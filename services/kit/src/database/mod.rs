@@ -5,6 +5,7 @@ mod bounded;
 mod metrics;
 mod migrate;
 mod pool;
+mod readers;
 mod sweep;
 
 pub use self::{
@@ -13,5 +14,6 @@ pub use self::{
     metrics::PoolMetrics,
     migrate::{Error, NotMigrated, migrate, migrate_configured, migrations, pending},
     pool::{NoDatabase, is_ready, ping, pool},
+    readers::{Reader, Readers},
     sweep::sweep,
 };

@@ -12,7 +12,7 @@ use super::{bounded::within, pending};
 use crate::config;
 
 /// How long somebody waits for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a connection that is given back may say nothing.
 const SILENCE: Duration = Duration::from_secs(3);

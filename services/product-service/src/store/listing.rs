@@ -1,7 +1,7 @@
 //! Lists of products. Which conditions and which order there are is up to whoever asks, so these queries are put together
 //! here, with parameters for everything that was sent.
 
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, types::Json};
+use sqlx::{FromRow, PgExecutor, PgPool, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use crate::domain::{Filter, Image, Position, Sort};
@@ -43,7 +43,7 @@ const RELEVANCE: &str = "round((ts_rank(search, websearch_to_tsquery('english', 
 
 /// Products that a filter has, in its order and behind a position.
 pub async fn page(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     filter: &Filter,
     after: Option<&Position>,
     limit: i64,
@@ -62,7 +62,7 @@ pub async fn page(
     query.push(") listed");
     order(&mut query, filter.sort, after);
     query.push(" limit ").push_bind(limit);
-    query.build_query_as().fetch_all(pool).await
+    query.build_query_as().fetch_all(executor).await
 }
 
 /// Products with the least that they cost (`price.minor`) and whether there is something of them (`stock.some`), but only those

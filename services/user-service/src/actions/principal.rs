@@ -36,7 +36,10 @@ impl Principal {
     /// The account.
     pub(crate) async fn account(&self, app: &App) -> Result<Account, Problem> {
         let gone = || Refused::Invalid("its user is gone").into();
-        accounts::get(&app.pool, self.user).await?.ok_or_else(gone)
+        let mut reader = app.readers.get().await?;
+        let account = accounts::get(&mut *reader, self.user).await?;
+        reader.done();
+        account.ok_or_else(gone)
     }
 
     /// The account, which nobody else changes until the end of the transaction.
@@ -71,7 +74,10 @@ where
         let claims = app.keyring.verify(auth::token(&parts.headers)?)?;
         let id = |text: &str| Uuid::try_parse(text).map_err(|_| Refused::Invalid("it names nobody"));
         let (user, session) = (id(&claims.sub)?, id(&claims.sid)?);
-        match sessions::live(&app.pool, session).await? {
+        let mut reader = app.readers.get().await?;
+        let live = sessions::live(&mut *reader, session).await?;
+        reader.done();
+        match live {
             Some((owner, roles)) if owner == user => {
                 let roles = roles.iter().filter_map(|role| Role::parse(role).ok()).collect();
                 Ok(Self { user, session, roles })

@@ -43,50 +43,74 @@ impl Stored {
     }
 }
 
-/// A product by its id.
+struct Row {
+    id: Uuid,
+    slug: String,
+    name: String,
+    description: String,
+    status: String,
+    version: i32,
+    attributes: Json<BTreeMap<String, String>>,
+    images: Json<Vec<Image>>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    categories: Vec<Uuid>,
+    variants: Json<Vec<VariantInput>>,
+}
+
+impl From<Row> for Stored {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            version: row.version,
+            created_at: row.created_at.to_jiff(),
+            updated_at: row.updated_at.to_jiff(),
+            input: ProductInput {
+                slug: row.slug,
+                name: row.name,
+                description: row.description,
+                // The table has a check of its own for it.
+                status: Status::parse(&row.status).unwrap_or_default(),
+                attributes: row.attributes.0,
+                images: row.images.0,
+                categories: row.categories,
+                variants: row.variants.0,
+            },
+        }
+    }
+}
+
+macro_rules! products {
+    ($which:literal, $parameter:expr) => {
+        sqlx::query_as!(
+            Row,
+            r#"select id, slug, name, description, status, version, attributes as "attributes: _", images as "images: _",
+                   created_at as "created_at: _", updated_at as "updated_at: _",
+                   array(select category_id from product.product_categories where product_id = products.id order by 1)
+                       as "categories!",
+                   (select coalesce(jsonb_agg(jsonb_build_object(
+                           'sku', sku, 'name', name, 'attributes', attributes, 'low_at', low_at,
+                           'prices', (select coalesce(jsonb_agg(jsonb_build_object('currency', currency, 'minor', minor)
+                                   order by currency), '[]')
+                               from product.prices where prices.sku = variants.sku)
+                       ) order by position, sku), '[]')
+                    from product.variants where product_id = products.id and deleted_at is null)
+                       as "variants!: _"
+               from product.products where deleted_at is null and "# + $which,
+            $parameter
+        )
+    };
+}
+
+/// A product by its id. Postgres plans this once, where it plans for each list of ids anew.
 pub async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Stored>, sqlx::Error> {
-    Ok(batch(connection, &[id]).await?.pop())
+    Ok(products!("id = $1", id).fetch_optional(connection).await?.map(Stored::from))
 }
 
 /// Products by their ids, in no order. Those that are not there are left out.
 pub async fn batch(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Stored>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"select id, slug, name, description, status, version,
-               attributes as "attributes: Json<BTreeMap<String, String>>", images as "images: Json<Vec<Image>>",
-               created_at as "created_at: Timestamp", updated_at as "updated_at: Timestamp",
-               array(select category_id from product.product_categories where product_id = products.id order by 1)
-                   as "categories!: Vec<Uuid>",
-               (select coalesce(jsonb_agg(jsonb_build_object(
-                       'sku', sku, 'name', name, 'attributes', attributes, 'low_at', low_at,
-                       'prices', (select coalesce(jsonb_agg(jsonb_build_object('currency', currency, 'minor', minor)
-                               order by currency), '[]')
-                           from product.prices where prices.sku = variants.sku)
-                   ) order by position, sku), '[]')
-                from product.variants where product_id = products.id and deleted_at is null)
-                   as "variants!: Json<Vec<VariantInput>>"
-           from product.products where id = any ($1) and deleted_at is null"#,
-        ids
-    )
-    .fetch_all(connection)
-    .await?;
-    let stored = rows.into_iter().map(|row| Stored {
-        id: row.id,
-        version: row.version,
-        created_at: row.created_at.to_jiff(),
-        updated_at: row.updated_at.to_jiff(),
-        input: ProductInput {
-            slug: row.slug,
-            name: row.name,
-            description: row.description,
-            // The table has a check of its own for it.
-            status: Status::parse(&row.status).unwrap_or_default(),
-            attributes: row.attributes.0,
-            images: row.images.0,
-            categories: row.categories,
-            variants: row.variants.0,
-        },
-    });
-    Ok(stored.collect())
+    let rows = products!("id = any ($1)", ids).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(Stored::from).collect())
 }
 
 /// The products of variants that are not gone, with their SKUs.
