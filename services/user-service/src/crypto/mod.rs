@@ -1,6 +1,7 @@
 //! What keeps secrets: hashes of passwords, tokens, what is sealed, and what is signed.
 
 mod keyring;
+mod memory;
 mod passwords;
 mod seal;
 mod token;

@@ -8,13 +8,13 @@ use std::sync::{
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use aws_lc_rs::rand;
 use flotilla_kit::Secret;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use super::Unable;
+use super::{Unable, memory::Memory};
 
 /// Bytes of a salt.
 const SALT: usize = 16;
@@ -57,7 +57,8 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 pub struct Passwords {
     cost: Cost,
-    argon: Argon2<'static>,
+    params: Params,
+    memory: Memory,
     running: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     queue: usize,
@@ -69,32 +70,33 @@ impl Passwords {
     /// At this cost, so many at a time, while so many more wait.
     pub fn new(cost: Cost, at_a_time: usize, queue: usize) -> Result<Self, Unable> {
         let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None).map_err(|_| Unable)?;
-        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let memory = Memory::default();
         let mut unknown = [0; SALT];
         rand::fill(&mut unknown)?;
-        let nobody = hash(&argon, &unknown)?.into();
+        let nobody = hash(&memory, &params, &unknown)?.into();
         let (running, waiting) = (Arc::new(Semaphore::new(at_a_time)), Arc::default());
-        Ok(Self { cost, argon, running, waiting, queue: at_a_time.saturating_add(queue), nobody })
+        Ok(Self { cost, params, memory, running, waiting, queue: at_a_time.saturating_add(queue), nobody })
     }
 
     /// The hash to keep of a password.
     pub async fn hash(&self, password: &Secret<String>) -> Result<String, Busy> {
-        let (argon, password) = (self.argon.clone(), password.clone());
-        self.run(move || hash(&argon, password.expose().as_bytes())).await
+        let (memory, params, password) = (self.memory.clone(), self.params.clone(), password.clone());
+        self.run(move || hash(&memory, &params, password.expose().as_bytes())).await
     }
 
     /// Whether a password is the one that a hash was made of. With none it is never, and takes as long.
     pub async fn verify(&self, password: &Secret<String>, known: Option<&str>) -> Result<Verdict, Busy> {
         let text = known.map_or_else(|| Arc::clone(&self.nobody), Arc::from);
-        let (argon, password, cost, is_known) =
-            (self.argon.clone(), password.clone(), self.cost, known.is_some());
+        let (memory, password, cost, is_known) =
+            (self.memory.clone(), password.clone(), self.cost, known.is_some());
         self.run(move || {
             let hash = PasswordHash::new(&text).map_err(|_| Unable)?;
-            let is_right = argon.verify_password(password.expose().as_bytes(), &hash).is_ok();
+            let params = Params::try_from(&hash).map_err(|_| Unable)?;
+            let (salt, known) = hash.salt.zip(hash.hash).ok_or(Unable)?;
+            let is_right = output(&memory, &params, password.expose().as_bytes(), &salt)? == known;
             if !is_right || !is_known {
                 return Ok(Verdict::Wrong);
             }
-            let params = Params::try_from(&hash).map_err(|_| Unable)?;
             let paid = Cost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() };
             Ok(Verdict::Right { is_outdated: paid != cost })
         })
@@ -134,11 +136,32 @@ impl Drop for Place {
     }
 }
 
-fn hash(argon: &Argon2<'_>, password: &[u8]) -> Result<String, Unable> {
+fn hash(memory: &Memory, params: &Params, password: &[u8]) -> Result<String, Unable> {
     let mut salt = [0; SALT];
     rand::fill(&mut salt)?;
-    let hash: PasswordHash = argon.hash_password_with_salt(password, &salt).map_err(|_| Unable)?;
+    let salt = Salt::new(&salt).map_err(|_| Unable)?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(|_| Unable)?,
+        salt: Some(salt),
+        hash: Some(output(memory, params, password, &salt)?),
+    };
     Ok(hash.to_string())
+}
+
+/// What is kept of a password. It is compared in a time that tells nothing.
+fn output(memory: &Memory, params: &Params, password: &[u8], salt: &Salt) -> Result<Output, Unable> {
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let mut bytes = [0; Output::MAX_LENGTH];
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let bytes = bytes.get_mut(..length).ok_or(Unable)?;
+    memory
+        .with(params.block_count(), |blocks| {
+            argon.hash_password_into_with_memory(password, salt, bytes, blocks)
+        })
+        .map_err(|_| Unable)?;
+    Output::new(bytes).map_err(|_| Unable)
 }
 
 #[cfg(test)]
