@@ -93,6 +93,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if !args.walled && walled::can_be()? {
         return walled::again();
     }
+    let machine = Machine::of_this()?;
     running::pin_this(PROCESSORS.1)?;
     let stage = Stage::set(&shop)?;
     let method = if args.quick {
@@ -114,7 +115,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         })
         .collect::<Result<Vec<_>>>()?;
     let is_whole = !args.quick && !args.alone && args.only.is_empty() && args.profile == RELEASE;
-    let (machine, postgres) = (Machine::of_this()?, stage.version()?);
+    let postgres = stage.version()?;
     for workload in workload::ALL.iter().filter(is_asked) {
         if workload.kind == Kind::Order {
             for round in 0..method.rounds {

@@ -239,7 +239,7 @@ fn how(text: &mut String, results: &Results<'_>, machine: &Machine) -> Result<()
          - {made_with}. Postgres {postgres} as it is installed, with what is committed on the disk.\n\
          - A machine with {processors} processors ({processor}), {memory_gib} GiB of memory and Linux {kernel}. The shop has one processor; Postgres, the load\n  \
            and the payment provider share the other.\n\
-         - {rounds} rounds. In each, all shops have their turn with each row, started anew on databases that are made anew; the median of\n  \
+         - {rounds} {word}. In each, all shops have their turn with each row, started anew on databases that are made anew; the median of\n  \
            the rounds counts. A rate is tried for {seconds} s, after {warm_up} s at half of the first rate; the search ends where what is borne and\n  \
            what is not are 5 % apart. Processor time is that of the highest rate that was borne.\n\
          - A rate during which something else had a tenth of the two processors was tried again; of the {all} measurements that count,\n  \
@@ -259,6 +259,7 @@ fn how(text: &mut String, results: &Results<'_>, machine: &Machine) -> Result<()
            golang.org/x/crypto. Tokens are signed with Ed25519, and checking one looks up its session.\n\
          - Everything is in a network namespace of its own where that is possible, so that no rules of a firewall are counted.\n\
          - Again: `cargo xtask bench shop`. It needs Node, npm, Go and Postgres, and builds the rest.\n",
+        word = if rounds == 1 { "round" } else { "rounds" },
         made_with = made_with.join("; "),
         postgres = results.postgres,
         processor = processor()?,
