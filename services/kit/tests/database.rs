@@ -158,7 +158,7 @@ async fn a_reader_that_is_done_leaves_its_connection_to_the_next_and_half_of_the
     // They wait for readers, and are not idle for the pool.
     assert_eq!((pool.size(), pool.num_idle()), (2, 0));
     let _writers = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
-    assert_eq!(process(&mut *readers.get().await.unwrap()).await, known);
+    assert_eq!(process(&mut readers.get().await.unwrap()).await, known);
 }
 
 #[tokio::test]
