@@ -31,15 +31,15 @@ enum Outcome {
         failure: Failure,
         /// The request, when not a byte of it has been sent.
         unsent: Option<Box<Outbound>>,
-        /// Whether the end of a used connection may have met the request.
-        was_reused: bool,
+        /// Whether the request may have met the end of its connection.
+        met_end: bool,
     },
 }
 
 /// What may still be tried.
 struct Chances {
     unsent: u32,
-    stale: u32,
+    ends: u32,
     counted: u32,
 }
 
@@ -78,7 +78,7 @@ impl Exchange<'_> {
         let mut tried: SmallVec<[u64; 4]> = SmallVec::new();
         let retry = rule.retry.as_ref();
         let mut chances =
-            Chances { unsent: UNSENT, stale: 1, counted: retry.map_or(0, |retry| retry.attempts) };
+            Chances { unsent: UNSENT, ends: 1, counted: retry.map_or(0, |retry| retry.attempts) };
         let is_repeatable = matches!(body, RequestBody::Empty) && head.is_idempotent();
         let spare = is_repeatable.then(|| head.clone());
         // Asking for the time costs as much as finding the route: the first attempt is taken to begin with its request.
@@ -105,8 +105,8 @@ impl Exchange<'_> {
                     request = spare.clone().request(endpoint, RequestBody::Empty)?;
                     true
                 }
-                Outcome::Failure { failure, unsent, was_reused } => {
-                    let is_free = chances.free(unsent.is_some(), was_reused && spare.is_some());
+                Outcome::Failure { failure, unsent, met_end } => {
+                    let is_free = chances.free(unsent.is_some(), met_end && spare.is_some());
                     if !is_free {
                         permit = upstream.retry().filter(|_| chances.counted > 0);
                         if permit.is_none() {
@@ -146,7 +146,7 @@ impl Exchange<'_> {
             None => Some(sending.await),
             Some(limit) => timeout(limit, sending).await.ok(),
         };
-        let (failure, reason, unsent, was_reused) = match sent {
+        let (failure, reason, unsent, met_end) = match sent {
             Some(Ok((response, lease))) => {
                 if says_it_cannot(response.status()) {
                     endpoint.health.failed(Instant::now());
@@ -158,36 +158,36 @@ impl Exchange<'_> {
             Some(Err(error)) => match error.of_client() {
                 Ok(error) => {
                     let failure = Failure::Body(Box::new(error));
-                    return Outcome::Failure { failure, unsent: None, was_reused: false };
+                    return Outcome::Failure { failure, unsent: None, met_end: false };
                 }
                 // It says nothing of the endpoint.
                 Err(SendError { cause: Cause::Overloaded(error), .. }) => {
-                    return Outcome::Failure { failure: error.into(), unsent: None, was_reused: false };
+                    return Outcome::Failure { failure: error.into(), unsent: None, met_end: false };
                 }
-                Err(SendError { cause, unsent, was_reused }) => {
+                Err(SendError { cause, unsent, met_end }) => {
                     let reason = match cause {
                         Cause::Connect(_) => "connect",
                         Cause::Http1(_) | Cause::Http2(_) | Cause::Overloaded(_) => "connection",
                     };
                     tracing::debug!(backend = %upstream.name, error = %cause, "a backend gave no answer");
-                    (Failure::Unreachable(Box::new(cause)), reason, unsent, was_reused)
+                    (Failure::Unreachable(Box::new(cause)), reason, unsent, met_end)
                 }
             },
             None => (Failure::TimedOut, "timeout", None, false),
         };
         endpoint.health.failed(Instant::now());
         self.worker.metrics.backend_failed(&upstream.name, reason);
-        Outcome::Failure { failure, unsent, was_reused }
+        Outcome::Failure { failure, unsent, met_end }
     }
 }
 
 impl Chances {
     /// Whether another attempt is allowed that no rule has to allow.
-    fn free(&mut self, is_unsent: bool, is_stale: bool) -> bool {
+    fn free(&mut self, is_unsent: bool, met_end: bool) -> bool {
         let left = if is_unsent {
             &mut self.unsent
-        } else if is_stale {
-            &mut self.stale
+        } else if met_end {
+            &mut self.ends
         } else {
             return false;
         };

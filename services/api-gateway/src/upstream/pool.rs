@@ -101,8 +101,22 @@ pub struct SendError {
     pub cause: Cause,
     /// The request, when not a byte of it has been sent.
     pub unsent: Option<Box<Outbound>>,
-    /// Whether the connection had been used before: its end may have met the request.
-    pub was_reused: bool,
+    /// Whether the request may have met the end of its connection, as it does when an endpoint goes: of one that had been
+    /// used before, or of a new one that broke off before anything was answered.
+    pub met_end: bool,
+}
+
+impl Cause {
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Http1(error) => matches!(error, WireError::Io(_) | WireError::Ended),
+            Self::Http2(error) => {
+                let source = std::error::Error::source(error);
+                error.is_closed() || source.is_some_and(|source| source.is::<std::io::Error>())
+            }
+            Self::Connect(_) | Self::Overloaded(_) => false,
+        }
+    }
 }
 
 impl SendError {
@@ -124,7 +138,7 @@ impl SendError {
     }
 
     fn unsent(cause: impl Into<Cause>, request: Outbound) -> Self {
-        Self { cause: cause.into(), unsent: Some(Box::new(request)), was_reused: false }
+        Self { cause: cause.into(), unsent: Some(Box::new(request)), met_end: false }
     }
 }
 
@@ -174,7 +188,7 @@ impl Pools {
                     (unsent, was_reused) => {
                         let cause = Cause::Http1(error);
                         let unsent = unsent.map(|body| Box::new(Outbound::Http1(head, body)));
-                        return Err(SendError { cause, unsent, was_reused });
+                        return Err(SendError { met_end: was_reused || cause.is_end(), cause, unsent });
                     }
                 },
             }
@@ -248,7 +262,7 @@ impl Pools {
                     (unsent, was_reused) => {
                         let cause = Cause::Http2(error.into_error());
                         let unsent = unsent.map(|request| Box::new(Outbound::Http2(Box::new(request))));
-                        return Err(SendError { cause, unsent, was_reused });
+                        return Err(SendError { met_end: was_reused || cause.is_end(), cause, unsent });
                     }
                 },
             }

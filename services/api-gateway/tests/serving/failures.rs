@@ -5,10 +5,11 @@ use http_body_util::Full;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    task::JoinHandle,
 };
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, Speaks},
     client::{Answer, get, http1, send},
     gateway::{Gateway, free_port},
 };
@@ -121,6 +122,44 @@ async fn a_request_that_meets_the_end_of_a_connection_is_sent_again() {
     sender.ready().await.unwrap();
     let answer = Answer::of(sender.send_request(post).await.unwrap()).await;
     assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+}
+
+/// An endpoint that goes as it takes its first connection: before it has read anything, or after.
+async fn goes(has_read: bool) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let going = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        if has_read {
+            let _request = stream.read(&mut [0; 4096]).await;
+        } else {
+            let _waiting = stream.peek(&mut [0]).await;
+        }
+    });
+    (format!("{{host: 127.0.0.1, port: {port}}}"), going)
+}
+
+#[tokio::test]
+async fn a_request_that_meets_the_end_of_an_endpoint_is_sent_to_another() {
+    for (speaks, protocol) in [(Speaks::Http1, "HTTP"), (Speaks::Http2, "HTTP2")] {
+        for (has_read, method, failures) in
+            [(false, "GET", 0), (true, "GET", 0), (false, "POST", 1), (true, "POST", 1)]
+        {
+            let case = format!("{protocol} {has_read} {method}");
+            let (backend, (going, gone)) = (Backend::with("a", speaks, None).await, goes(has_read).await);
+            let config = config("", &[going, backend.endpoint()])
+                .replace("{a: {", &format!("{{a: {{protocol: {protocol}, "));
+            let gateway = Gateway::start(&config).await;
+            let mut failed = 0;
+            for _ in 0..30 {
+                let request = http::Request::builder().method(method).uri("/").header("host", "a.test");
+                let answer = send(gateway.address, request.body(Full::default()).unwrap()).await;
+                failed += usize::from(answer.status == StatusCode::BAD_GATEWAY);
+            }
+            assert!(gone.is_finished(), "{case}: it has had its request");
+            assert_eq!((failed, backend.requests()), (failures, 30 - failures), "{case}");
+        }
+    }
 }
 
 #[tokio::test]
