@@ -146,16 +146,17 @@ func (question question) query() (string, []any) {
 	} else if question.after != nil {
 		behind = "where id < " + bind(question.after.ID)
 	}
-	return `select id, slug, name, image, price, in_stock, number from (
-	        select id, slug, name, images -> 0 as image, price.minor as price, stock.some as in_stock, ` + number + ` as number
-	        from product.products
-	        cross join lateral (select min(minor) as minor from product.prices join product.variants using (sku)
-	            where product_id = products.id and deleted_at is null and currency = $1) price
-	        cross join lateral (select exists (select from product.stock join product.variants using (sku)
-	            where product_id = products.id and deleted_at is null and on_hand > reserved) as some) stock
+	return `select id, slug, name, image,
+	        (select min(minor) from product.prices join product.variants using (sku)
+	            where product_id = products.id and deleted_at is null and currency = $1) as price,
+	        coalesce((select true from product.stock join product.variants using (sku)
+	            where product_id = products.id and deleted_at is null and on_hand > reserved limit 1), false) as in_stock,
+	        number
+	    from (
+	        select id, slug, name, images -> 0 as image, ` + number + ` as number from product.products
 	        ` + words + `
 	        where deleted_at is null and status = 'active'` + where + `
-	    ) listed ` + behind + " " + order + " limit $2", values
+	    ) products ` + behind + " " + order + " limit $2", values
 }
 
 func (products *products) list(w http.ResponseWriter, r *http.Request) error {

@@ -88,16 +88,17 @@ const byId = statement(
 // What a list shows of products, of which `where` leaves some. $1: the currency, $2: one more than the limit.
 function listing({ number, words, where, order }) {
   return statement(
-    `select id, slug, name, image, price, in_stock, number from (
-         select id, slug, name, images -> 0 as image, price.minor as price, stock.some as in_stock, ${number} as number
-         from product.products
-         cross join lateral (select min(minor) as minor from product.prices join product.variants using (sku)
-             where product_id = products.id and deleted_at is null and currency = $1) price
-         cross join lateral (select exists (select from product.stock join product.variants using (sku)
-             where product_id = products.id and deleted_at is null and on_hand > reserved) as some) stock
+    `select id, slug, name, image,
+         (select min(minor) from product.prices join product.variants using (sku)
+             where product_id = products.id and deleted_at is null and currency = $1) as price,
+         coalesce((select true from product.stock join product.variants using (sku)
+             where product_id = products.id and deleted_at is null and on_hand > reserved limit 1), false) as in_stock,
+         number
+     from (
+         select id, slug, name, images -> 0 as image, ${number} as number from product.products
          ${words}
          where deleted_at is null and status = 'active' ${where}
-     ) listed ${order} limit $2`,
+     ) products ${order} limit $2`,
   );
 }
 

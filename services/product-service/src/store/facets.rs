@@ -6,7 +6,7 @@
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::listing::narrowed;
+use super::listing::{IN_STOCK, narrowed};
 use crate::domain::{Filter, Side};
 
 /// Products that are counted at most: whoever asks has others wait for no longer than that takes.
@@ -81,9 +81,9 @@ pub async fn count(pool: &PgPool, filter: &Filter) -> Result<Facets, sqlx::Error
 
 /// The beginning of a query about the products of a filter, one more of them than are counted.
 fn matching(filter: &Filter) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::<Postgres>::new(
-        "with recursive matching as materialized (select id, attributes, stock.some as in_stock",
-    );
+    let mut query =
+        QueryBuilder::<Postgres>::new("with recursive matching as materialized (select id, attributes, ");
+    query.push(IN_STOCK).push(" as in_stock");
     narrowed(&mut query, filter);
     query.push(" limit ").push_bind(MOST + 1).push(") ");
     query

@@ -41,17 +41,22 @@ impl Summary {
 const RELEVANCE: &str = "round((ts_rank(search, websearch_to_tsquery('english', words)) \
      + product.word_similarity(words, name)) * 1000000)::bigint";
 
-/// Products that a filter has, in its order and behind a position.
+/// Whether something can be had of a product. Not `exists`: for that Postgres may read the stock of the whole catalogue first.
+pub(super) const IN_STOCK: &str = "coalesce((select true from product.stock join product.variants using (sku) \
+     where product_id = products.id and deleted_at is null and on_hand > reserved limit 1), false)";
+
+/// Products that a filter has, in its order and behind a position. What only is shown is looked for when it is known what is on
+/// the page.
 pub async fn page(
     executor: impl PgExecutor<'_>,
     filter: &Filter,
     after: Option<&Position>,
     limit: i64,
 ) -> Result<Vec<Summary>, sqlx::Error> {
-    let mut query = QueryBuilder::<Postgres>::new(
-        "select id, slug, name, image, price, in_stock, number from (
-             select id, slug, name, images -> 0 as image, price.minor as price, stock.some as in_stock, ",
-    );
+    let mut query = QueryBuilder::<Postgres>::new("select id, slug, name, image, ");
+    least_price(&mut query, filter);
+    query.push(" as price, ").push(IN_STOCK);
+    query.push(" as in_stock, number from (select id, slug, name, images -> 0 as image, ");
     query.push(match filter.sort {
         Sort::Newest | Sort::Name => "null::bigint",
         Sort::PriceUp | Sort::PriceDown => "price.minor",
@@ -59,26 +64,35 @@ pub async fn page(
     });
     query.push(" as number");
     narrowed(&mut query, filter);
-    query.push(") listed");
+    query.push(") products");
     order(&mut query, filter.sort, after);
     query.push(" limit ").push_bind(limit);
     query.build_query_as().fetch_all(executor).await
 }
 
-/// Products with the least that they cost (`price.minor`) and whether there is something of them (`stock.some`), but only those
-/// of a filter.
+/// The least that a product costs, in the currency of a filter.
+fn least_price(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    query.push("(select min(minor) as minor from product.prices join product.variants using (sku) ");
+    query.push("where product_id = products.id and deleted_at is null and currency = ");
+    query.push_bind(filter.currency.as_str()).push(")");
+}
+
+/// Products, but only those of a filter. Those in the order of their prices have one (`price.minor`).
 pub(super) fn narrowed(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     query.push(" from product.products");
-    query.push(" cross join lateral (select min(minor) as minor from product.prices join product.variants using (sku) ");
-    query.push("where product_id = products.id and deleted_at is null and currency = ");
-    query.push_bind(filter.currency.as_str());
-    query.push(") price cross join lateral (select exists (select from product.stock join product.variants using (sku) ");
-    query
-        .push("where product_id = products.id and deleted_at is null and on_hand > reserved) as some) stock");
+    let has_price = matches!(filter.sort, Sort::PriceUp | Sort::PriceDown);
+    if has_price {
+        query.push(" cross join lateral ");
+        least_price(query, filter);
+        query.push(" price");
+    }
     if let Some(words) = &filter.words {
         query.push(" cross join (select ").push_bind(words).push("::text as words) words");
     }
     query.push(" where deleted_at is null and status = ").push_bind(filter.status.as_str());
+    if has_price {
+        query.push(" and price.minor is not null");
+    }
     narrow(query, filter);
 }
 
@@ -94,10 +108,6 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
             " and (search @@ websearch_to_tsquery('english', words) or words operator(product.<%) name)",
         );
     }
-    let has_price = matches!(filter.sort, Sort::PriceUp | Sort::PriceDown);
-    if has_price {
-        query.push(" and price.minor is not null");
-    }
     if filter.price_min.is_some() || filter.price_max.is_some() {
         query.push(" and exists (select from product.prices join product.variants using (sku) ");
         query.push("where product_id = products.id and deleted_at is null and currency = ");
@@ -106,7 +116,7 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
         query.push(" and ").push_bind(filter.price_max.unwrap_or(i64::MAX)).push(")");
     }
     if let Some(in_stock) = filter.in_stock {
-        query.push(" and stock.some = ").push_bind(in_stock);
+        query.push(" and ").push(IN_STOCK).push(" = ").push_bind(in_stock);
     }
     for (name, value) in &filter.attributes {
         let wanted = Json(serde_json::json!({ name: value }));

@@ -1,8 +1,11 @@
 //! Lists and search.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use super::shop::{Shop, start};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::shop::{PATIENCE, Shop, start};
 
 async fn slugs(shop: &Shop, query: &str) -> Vec<String> {
     let list = shop.get(&format!("/v1/products?{query}")).await.is(200).body;
@@ -57,6 +60,41 @@ async fn products_are_found_by_words_prices_stock_and_attributes() {
     let list = shop.get("/v1/products?q=blue+mug&limit=1").await.is(200).body;
     assert_eq!(list["items"][0]["price"], json!({ "currency": "EUR", "minor": 900 }));
     assert_eq!(list["items"][0]["in_stock"], true);
+    shop.stop().await;
+}
+
+/// Rows of stock that were read one by one in search of some, and reads by SKU.
+async fn reads_of_stock(shop: &Shop) -> (i64, i64) {
+    let sql = "select seq_tup_read, idx_scan from pg_stat_user_tables where relname = 'stock'";
+    sqlx::query_as(sql).fetch_one(&shop.pool).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_reads_the_stock_of_its_products_only() {
+    let shop = start().await;
+    let sql = "
+        insert into product.products (id, slug, name, status)
+        select gen_random_uuid(), 'p' || n, 'Product ' || n, 'active' from generate_series(1, 5000) n;
+        insert into product.variants (sku, product_id, name) select slug, id, 'One' from product.products;
+        insert into product.stock (sku, on_hand) select sku, 1 from product.variants;
+        analyze;
+        select pg_stat_force_next_flush()";
+    sqlx::raw_sql(sql).execute(&shop.pool).await.unwrap();
+    let before = reads_of_stock(&shop).await;
+    let deadline = Instant::now() + PATIENCE;
+    let after = loop {
+        for query in ["limit=20", "limit=20&q=product+4711", "limit=20&in_stock=true&sort=name"] {
+            assert!(!slugs(&shop, query).await.is_empty(), "{query}");
+        }
+        let after = reads_of_stock(&shop).await;
+        // Postgres counts with a delay.
+        if after.1 > before.1 {
+            break after;
+        }
+        assert!(Instant::now() < deadline, "nothing has been counted");
+        sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(after.0, before.0);
     shop.stop().await;
 }
 
