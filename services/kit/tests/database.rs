@@ -272,6 +272,8 @@ async fn call(pool: &PgPool, call: &Call<'_>) -> (u16, String, Option<String>) {
             Begun::Repeated(response) => return Ok(response),
             Begun::First(pending) => pending,
         };
+        let limit: String = sqlx::query_scalar("show lock_timeout").fetch_one(&mut *transaction).await?;
+        assert_eq!(limit, "5s", "that of the pool again");
         sqlx::query("insert into effects values ('one')").execute(&mut *transaction).await?;
         sleep(call.time).await;
         if call.fails {

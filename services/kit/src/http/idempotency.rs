@@ -126,7 +126,7 @@ struct Headers(Vec<(String, String)>);
 pub async fn begin(transaction: &mut PgTransaction<'_>, request: &Request<'_>) -> Result<Begun, Problem> {
     let fingerprint = Sha256::digest(request.body);
     // Whoever comes second waits here for the first one; not for as long as for other locks.
-    sqlx::query!("select set_config('lock_timeout', '2s', true)").fetch_one(&mut **transaction).await?;
+    sqlx::raw_sql("set local lock_timeout = '2s'").execute(&mut **transaction).await?;
     let written = sqlx::query!(
         "insert into kit.idempotency_keys as known (principal, key, method, path, fingerprint)
          values ($1, $2, $3, $4, $5)
@@ -144,11 +144,7 @@ pub async fn begin(transaction: &mut PgTransaction<'_>, request: &Request<'_>) -
     .execute(&mut **transaction)
     .await
     .map_err(in_flight)?;
-    sqlx::query!(
-        "select set_config('lock_timeout', reset_val, true) from pg_settings where name = 'lock_timeout'"
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    sqlx::raw_sql("set local lock_timeout to default").execute(&mut **transaction).await?;
     if written.rows_affected() == 1 {
         let (principal, key) = (request.principal.to_owned(), request.key.as_str().to_owned());
         return Ok(Begun::First(Pending { principal, key }));

@@ -2,9 +2,9 @@
 \set user random(1, 200)
 select gen_random_uuid() as id, gen_random_uuid() as payment, gen_random_uuid() as owner, repeat('x', 600) as text \gset
 begin;
-select set_config('lock_timeout', '2s', true);
+set local lock_timeout = '2s';
 insert into kit.idempotency_keys as known (principal, key, method, path, fingerprint) values (:user, :id, 'POST', '/v1/orders', sha256('x')) on conflict (principal, key) do update set method = excluded.method, path = excluded.path, fingerprint = excluded.fingerprint, status = null, headers = null, body = null, created_at = now() where known.created_at < now() - make_interval(secs => 86400);
-select set_config('lock_timeout', reset_val, true) from pg_settings where name = 'lock_timeout';
+set local lock_timeout to default;
 insert into orders.orders (id, user_id, currency, total_minor, status, payment_id, ship_to, correlation_id) values (:id, :owner, 'EUR', 4480, 'pending', :payment, null, :id);
 insert into orders.order_lines (order_id, position, sku, product_id, name, quantity, unit_minor, total_minor) values (:id, 0, 'P1-1', :owner, 'Blue lamp 1, size 1', 2, 1990, 3980);
 insert into orders.order_lines (order_id, position, sku, product_id, name, quantity, unit_minor, total_minor) values (:id, 1, 'P2-1', :owner, 'Green lamp 2, size 1', 1, 500, 500);
