@@ -18,6 +18,11 @@ use anyhow::{Result, bail};
 pub(crate) use self::archive::Archived;
 use crate::{cluster, progress};
 
+/// Compiles the programs of the shop, as they are in the images. Returns the folder that has them.
+pub(crate) fn shop_programs() -> Result<PathBuf> {
+    ours::shop_programs()
+}
+
 /// Compiles a static example program of this workspace.
 pub(crate) fn compile_example(package: &str, name: &str) -> Result<PathBuf> {
     ours::compile_example(package, name)

@@ -37,7 +37,7 @@ use self::{
 };
 use super::{document::Machine, running, walled};
 use crate::host::{self, POSTGRES};
-use crate::{cache, process, progress, target_folder, workspace_root};
+use crate::{cache, images, process, progress, target_folder, workspace_root};
 
 /// What is measured, and how long.
 #[derive(clap::Args)]
@@ -57,16 +57,10 @@ pub(super) struct Args {
     /// Without the peers. Writes no document
     #[arg(long)]
     alone: bool,
-    /// The profile that ours is built with. Another than release writes no document
-    #[arg(long, default_value = RELEASE)]
-    profile: String,
     /// Set by the verb itself, once it has a network of its own
     #[arg(long, hide = true)]
     walled: bool,
 }
-
-/// What users build.
-const RELEASE: &str = "release";
 
 /// Waiting for a quiet machine should end some time.
 const PATIENCE: u32 = 10;
@@ -86,8 +80,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         "this needs two processors: one for a shop, one for its load and its database"
     );
     host::require(&[POSTGRES])?;
-    let (shop, load) = compile(&args.profile)?;
-    let mut subjects: Vec<Box<dyn Subject>> = vec![Box::new(Ours::new(shop.clone())?)];
+    let (programs, load) = (images::shop_programs()?, compile_load()?);
+    let mut subjects: Vec<Box<dyn Subject>> = vec![Box::new(Ours::new(programs.clone())?)];
     let missing = if args.alone { Vec::new() } else { add_peers(&mut subjects) };
     // Everything is there now, so that there need be no way out.
     if !args.walled && walled::can_be()? {
@@ -95,14 +89,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let machine = Machine::of_this()?;
     running::pin_this(PROCESSORS.1)?;
-    let stage = Stage::set(&shop)?;
+    let stage = Stage::set(&programs)?;
     let method = if args.quick {
         // Also on a machine that does something else.
         Method { rounds: 1, seconds: 1, warm_up: 1, patience: 0, slack: 20.0 }
     } else {
         Method { rounds: args.rounds, seconds: args.seconds, warm_up: 3, patience: PATIENCE, slack: 1.0 }
     };
-    let bench = Bench { stage: &stage, shop: &shop, load, method };
+    let bench = Bench { stage: &stage, programs: &programs, load, method };
     progress::during("Comparing the answers of all", || same::check(&bench, &subjects))?;
     let is_asked =
         |workload: &&Workload| args.only.is_empty() || args.only.iter().any(|only| only == workload.name);
@@ -114,7 +108,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             Ok(document::Subject { name, made_with, size: subject.size()? })
         })
         .collect::<Result<Vec<_>>>()?;
-    let is_whole = !args.quick && !args.alone && args.only.is_empty() && args.profile == RELEASE;
+    let is_whole = !args.quick && !args.alone && args.only.is_empty();
     let postgres = stage.version()?;
     for workload in workload::ALL.iter().filter(is_asked) {
         if workload.kind == Kind::Order {
@@ -174,21 +168,12 @@ fn add_peers(subjects: &mut Vec<Box<dyn Subject>>) -> Vec<String> {
     missing
 }
 
-/// Our program, and what makes load.
-fn compile(profile: &str) -> Result<(PathBuf, PathBuf)> {
+/// What makes load.
+fn compile_load() -> Result<PathBuf> {
     let log = cache::root()?.join("logs/build-bench-shop.log");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace_root()).args(["build", "--locked", "--profile", profile]).args([
-        "--package",
-        "flotilla-shop",
-        "--bin",
-        "shop",
-        "--package",
-        "flotilla-load",
-        "--bin",
-        "load",
-    ]);
-    progress::during("Compiling the shop", || process::run(&mut cargo, &log))?;
-    let built = target_folder()?.join(if profile == "dev" { "debug" } else { profile });
-    Ok((built.join("shop"), built.join("load")))
+    cargo.current_dir(workspace_root());
+    cargo.args(["build", "--locked", "--release", "--package", "flotilla-load", "--bin", "load"]);
+    progress::during("Compiling the load", || process::run(&mut cargo, &log))?;
+    Ok(target_folder()?.join("release/load"))
 }

@@ -120,6 +120,18 @@ pub(super) fn gateway() -> Result<Archived> {
     GATEWAY.build()
 }
 
+/// The folder with the programs of the shop.
+pub(super) fn shop_programs() -> Result<PathBuf> {
+    let shop = Programs {
+        what: "the shop",
+        packages: &SHOP.map(|program| program.package),
+        profile: "release",
+        arguments: &["--bins"],
+        outputs: &SHOP.map(|program| program.binary),
+    };
+    shop.compile()
+}
+
 /// A program of the shop.
 pub(super) fn of_the_shop(name: &str) -> Result<Archived> {
     let program = SHOP.iter().find(|program| program.name == name);
@@ -189,14 +201,7 @@ impl Program {
             arguments: &arguments,
             outputs: &[self.binary],
         };
-        let shop = Programs {
-            what: "the shop",
-            packages: &SHOP.map(|program| program.package),
-            profile: self.profile,
-            arguments: &["--bins"],
-            outputs: &SHOP.map(|program| program.binary),
-        };
-        let folder = if self.is_of_the_shop() { shop.compile()? } else { alone.compile()? };
+        let folder = if self.is_of_the_shop() { shop_programs()? } else { alone.compile()? };
         Ok(folder.join(self.binary))
     }
 }

@@ -195,8 +195,8 @@ fn once(text: &mut String, results: &Results<'_>) -> Result<()> {
     let mib = |bytes: f64| format!("{:.0} MiB", bytes / MIB);
     cells(text, "what has to be there, without the system's libraries", &sizes, mib, true)?;
     text.push_str(
-        "\nFlotilla's is the one program that has all services, the gateway, paysim and the sink in it; images of single services are\n\
-         smaller. Node's is Node itself and what `npm ci` installs.\n",
+        "\nFlotilla's are the programs of user-service, product-service and order-service as they are in the images, together. Node's is\n\
+         Node itself and what `npm ci` installs.\n",
     );
     Ok(())
 }
@@ -255,7 +255,7 @@ fn how(text: &mut String, results: &Results<'_>, machine: &Machine) -> Result<()
            request in a hundred, limits; events go on to the bus; and product-service and order-service are two processes with gRPC in\n  \
            between, both measured. The peers are one process each, leave events in the outbox, and do not go back from an order that\n  \
            fails. Webhooks come to all; Flotilla looks at each payment with the provider then, the peers do not.\n\
-         - Passwords are hashed at the same cost by the argon2 crate, by @node-rs/argon2 (which is that crate as well) and by\n  \
+         - Passwords are hashed at the same cost by the argon2 crate, by @node-rs/argon2 (the argon2-rust crate) and by\n  \
            golang.org/x/crypto. Tokens are signed with Ed25519, and checking one looks up its session.\n\
          - Everything is in a network namespace of its own where that is possible, so that no rules of a firewall are counted.\n\
          - Again: `cargo xtask bench shop`. It needs Node, npm, Go and Postgres, and builds the rest.\n",

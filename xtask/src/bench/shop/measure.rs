@@ -93,8 +93,8 @@ pub(super) struct Sample {
 /// What measuring needs.
 pub(super) struct Bench<'b> {
     pub(super) stage: &'b Stage,
-    /// The program with all of our services.
-    pub(super) shop: &'b Path,
+    /// The folder with the programs of our services.
+    pub(super) programs: &'b Path,
     /// The program that makes load.
     pub(super) load: PathBuf,
     pub(super) method: Method,
@@ -165,7 +165,7 @@ impl Bench<'_> {
         let port = subject.port(&ports, asked);
         let (mut measured, mut others) = (Vec::new(), Vec::new());
         if asked == Part::Orders {
-            let command = provider.command(self.shop, port);
+            let command = provider.command(self.programs, port);
             others.push(started("paysim", &command, PROCESSORS.1, || {
                 TcpStream::connect((Ipv4Addr::LOCALHOST, provider.port)).is_ok()
             })?);

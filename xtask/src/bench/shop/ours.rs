@@ -1,4 +1,4 @@
-//! Our services, each a process of the one program that has all of them, with everything on that is on by default.
+//! Our services, each its own program as it is in its image, with everything on that is on by default.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,26 +17,26 @@ use super::workload::Part;
 const SERVICES: [&str; 3] = ["user-service", "product-service", "order-service"];
 
 pub(super) struct Ours {
-    program: PathBuf,
+    /// The folder of the programs.
+    programs: PathBuf,
     /// With which order-service says who it is (PKCS #8, PEM), and how others know it (a JSON Web Key Set).
     private: String,
     public: String,
 }
 
 impl Ours {
-    pub(super) fn new(program: PathBuf) -> Result<Self> {
+    pub(super) fn new(programs: PathBuf) -> Result<Self> {
         let pair = KeyPair::generate_for(&PKCS_ED25519).context("making a key")?;
         let x = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key_raw());
         let public =
             json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "order-service/1", "x": x }] });
-        Ok(Self { program, private: pair.serialize_pem(), public: public.to_string() })
+        Ok(Self { programs, private: pair.serialize_pem(), public: public.to_string() })
     }
 
     fn service(&self, setup: &Setup<'_>, at: usize, database: &str) -> Command {
         let local = |port: u16| format!("127.0.0.1:{port}");
         let (own, ports) = (|of| port(&setup.ports, at, of), &setup.ports);
-        let mut command = Command::new(&self.program);
-        command.args(["service", SERVICES.get(at).copied().unwrap_or_default()]);
+        let mut command = Command::new(self.programs.join(SERVICES.get(at).copied().unwrap_or_default()));
         command.envs([
             ("SHOP_HTTP", local(own(0))),
             ("SHOP_GRPC", local(own(1))),
@@ -68,11 +68,11 @@ impl Subject for Ours {
     }
 
     fn made_with(&self) -> String {
-        format!("Flotilla {}: Rust, axum, sqlx", env!("CARGO_PKG_VERSION"))
+        format!("Flotilla {}: Rust, axum, sqlx; static programs", env!("CARGO_PKG_VERSION"))
     }
 
     fn size(&self) -> Result<f64> {
-        bytes(&self.program)
+        SERVICES.iter().map(|service| bytes(&self.programs.join(service))).sum()
     }
 
     fn programs(&self, setup: &Setup<'_>, part: Part) -> Vec<Program> {

@@ -1,5 +1,6 @@
 //! The payment provider of all: paysim, with webhooks.
 
+use std::path::Path;
 use std::process::Command;
 
 /// What merchants send.
@@ -21,9 +22,9 @@ impl Provider {
     }
 
     /// How it is started, for a shop at a port.
-    pub(super) fn command(&self, shop: &std::path::Path, merchant: u16) -> Command {
-        let mut command = Command::new(shop);
-        command.args(["service", "paysim"]).envs([
+    pub(super) fn command(&self, programs: &Path, merchant: u16) -> Command {
+        let mut command = Command::new(programs.join("paysim"));
+        command.envs([
             ("SHOP_HTTP", format!("127.0.0.1:{}", self.port)),
             ("SHOP_ADMIN", format!("127.0.0.1:{}", self.admin)),
             ("SHOP_LOG", "warn".to_owned()),

@@ -34,22 +34,24 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Starts a Postgres, and makes the databases with our program.
-    pub(super) fn set(shop: &Path) -> Result<Self> {
+    /// Starts a Postgres, and makes the databases with our programs.
+    pub(super) fn set(programs: &Path) -> Result<Self> {
         let stage = Self { postgres: Postgres::start()?, folder: tempfile::tempdir()? };
-        progress::during("Making the databases", || stage.make(shop))?;
+        progress::during("Making the databases", || stage.make(programs))?;
         Ok(stage)
     }
 
-    fn make(&self, shop: &Path) -> Result<()> {
+    fn make(&self, programs: &Path) -> Result<()> {
         for role in DATABASES.map(|(role, _)| role).into_iter().chain([BUS]) {
             self.postgres.run("postgres", &format!("create role {role} login password '{PASSWORD}'"))?;
             self.postgres.run("postgres", &format!("create database {role} owner {role}"))?;
         }
         for (role, service) in DATABASES {
-            let mut migrate = Command::new(shop);
-            migrate.args(["service", service, "migrate"]);
-            migrate.env("SHOP_DATABASE_URL", self.url(role)).env("SHOP_BUS_URL", self.url(BUS));
+            let mut migrate = Command::new(programs.join(service));
+            migrate
+                .arg("migrate")
+                .env("SHOP_DATABASE_URL", self.url(role))
+                .env("SHOP_BUS_URL", self.url(BUS));
             process::run(&mut migrate, &cache::root()?.join("logs/bench-migrate.log"))?;
         }
         for (database, seed) in SEEDS {
