@@ -112,7 +112,7 @@ impl Cause {
             Self::Http1(error) => matches!(error, WireError::Io(_) | WireError::Ended),
             Self::Http2(error) => {
                 let source = std::error::Error::source(error);
-                error.is_closed() || source.is_some_and(|source| source.is::<std::io::Error>())
+                error.is_closed() || source.is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
             }
             Self::Connect(_) | Self::Overloaded(_) => false,
         }
