@@ -27,8 +27,9 @@ async fn the_readme_example_answers_through_its_service() -> Result<()> {
         )
         .await?;
         // The Deployment may say that all is available before the operator hears the same of the pod.
-        let ready =
-            namespace.until("hello", "the status names the image", |_, status| status.image.is_some()).await?;
+        let ready = namespace
+            .until("hello", "the status names the image", |_, status| status.image.is_some())
+            .await?;
 
         // From another service, by the address that the status gives: DNS, Service, kube-proxy and both
         // NetworkPolicies take part.

@@ -193,7 +193,40 @@ async fn several_relays_publish_each_event_once_and_keys_in_order() {
     }
     // The bus would not have shown it: it knows what it has had.
     let published = watched.published.lock().unwrap().clone();
-    assert_eq!(published.len(), 120);
+    assert_eq!(published.concat().len(), 120);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_goes_out_together_but_for_what_another_relay_has() {
+    let (case, pool) = start("together").await;
+    let events: Vec<_> = ["a", "a", "b", "c", "d", "e", "f", "g"].map(|key| case.event(key, 0)).into();
+    append(&pool, &events[0]).await;
+    let silent = Watched::silent(&case.bus);
+    let other = Relay::new(pool.clone(), silent.clone());
+    let other = tokio::spawn(async move { other.publish_all().await });
+    let asked = async {
+        while silent.published.lock().unwrap().is_empty() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, asked).await.unwrap();
+    for event in &events[1..] {
+        append(&pool, event).await;
+    }
+    let watched = Watched::new(&case.bus, None);
+    let relay = Relay::new(pool, watched.clone());
+    assert!(relay.publish_all().await.unwrap(), "another relay has something");
+    let published = |watched: &Watched| watched.published.lock().unwrap().clone();
+    let together = published(&watched);
+    assert_eq!(together.len(), 1, "{together:?}");
+    assert!(together[0].len() > 1 && events[..2].iter().all(|event| !together[0].contains(&event.id)));
+    other.abort();
+    timeout(PATIENCE, async { while relay.publish_all().await.unwrap() {} }).await.unwrap();
+    let mut all = published(&watched).concat();
+    all.sort_unstable();
+    let mut wanted: Vec<_> = events.iter().map(|event| event.id).collect();
+    wanted.sort_unstable();
+    assert_eq!(all, wanted);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -259,17 +292,22 @@ async fn handle(pool: &PgPool, consumer: &Consumer, delivery: flotilla_bus::Deli
     is_first.then_some(event)
 }
 
-/// A bus that knows what it was given, and may refuse one event.
+/// A bus that knows what it was given at a time, and may refuse one event or say nothing.
 #[derive(Debug)]
 struct Watched {
     bus: Arc<dyn Bus>,
     refused: Option<Uuid>,
-    published: Mutex<Vec<Uuid>>,
+    is_silent: bool,
+    published: Mutex<Vec<Vec<Uuid>>>,
 }
 
 impl Watched {
     fn new(bus: &Arc<dyn Bus>, refused: Option<Uuid>) -> Arc<Self> {
-        Arc::new(Self { bus: Arc::clone(bus), refused, published: Mutex::default() })
+        Arc::new(Self { bus: Arc::clone(bus), refused, is_silent: false, published: Mutex::default() })
+    }
+
+    fn silent(bus: &Arc<dyn Bus>) -> Arc<Self> {
+        Arc::new(Self { bus: Arc::clone(bus), refused: None, is_silent: true, published: Mutex::default() })
     }
 }
 
@@ -278,7 +316,10 @@ impl Bus for Watched {
         if events.iter().any(|event| Some(event.id) == self.refused) {
             return async { Err(Error::Refused("on purpose".to_owned())) }.boxed();
         }
-        self.published.lock().unwrap().extend(events.iter().map(|event| event.id));
+        self.published.lock().unwrap().push(events.iter().map(|event| event.id).collect());
+        if self.is_silent {
+            return std::future::pending().boxed();
+        }
         self.bus.publish(events)
     }
 

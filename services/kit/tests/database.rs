@@ -216,16 +216,15 @@ async fn who_cannot_migrate_in_time_says_so() {
 }
 
 #[tokio::test]
-async fn statements_and_waits_for_locks_have_an_end() {
+async fn statements_and_waits_for_locks_have_an_end_and_plans_are_not_compiled() {
     let pool = migrated().await;
-    let row = sqlx::query("select current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('application_name')")
+    let names = ["statement_timeout", "lock_timeout", "jit", "application_name"];
+    let settings = sqlx::query("select array(select current_setting(name) from unnest($1::text[]) as name)")
+        .bind(names)
         .fetch_one(&pool)
         .await
         .unwrap();
-    assert_eq!(
-        (row.get::<&str, _>(0), row.get::<&str, _>(1), row.get::<&str, _>(2)),
-        ("10s", "5s", "test-service")
-    );
+    assert_eq!(settings.get::<Vec<String>, _>(0), ["10s", "5s", "off", "test-service"]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Backlog, BacklogMetrics, backlog, sweep::sweep};
+use super::{Backlog, BacklogMetrics, PARTITIONS, backlog, sweep::sweep};
 use crate::{Bus, Error, Event};
 
 /// What sets the locks of partitions apart from others of the same database.
@@ -28,6 +28,12 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long to go without a look: what is committed by others wakes nobody here.
 const POLL: Duration = Duration::from_millis(500);
+
+/// How long to wait for more after a wake. Most of what publishing costs is the same for one event and for ten.
+const LINGER: Duration = Duration::from_millis(10);
+
+/// How long to leave a partition to the relay that has it.
+const YIELD: Duration = Duration::from_millis(50);
 
 /// How long to wait after a failure, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -59,6 +65,14 @@ where
         Ok(result) => Ok(result?),
         Err(_) => Err(sqlx::Error::Io(silent()).into()),
     }
+}
+
+/// What there may be still.
+enum Published {
+    /// More of the same.
+    Some,
+    /// Nothing, but for what another relay has.
+    All { waits_elsewhere: bool },
 }
 
 /// Publishes what is in an outbox. Any number of them may run.
@@ -99,11 +113,11 @@ impl Relay {
         let mut pause = PAUSES.0;
         let (mut next_sweep, mut next_count) = (Instant::now() + SWEEP, Instant::now());
         loop {
-            let wait = match self.publish_all().await {
-                Ok(()) => {
+            let (wait, is_failing) = match self.publish_all().await {
+                Ok(waits_elsewhere) => {
                     self.is_up.send_if_modified(|is_up| !std::mem::replace(is_up, true));
                     pause = PAUSES.0;
-                    POLL
+                    (if waits_elsewhere { YIELD } else { POLL }, false)
                 }
                 Err(error) => {
                     // Once, not each time.
@@ -112,7 +126,7 @@ impl Relay {
                     }
                     let now = pause;
                     pause = (pause * 2).min(PAUSES.1);
-                    now
+                    (now, true)
                 }
             };
             if Instant::now() > next_count {
@@ -125,11 +139,10 @@ impl Relay {
                 }
                 next_sweep = Instant::now() + SWEEP;
             }
-            let is_failing = wait != POLL;
             tokio::select! {
                 () = &mut stop => break,
                 // Whoever wakes it knows nothing of the bus.
-                () = self.wake.notified(), if !is_failing => {}
+                () = self.wake.notified(), if !is_failing => sleep(LINGER).await,
                 () = sleep(wait) => {}
             }
         }
@@ -145,41 +158,57 @@ impl Relay {
         }
     }
 
-    /// Publishes all that is there now and no other relay has.
-    pub async fn publish_all(&self) -> Result<(), Error> {
-        let partitions = sqlx::query_scalar!(
-            "select distinct partition from messaging.outbox where published_at is null and refusal is null"
-        );
-        for partition in heard(partitions.fetch_all(&self.pool)).await? {
-            while heard(self.publish_some(partition)).await? {}
+    /// Publishes all that is there now and no other relay has. Tells whether another has something.
+    pub async fn publish_all(&self) -> Result<bool, Error> {
+        loop {
+            match heard(self.publish_some()).await? {
+                Published::Some => {}
+                Published::All { waits_elsewhere } => return Ok(waits_elsewhere),
+            }
         }
-        Ok(())
     }
 
-    /// Publishes a batch of a partition. Tells whether there may be more.
-    async fn publish_some(&self, partition: i16) -> Result<bool, Error> {
+    /// Publishes a batch.
+    async fn publish_some(&self) -> Result<Published, Error> {
         let mut transaction = self.pool.begin().await?;
-        let is_mine = sqlx::query_scalar!(
-            r#"select pg_try_advisory_xact_lock($1, $2) as "is_mine!""#,
+        // In a statement before that which reads: what another relay has published is published in the eyes of that one.
+        let waiting = sqlx::query!(
+            r#"with waiting as materialized (
+                   select number from generate_series(0, $2) as number
+                   where exists (
+                       select from messaging.outbox
+                       where partition = number and published_at is null and refusal is null
+                   )
+               )
+               select number::smallint as "partition!", pg_try_advisory_xact_lock($1, number) as "is_mine!"
+               from waiting"#,
             LOCKS,
-            i32::from(partition)
+            i32::from(PARTITIONS) - 1,
         )
-        .fetch_one(&mut *transaction)
+        .fetch_all(&mut *transaction)
         .await?;
-        if !is_mine {
-            return Ok(false);
+        let waits_elsewhere = waiting.iter().any(|row| !row.is_mine);
+        let mine: Vec<_> = waiting.iter().filter(|row| row.is_mine).map(|row| row.partition).collect();
+        if mine.is_empty() {
+            return Ok(Published::All { waits_elsewhere });
         }
         let rows = sqlx::query!(
-            r#"select seq, is_replayed, event as "event: Json<Event>" from messaging.outbox
-               where partition = $1 and published_at is null and refusal is null
+            r#"select seq as "seq!", is_replayed as "is_replayed!", event as "event!: Json<Event>"
+               from unnest($1::smallint[]) as mine (number) cross join lateral (
+                   select seq, is_replayed, event from messaging.outbox
+                   where partition = number and published_at is null and refusal is null
+                   order by seq limit $2
+               ) as waiting
                order by seq limit $2"#,
-            partition,
+            &mine,
             BATCH,
         )
         .fetch_all(&mut *transaction)
         .await?;
         // In their order, as long as they are alike.
-        let Some(is_again) = rows.first().map(|row| row.is_replayed) else { return Ok(false) };
+        let Some(is_again) = rows.first().map(|row| row.is_replayed) else {
+            return Ok(Published::All { waits_elsewhere });
+        };
         let count = rows.len();
         let alike = rows.into_iter().take_while(|row| row.is_replayed == is_again);
         let (seqs, events): (Vec<_>, Vec<_>) = alike.map(|row| (row.seq, row.event.0)).unzip();
@@ -207,7 +236,7 @@ impl Relay {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(may_be_more)
+        Ok(if may_be_more { Published::Some } else { Published::All { waits_elsewhere } })
     }
 
     async fn publish(&self, events: &[Event], is_again: bool) -> Result<(), Error> {

@@ -48,13 +48,15 @@ pub struct PostgresBus {
 impl PostgresBus {
     /// A bus in a database. Nothing is asked of it yet.
     pub fn new(options: PgConnectOptions) -> Self {
+        // Compiling a plan takes longer than anything that is asked here.
+        let options = options.application_name("flotilla-bus").options([("jit", "off")]);
         let pool = PgPoolOptions::new()
             // Each subscription listens with one of its own.
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(5))
             // A ping for each use costs a third of the throughput; a broken connection shows itself, and is replaced.
             .test_before_acquire(false)
-            .connect_lazy_with(options.application_name("flotilla-bus"));
+            .connect_lazy_with(options);
         let waker = Waker::start(pool.clone());
         let sweeper = tokio::spawn(sweep::sweep(pool.clone(), RETENTION));
         Self { pool, waker, sweeper }

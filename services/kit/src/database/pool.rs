@@ -41,6 +41,8 @@ pub fn pool(config: &config::Database, service: &str) -> Result<PgPool, NoDataba
             ("statement_timeout", milliseconds(config.statement_seconds)),
             ("lock_timeout", milliseconds(config.lock_seconds)),
             ("idle_in_transaction_session_timeout", milliseconds(config.statement_seconds * 2)),
+            // Compiling a plan takes longer than anything that a request asks.
+            ("jit", "off".to_owned()),
         ]);
     let lifetime = Duration::from_secs(fastrand::u64(LIFETIME.0..LIFETIME.1));
     Ok(PgPoolOptions::new()

@@ -6,7 +6,7 @@
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::listing::{IN_STOCK, narrowed};
+use super::listing::{STOCK, narrowed};
 use crate::domain::{Filter, Side};
 
 /// Products that are counted at most: whoever asks has others wait for no longer than that takes.
@@ -68,7 +68,7 @@ pub async fn count(pool: &PgPool, filter: &Filter) -> Result<Facets, sqlx::Error
         attributes.extend(self::attributes(pool, &filter.without(Side::Attribute(name)), Some(name)).await?);
     }
     let mut query = matching(&filter.without(Side::Stock));
-    query.push("select count(*) from matching where in_stock");
+    query.push("select count(*) from matching where id in (select product_id from ").push(STOCK).push(")");
     Ok(Facets {
         total: total.min(MOST),
         is_complete: total <= MOST,
@@ -82,8 +82,7 @@ pub async fn count(pool: &PgPool, filter: &Filter) -> Result<Facets, sqlx::Error
 /// The beginning of a query about the products of a filter, one more of them than are counted.
 fn matching(filter: &Filter) -> QueryBuilder<Postgres> {
     let mut query =
-        QueryBuilder::<Postgres>::new("with recursive matching as materialized (select id, attributes, ");
-    query.push(IN_STOCK).push(" as in_stock");
+        QueryBuilder::<Postgres>::new("with recursive matching as materialized (select id, attributes");
     narrowed(&mut query, filter);
     query.push(" limit ").push_bind(MOST + 1).push(") ");
     query

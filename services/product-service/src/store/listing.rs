@@ -41,9 +41,9 @@ impl Summary {
 const RELEVANCE: &str = "round((ts_rank(search, websearch_to_tsquery('english', words)) \
      + product.word_similarity(words, name)) * 1000000)::bigint";
 
-/// Whether something can be had of a product. Not `exists`: for that Postgres may read the stock of the whole catalogue first.
-pub(super) const IN_STOCK: &str = "coalesce((select true from product.stock join product.variants using (sku) \
-     where product_id = products.id and deleted_at is null and on_hand > reserved limit 1), false)";
+/// Stock of which something can be had, with the variant whose it is.
+pub(super) const STOCK: &str =
+    "product.stock join product.variants using (sku) where deleted_at is null and on_hand > reserved";
 
 /// Products that a filter has, in its order and behind a position. What only is shown is looked for when it is known what is on
 /// the page.
@@ -55,7 +55,8 @@ pub async fn page(
 ) -> Result<Vec<Summary>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new("select id, slug, name, image, ");
     least_price(&mut query, filter);
-    query.push(" as price, ").push(IN_STOCK);
+    query.push(" as price, ");
+    is_in_stock(&mut query);
     query.push(" as in_stock, number from (select id, slug, name, images -> 0 as image, ");
     query.push(match filter.sort {
         Sort::Newest | Sort::Name => "null::bigint",
@@ -75,6 +76,14 @@ fn least_price(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     query.push("(select min(minor) as minor from product.prices join product.variants using (sku) ");
     query.push("where product_id = products.id and deleted_at is null and currency = ");
     query.push_bind(filter.currency.as_str()).push(")");
+}
+
+/// Whether something can be had of a product. Not `exists`: for that Postgres may read the stock of the whole catalogue first.
+fn is_in_stock(query: &mut QueryBuilder<Postgres>) {
+    query
+        .push("coalesce((select true from ")
+        .push(STOCK)
+        .push(" and product_id = products.id limit 1), false)");
 }
 
 /// Products, but only those of a filter. Those in the order of their prices have one (`price.minor`).
@@ -116,7 +125,9 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
         query.push(" and ").push_bind(filter.price_max.unwrap_or(i64::MAX)).push(")");
     }
     if let Some(in_stock) = filter.in_stock {
-        query.push(" and ").push(IN_STOCK).push(" = ").push_bind(in_stock);
+        query.push(" and ");
+        is_in_stock(query);
+        query.push(" = ").push_bind(in_stock);
     }
     for (name, value) in &filter.attributes {
         let wanted = Json(serde_json::json!({ name: value }));
