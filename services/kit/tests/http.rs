@@ -187,6 +187,27 @@ async fn a_body_without_a_length_is_cut_where_it_is_too_large() {
 }
 
 #[tokio::test]
+async fn who_sends_a_large_body_to_its_end_still_hears_the_answer() {
+    let server = start().await;
+    let large = " ".repeat(10 * 1024 * 1024);
+    let head = "POST /v1/orders HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunked = format!("{head}{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
+    let unread = post_order("text/plain", &" ".repeat(1_000));
+    for (request, code) in [
+        (post_order("application/json", &large), "body_too_large"),
+        (chunked.into_bytes(), "body_too_large"),
+        (unread, "unsupported_media_type"),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(&request).await.unwrap();
+        assert_eq!(answer(&mut stream).await.problem()["code"], code);
+        // And the connection is as good as before.
+        stream.write_all(&get_path("/v1/orders/12")).await.unwrap();
+        assert_eq!(answer(&mut stream).await.body, "12");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_slow_is_not_waited_for() {
     let server = start().await;
     let whole = post_order("application/json", r#"{"quantity":2}"#);

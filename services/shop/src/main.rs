@@ -37,14 +37,17 @@ async fn dev(config: &config::Dev) -> anyhow::Result<()> {
         "Starting a Postgres, the services of the shop, and the gateway in front of them."
     )?;
     let mut running = tokio::select! {
-        started = Shop::start(config, &program) => started?,
+        // First: what fails because of a signal is no news.
+        biased;
         () = stop.wait() => return Ok(()),
+        started = Shop::start(config, &program) => started?,
     };
     // At once: whoever reads it may be content with a part.
     io::stdout().write_all(running.summary(command).as_bytes())?;
     let broken = tokio::select! {
-        error = running.broken() => Some(error),
+        biased;
         () = stop.wait() => None,
+        error = running.broken() => Some(error),
     };
     tokio::select! {
         ended = running.end() => ended?,

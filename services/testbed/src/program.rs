@@ -64,7 +64,8 @@ pub(crate) fn run(program: &'static str, owner: Option<Owner>, command: &mut Com
     if let Some(owner) = owner {
         command.uid(owner.user).gid(owner.group);
     }
-    let output = command.output().map_err(machine("cannot start a program"))?;
+    // Ctrl-C is for who started this: the program would fail, and say so.
+    let output = command.process_group(0).output().map_err(machine("cannot start a program"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -21,7 +21,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::Instrument;
 
-use super::{Problem, actions::method_not_allowed};
+use super::{Problem, actions::method_not_allowed, unread};
 use crate::{
     correlation::{self, CorrelationId},
     metrics::{Metrics, Running},
@@ -100,10 +100,14 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
 
 async fn answer(limits: Limits, request: Request, next: Next) -> Response {
     let declared = HttpBody::size_hint(request.body()).lower();
+    let comes_anyway = unread::comes_anyway(&request);
     if declared > limits.body_bytes {
+        if comes_anyway {
+            unread::throw_away(request.into_body());
+        }
         return Problem::from(&BodyError::TooLarge(limits.body_bytes)).into_response();
     }
-    let request = request.map(|body| Body::new(Limited::new(body, limits)));
+    let request = request.map(|body| Body::new(Limited::new(body, limits, comes_anyway)));
     match timeout(limits.deadline, to_the_end(next.run(request))).await {
         Ok(Ok(Some(response))) => response,
         Ok(Err(_panic)) => Problem::internal(&std::io::Error::other("a handler panicked")).into_response(),
@@ -164,11 +168,21 @@ struct Limited {
     limits: Limits,
     left: u64,
     patience: Option<Pin<Box<Sleep>>>,
+    /// Whether more may come although nobody reads it.
+    comes_anyway: bool,
 }
 
 impl Limited {
-    fn new(body: Body, limits: Limits) -> Self {
-        Self { body, limits, left: limits.body_bytes, patience: None }
+    fn new(body: Body, limits: Limits, comes_anyway: bool) -> Self {
+        Self { body, limits, left: limits.body_bytes, patience: None, comes_anyway }
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        if self.comes_anyway {
+            unread::throw_away(std::mem::take(&mut self.body));
+        }
     }
 }
 
@@ -186,7 +200,10 @@ impl HttpBody for Limited {
             Poll::Pending => {
                 let wait = this.limits.body_patience;
                 let patience = this.patience.get_or_insert_with(|| Box::pin(sleep(wait)));
-                return patience.as_mut().poll(context).map(|()| Some(Err(BodyError::Slow.into())));
+                return patience.as_mut().poll(context).map(|()| {
+                    this.comes_anyway = false;
+                    Some(Err(BodyError::Slow.into()))
+                });
             }
         };
         this.patience = None;
@@ -201,8 +218,14 @@ impl HttpBody for Limited {
                     None => Some(Err(BodyError::TooLarge(this.limits.body_bytes).into())),
                 }
             }
-            Some(Err(error)) => Some(Err(error.into())),
-            None => None,
+            Some(Err(error)) => {
+                this.comes_anyway = false;
+                Some(Err(error.into()))
+            }
+            None => {
+                this.comes_anyway = false;
+                None
+            }
         })
     }
 

@@ -10,6 +10,7 @@ pub mod layer;
 pub mod openapi;
 pub mod page;
 mod problem;
+mod unread;
 mod violations;
 
 pub use self::{

@@ -156,7 +156,11 @@ impl Starting {
         thread::sleep(time);
         interrupt(&self.child);
         let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}: {}", self.errors.lock().unwrap());
+        if !status.success() {
+            // What it said last may still be on its way.
+            thread::sleep(Duration::from_millis(500));
+            panic!("{status}: {}", self.errors.lock().unwrap());
+        }
         self.child.id()
     }
 
