@@ -3,24 +3,27 @@
 
 use std::time::Duration;
 
-use sqlx::{PgPool, PgTransaction};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::{Consumer, Event};
 
 /// Notes that a consumer handles an event. True when it is the first time; else it has been done, and the transaction has
 /// nothing to do. Two at once wait for each other.
 pub async fn is_first(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut PgConnection,
     consumer: &Consumer,
     event: &Event,
 ) -> Result<bool, sqlx::Error> {
+    if !transaction.is_in_transaction() {
+        return Err(sqlx::Error::Protocol("an event is noted in the transaction of its effect".to_owned()));
+    }
     let noted = sqlx::query!(
         "insert into messaging.inbox (consumer, source, id) values ($1, $2, $3) on conflict do nothing",
         consumer.as_str(),
         event.source,
         event.id,
     )
-    .execute(&mut **transaction)
+    .execute(&mut *transaction)
     .await?;
     Ok(noted.rows_affected() == 1)
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use clap::Parser;
 use flotilla_kit::{
     Secret, config,
-    database::{self, Error, Readers},
+    database::{self, Error, Pool, Readers},
     drain::{Announcement, Phase},
     http::{
         Problem,
@@ -22,7 +22,7 @@ use flotilla_kit::{
 };
 use flotilla_testbed::Postgres;
 use http_body_util::BodyExt;
-use sqlx::{Connection, Executor, PgConnection, PgPool, Row, migrate::Migrator};
+use sqlx::{Connection, Executor, PgConnection, Row, migrate::Migrator};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -51,11 +51,11 @@ async fn database() -> Secret<String> {
     Secret::new(postgres().url(&name))
 }
 
-fn pool(url: &Secret<String>) -> PgPool {
+fn pool(url: &Secret<String>) -> Pool {
     pool_of(url, "16")
 }
 
-fn pool_of(url: &Secret<String>, connections: &str) -> PgPool {
+fn pool_of(url: &Secret<String>, connections: &str) -> Pool {
     let arguments = ["service", "--database-url", url.expose(), "--database-connections", connections];
     let service = Service::try_parse_from(arguments).unwrap();
     database::pool(&service.database, "test-service").unwrap()
@@ -66,7 +66,7 @@ async fn process(connection: &mut PgConnection) -> i32 {
     sqlx::query("select pg_backend_pid()").fetch_one(connection).await.unwrap().get(0)
 }
 
-async fn migrated() -> PgPool {
+async fn migrated() -> Pool {
     let url = database().await;
     database::migrate(&url, [database::migrations()], Duration::from_secs(30)).await.unwrap();
     let pool = pool(&url);
@@ -74,7 +74,7 @@ async fn migrated() -> PgPool {
     pool
 }
 
-async fn effects(pool: &PgPool) -> i64 {
+async fn effects(pool: &Pool) -> i64 {
     sqlx::query("select count(*) from effects").fetch_one(pool).await.unwrap().get(0)
 }
 
@@ -103,10 +103,11 @@ async fn connections_are_measured_as_they_are() {
     metrics.collect(database::PoolMetrics(pool.clone()));
     let _first = pool.acquire().await.unwrap();
     let _second = pool.acquire().await.unwrap();
-    let (open, idle) = (pool.size(), pool.num_idle());
-    assert!(open >= 2);
+    pool.acquire().await.unwrap().done();
+    let open = usize::try_from(pool.sqlx().size()).unwrap();
+    assert!(open >= 3);
     let text = metrics.encode().unwrap();
-    for (name, value) in [("connections", open), ("idle_connections", u32::try_from(idle).unwrap())] {
+    for (name, value) in [("connections", open), ("idle_connections", pool.sqlx().num_idle() + 1)] {
         let line = format!(r#"flotilla_shop_database_{name}{{service="test-service"}} {value}"#);
         assert!(text.contains(&line), "{line} is not in\n{text}");
     }
@@ -127,7 +128,7 @@ async fn nobody_gets_a_connection_within_a_transaction_of_somebody_who_has_gone(
         };
         tokio::select! {
             biased;
-            begun = database::begin(&pool) => drop(begun),
+            begun = pool.begin() => drop(begun),
             () = going => {}
         }
         let quiet = async {
@@ -144,21 +145,84 @@ async fn nobody_gets_a_connection_within_a_transaction_of_somebody_who_has_gone(
 }
 
 #[tokio::test]
-async fn a_reader_that_is_done_leaves_its_connection_to_the_next_and_half_of_the_pool_to_others() {
-    let pool = pool_of(&database().await, "4");
-    let readers = Readers::new(&pool);
-    let mut first = readers.get().await.unwrap();
+async fn what_is_done_leaves_its_connection_to_the_next() {
+    let pool = pool_of(&database().await, "6");
+    let mut first = pool.acquire().await.unwrap();
     let known = process(&mut first).await;
     first.done();
-    let (mut second, third) = (readers.get().await.unwrap(), readers.get().await.unwrap());
-    assert_eq!(process(&mut second).await, known);
+    // It waits for the next use, and is not idle for the pool of sqlx, which would ask it whether it is there.
+    assert_eq!((pool.sqlx().size(), pool.sqlx().num_idle()), (1, 0));
+    let mut transaction = pool.begin().await.unwrap();
+    assert_eq!(process(&mut transaction).await, known);
+    transaction.commit().await.unwrap();
+    let mut transaction = pool.begin().await.unwrap();
+    assert_eq!(process(&mut transaction).await, known);
+    transaction.rollback().await.unwrap();
+    for _ in 0..2 {
+        let process: i32 = sqlx::query("select pg_backend_pid()").fetch_one(&pool).await.unwrap().get(0);
+        assert_eq!(process, known);
+        let rows =
+            sqlx::query("select pg_backend_pid() from generate_series(1, 3)").fetch_all(&pool).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>(), [known; 3]);
+    }
+    assert_eq!((pool.sqlx().size(), pool.sqlx().num_idle()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_has_never_been_nor_what_is_taken_back_within_one() {
+    let pool = migrated().await;
+    let insert = "insert into effects values ('one')";
+    let mut dropped = pool.begin().await.unwrap();
+    dropped.execute(insert).await.unwrap();
+    drop(dropped);
+    assert_eq!(effects(&pool).await, 0);
+    let mut outer = pool.begin().await.unwrap();
+    outer.execute(insert).await.unwrap();
+    let mut dropped = outer.begin().await.unwrap();
+    dropped.execute(insert).await.unwrap();
+    drop(dropped);
+    let mut taken_back = outer.begin().await.unwrap();
+    taken_back.execute(insert).await.unwrap();
+    taken_back.rollback().await.unwrap();
+    let mut kept = outer.begin().await.unwrap();
+    kept.execute(insert).await.unwrap();
+    kept.commit().await.unwrap();
+    outer.commit().await.unwrap();
+    assert_eq!(effects(&pool).await, 2);
+    assert!(!pool.acquire().await.unwrap().is_in_transaction());
+}
+
+#[tokio::test]
+async fn some_connections_are_left_to_those_who_know_the_pool_of_sqlx_only() {
+    let pool = pool_of(&database().await, "4");
+    let mut held = vec![pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+    assert!(timeout(Duration::from_millis(100), pool.acquire()).await.is_err(), "there are two places");
+    let others = [pool.sqlx().acquire().await.unwrap(), pool.sqlx().acquire().await.unwrap()];
+    held.drain(..).for_each(database::Connection::done);
+    // Whoever waits for the pool of sqlx, as it has given away more than that, gets what is done as well.
+    drop(pool.acquire().await.unwrap());
+    let third = pool.sqlx().acquire().await.unwrap();
+    let last = pool.acquire().await.unwrap();
+    let waits = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.acquire().await.map(drop) }
+    });
+    sleep(Duration::from_millis(200)).await;
+    assert!(!waits.is_finished());
+    last.done();
+    timeout(Duration::from_secs(3), waits).await.expect("it waits for nothing").unwrap().unwrap();
+    drop((others, third));
+}
+
+#[tokio::test]
+async fn readers_have_half_of_the_places() {
+    let pool = pool_of(&database().await, "6");
+    let readers = Readers::new(&pool);
+    let (first, _second) = (readers.get().await.unwrap(), readers.get().await.unwrap());
     assert!(timeout(Duration::from_millis(100), readers.get()).await.is_err(), "there are two places");
-    third.done();
-    second.done();
-    // They wait for readers, and are not idle for the pool.
-    assert_eq!((pool.size(), pool.num_idle()), (2, 0));
     let _writers = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
-    assert_eq!(process(&mut readers.get().await.unwrap()).await, known);
+    first.done();
+    readers.get().await.unwrap().done();
 }
 
 #[tokio::test]
@@ -181,7 +245,7 @@ async fn readers_keep_the_only_connection_from_nobody() {
     let readers = Readers::new(&pool);
     for _ in 0..2 {
         readers.get().await.unwrap().done();
-        timeout(Duration::from_secs(2), pool.acquire()).await.unwrap().unwrap();
+        timeout(Duration::from_secs(2), pool.sqlx().acquire()).await.unwrap().unwrap();
     }
 }
 
@@ -256,7 +320,7 @@ const CALL: Call<'_> =
     Call { principal: "ann", key: "k-1", path: "/v1/orders", body: "{}", time: Duration::ZERO, fails: false };
 
 /// A handler as services write it. Gives status, body and the location.
-async fn call(pool: &PgPool, call: &Call<'_>) -> (u16, String, Option<String>) {
+async fn call(pool: &Pool, call: &Call<'_>) -> (u16, String, Option<String>) {
     let answer = async {
         let key = key(call.key).await;
         let request = Request {

@@ -1,8 +1,7 @@
 //! One attempt of a delivery: who it is for, what it says, and how that is sent.
 
-use flotilla_kit::Secret;
+use flotilla_kit::{Secret, database::Pool};
 use serde_json::json;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
@@ -22,7 +21,7 @@ use crate::{
         push::{self, Vapid},
         webhook,
     },
-    store::{deliveries::Claimed, endpoints, preferences, push_subscriptions, suppressions, templates},
+    store::{self, deliveries::Claimed, endpoints, preferences, push_subscriptions, suppressions, templates},
     template::{self, Context, Rendered},
     unsubscribe,
 };
@@ -31,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Deliverer {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Who knows people.
     pub people: People,
     /// The keys of the service.
@@ -146,7 +145,9 @@ impl Deliverer {
     async fn is_wanted(&self, user: Uuid, category: Category, channel: Channel) -> Result<bool, Report> {
         let known = async {
             let mut connection = self.pool.acquire().await?;
-            preferences::get(&mut connection, user).await
+            let known = preferences::get(&mut connection, user).await?;
+            connection.done();
+            Ok::<_, store::Error>(known)
         };
         let (preferences, _version) = known.await.map_err(|error| later(error.to_string()))?;
         Ok(preferences.wants(category, channel))

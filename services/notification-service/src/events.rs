@@ -1,9 +1,8 @@
 //! What this service tells others: `shop.notification.{sent,failed,bounced,suppressed}.v1`.
 
 use flotilla_bus::{Error, Event, EventType, outbox};
-use flotilla_kit::Secret;
+use flotilla_kit::{Secret, database::Transaction};
 use serde_json::json;
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::domain::{channel::Channel, outcome::State};
@@ -67,7 +66,7 @@ impl Ended<'_> {
     }
 
     /// Publishes it with the transaction.
-    pub async fn publish(&self, transaction: &mut PgTransaction<'_>) -> Result<(), Error> {
+    pub async fn publish(&self, transaction: &mut Transaction<'_>) -> Result<(), Error> {
         match self.event()? {
             Some(event) => outbox::append(transaction, &event).await,
             None => Ok(()),

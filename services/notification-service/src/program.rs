@@ -34,7 +34,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         }
         Command::Outbox(Outbox::Replay { since, types }) => {
             let pool = database::pool(&config.database, NAME)?;
-            outbox::replay(&pool, since, &[types]).await?;
+            outbox::replay(pool.sqlx(), since, &[types]).await?;
         }
         Command::Serve => {
             service(&config, metrics, Announcement::default())?.run(&config.listen, drain::stopped()).await?;

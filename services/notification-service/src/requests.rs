@@ -1,9 +1,11 @@
 //! What admins and other services have somebody be told by the name of a template, without an event.
 
-use flotilla_kit::correlation::CorrelationId;
+use flotilla_kit::{
+    correlation::CorrelationId,
+    database::{Pool, Transaction},
+};
 use jiff::Timestamp;
 use serde_json::Value;
-use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use crate::{
@@ -65,7 +67,7 @@ fn names() -> Vec<&'static str> {
 impl Request {
     /// Looks at what somebody is to be told, so that whoever asks for half a mail hears of it, and not a person much later.
     pub(crate) async fn new(
-        pool: &PgPool,
+        pool: &Pool,
         user: Uuid,
         template: &str,
         data: Value,
@@ -105,7 +107,7 @@ impl Request {
     /// Queues it, once for each key. Gives its id, and whether there is anybody to be told.
     pub(crate) async fn queue(
         &self,
-        transaction: &mut PgTransaction<'_>,
+        transaction: &mut Transaction<'_>,
         dedupe_key: &str,
         correlation: Option<&CorrelationId>,
         traceparent: Option<&str>,

@@ -6,14 +6,13 @@ use flotilla_bus::{NoBus, Subscription, connect, keep_consuming, outbox::Relay};
 use flotilla_kit::{
     auth::{NoIdentity, NoKeys, Signer},
     config::Error as ConfigError,
-    database::{self, NoDatabase, PoolMetrics, is_ready, pool},
+    database::{self, NoDatabase, Pool, PoolMetrics, is_ready, pool},
     drain::{Announcement, Drain, Phase},
     health::Health,
     http::{cursor::Cursors, layer::Limits},
     metrics::Metrics,
     serve::Service,
 };
-use sqlx::PgPool;
 
 use crate::{
     config::Serve,
@@ -103,7 +102,7 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
         shop: config.mail.shop_name.clone(),
         url: config.mail.public_url.to_string().trim_end_matches('/').to_owned(),
     });
-    let (bell, relay) = (Bell::default(), Relay::new(pool.clone(), Arc::clone(&bus)));
+    let (bell, relay) = (Bell::default(), Relay::new(pool.sqlx().clone(), Arc::clone(&bus)));
     metrics.collect(relay.metrics());
     let worker = Worker {
         pool: pool.clone(),
@@ -159,7 +158,7 @@ pub fn service(config: &Serve, metrics: Arc<Metrics>, announcement: Announcement
 async fn run_consumer(
     bus: Arc<dyn flotilla_bus::Bus>,
     subscription: Subscription,
-    pool: PgPool,
+    pool: Pool,
     bell: Bell,
     drain: Drain,
 ) {

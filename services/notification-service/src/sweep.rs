@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use flotilla_kit::{
-    database::bounded,
+    database::{Pool, bounded},
     drain::{Drain, Phase},
 };
-use sqlx::PgPool;
 use tokio::time::sleep;
 
 use crate::store::notifications;
@@ -18,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(600);
 const BATCH: i64 = 1_000;
 
 /// Forgets notifications that are older than this, until the end of the service.
-pub(crate) async fn run(pool: PgPool, age: Duration, drain: Drain) {
+pub(crate) async fn run(pool: Pool, age: Duration, drain: Drain) {
     let forever = async {
         loop {
             match bounded(notifications::forget(&pool, age, BATCH)).await {

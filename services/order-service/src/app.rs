@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use axum::extract::FromRef;
 use flotilla_kit::{
     auth::{Trust, Verifier},
+    database::Pool,
     drain::Drain,
     http::cursor::Cursors,
 };
-use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 use crate::{psp::PaymentProvider, saga::Runner, stock::Stock};
@@ -17,7 +17,7 @@ use crate::{psp::PaymentProvider, saga::Runner, stock::Stock};
 #[derive(Clone, Debug)]
 pub struct App {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Who people are.
     pub verifier: Verifier,
     /// Who services are.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use flotilla_bus::{Pattern, outbox};
 use flotilla_kit::{
     auth::{NoIdentity, NoKeys, Signer},
-    database,
+    database::{self, Pool},
     drain::{Announcement, Phase},
     health::Health,
     http::cursor::Cursors,
@@ -13,7 +13,6 @@ use flotilla_kit::{
     serve::Service,
 };
 use jiff::Timestamp;
-use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -86,7 +85,7 @@ pub async fn migrate(config: &Serve) -> Result<(), Error> {
 /// Has events be published again.
 pub async fn replay(config: &Serve, since: Timestamp, types: Pattern) -> Result<(), Error> {
     let pool = database::pool(&config.database, NAME)?;
-    outbox::replay(&pool, since, &[types]).await.map(drop).map_err(Error::Replay)
+    outbox::replay(pool.sqlx(), since, &[types]).await.map(drop).map_err(Error::Replay)
 }
 
 /// Orders of which the books say something else than their payments, or as many as somebody may look at.
@@ -107,7 +106,7 @@ pub async fn service(config: &Serve, metrics: Arc<Metrics>) -> Result<(Service, 
     let signer = Signer::new(NAME, &identity.key.service_key_id, &identity.key.required()?)?;
     let provider: Arc<dyn PaymentProvider> = Arc::new(Stripe::new(config.payments.settings()?));
     let stock = Stock::new(&config.product_grpc, signer);
-    let relay = outbox::Relay::new(pool.clone(), Arc::clone(&bus));
+    let relay = outbox::Relay::new(pool.sqlx().clone(), Arc::clone(&bus));
     let runner = Runner::new(
         pool.clone(),
         Arc::clone(&provider),
@@ -157,7 +156,7 @@ pub async fn service(config: &Serve, metrics: Arc<Metrics>) -> Result<(Service, 
     Ok((service, app))
 }
 
-fn health(pool: &PgPool, announcement: &Announcement, relay: &outbox::Relay) -> Health {
+fn health(pool: &Pool, announcement: &Announcement, relay: &outbox::Relay) -> Health {
     let pool = pool.clone();
     Health::new(announcement.hear())
         .need("database with all migrations", move || {

@@ -4,11 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use flotilla_kit::{
-    database::{self, bounded},
+    database::{Pool, Transaction, bounded},
     drain::{Drain, Phase},
 };
 use futures::{StreamExt, stream};
-use sqlx::{PgPool, PgTransaction};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -62,7 +61,7 @@ pub async fn hear(runner: &Runner, provider: &dyn PaymentProvider, heard: &Heard
         None => None,
     };
     runner.failpoints.reach(Stage::Webhook, Moment::Called);
-    let mut transaction = database::begin(&runner.pool).await?;
+    let mut transaction = runner.pool.begin().await?;
     if webhooks::note(&mut transaction, provider.name(), &heard.id, &heard.kind).await? {
         if let Some(seen) = seen {
             apply(&mut transaction, &seen, &format!("webhook:{}", heard.id)).await?;
@@ -87,7 +86,7 @@ pub async fn refresh(
     let seen = look(&runner.pool, provider, reference).await?;
     runner.failpoints.reach(Stage::Look, Moment::Called);
     if let Some(seen) = seen {
-        let mut transaction = database::begin(&runner.pool).await?;
+        let mut transaction = runner.pool.begin().await?;
         apply(&mut transaction, &seen, actor).await?;
         runner.failpoints.reach(Stage::Look, Moment::Committing);
         transaction.commit().await?;
@@ -104,7 +103,7 @@ struct Seen {
     refunds: Vec<psp::Refund>,
 }
 
-async fn look(pool: &PgPool, provider: &dyn PaymentProvider, reference: &str) -> Result<Option<Seen>, Error> {
+async fn look(pool: &Pool, provider: &dyn PaymentProvider, reference: &str) -> Result<Option<Seen>, Error> {
     let intent = match provider.get(reference).await {
         Ok(intent) => intent,
         // Somebody else's, or none.
@@ -119,7 +118,7 @@ async fn look(pool: &PgPool, provider: &dyn PaymentProvider, reference: &str) ->
     Ok(Some(Seen { payment, intent, refunds }))
 }
 
-async fn apply(transaction: &mut PgTransaction<'_>, seen: &Seen, actor: &str) -> Result<(), store::Error> {
+async fn apply(transaction: &mut Transaction<'_>, seen: &Seen, actor: &str) -> Result<(), store::Error> {
     let applied = payments::apply(transaction, seen.payment, &seen.intent, actor).await?;
     let Some((mut order, payment)) = applied else { return Ok(()) };
     for refund in seen.refunds.iter().filter(|refund| refund.state == RefundState::Done) {

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use flotilla_kit::{
-    database::bounded,
+    database::{Pool, bounded},
     drain::{Drain, Phase},
 };
-use sqlx::PgPool;
 use tokio::time::sleep;
 
 use crate::store::{self, carts, webhooks};
@@ -24,7 +23,7 @@ const CART_DAYS: i32 = 90;
 const WEBHOOK_DAYS: i32 = 90;
 
 /// Forgets, until the end of the service.
-pub async fn run(pool: PgPool, drain: Drain) {
+pub async fn run(pool: Pool, drain: Drain) {
     let forever = async {
         loop {
             if let Err(error) = bounded(all(&pool)).await {
@@ -40,7 +39,7 @@ pub async fn run(pool: PgPool, drain: Drain) {
 }
 
 /// Forgets all that is old enough.
-pub async fn all(pool: &PgPool) -> Result<(), store::Error> {
+pub async fn all(pool: &Pool) -> Result<(), store::Error> {
     while carts::forget_old(pool, CART_DAYS, BATCH).await? == BATCH.unsigned_abs() {}
     while webhooks::forget_old(pool, WEBHOOK_DAYS, BATCH).await? == BATCH.unsigned_abs() {}
     Ok(())

@@ -7,10 +7,9 @@ use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     auth::{NoIdentity, NoKeys, Trust, Verifier},
     config::Error,
-    database::Readers,
+    database::{Pool, Readers},
     http::cursor::Cursors,
 };
-use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 
 use crate::config;
@@ -42,7 +41,7 @@ pub enum Invalid {
 #[derive(Clone, Debug)]
 pub struct App {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// A part of it, for those who only read.
     pub readers: Readers,
     /// Wakes the relay.
@@ -61,7 +60,7 @@ pub struct App {
 
 impl App {
     /// With a configuration.
-    pub fn new(config: &config::Serve, pool: PgPool, wake: Wake) -> Result<Self, Invalid> {
+    pub fn new(config: &config::Serve, pool: Pool, wake: Wake) -> Result<Self, Invalid> {
         let askers = &config.identity.askers;
         Ok(Self {
             readers: Readers::new(&pool),

@@ -1,11 +1,10 @@
 //! What this service tells others of. The JSON Schemas of the data are in `events/`, made of these types.
 
 use flotilla_bus::{Event, EventType, InvalidType, outbox};
-use flotilla_kit::{correlation::CorrelationId, trace};
+use flotilla_kit::{correlation::CorrelationId, database::Transaction, trace};
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::domain;
@@ -224,7 +223,7 @@ impl Happened {
 /// The outbox locks the key of each until the transaction ends, so they are written in the order of their keys, and after
 /// everything else that is locked.
 pub async fn write(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     happened: impl IntoIterator<Item = Happened>,
 ) -> Result<(), Error> {
     let mut events = happened.into_iter().map(|one| one.event()).collect::<Result<Vec<_>, _>>()?;

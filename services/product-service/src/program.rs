@@ -27,7 +27,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         Command::Migrate => migrate(&serve).await,
         Command::Outbox(Outbox::Replay { since, types }) => {
             let pool = database::pool(&serve.database, NAME)?;
-            outbox::replay(&pool, since, &types).await.map(drop).context("events cannot be replayed")
+            outbox::replay(pool.sqlx(), since, &types).await.map(drop).context("events cannot be replayed")
         }
     };
     if let Some(traces) = traces {

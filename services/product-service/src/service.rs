@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use flotilla_bus::{Bus, outbox::Relay};
 use flotilla_kit::{
-    database::{self, PoolMetrics},
+    database::{self, Pool, PoolMetrics},
     drain::{Announcement, Phase},
     health::Health,
     http::layer::{Limits, wrap},
     metrics::Metrics,
     serve::Service,
 };
-use sqlx::PgPool;
 
 use crate::{
     app::{App, Invalid, NAME},
@@ -27,12 +26,12 @@ const BODY: u64 = 4 * 1024 * 1024;
 /// Puts it together.
 pub fn assemble(
     config: &Serve,
-    pool: PgPool,
+    pool: Pool,
     bus: Arc<dyn Bus>,
     metrics: Arc<Metrics>,
 ) -> Result<Service, Invalid> {
     let announcement = Announcement::default();
-    let relay = Relay::new(pool.clone(), bus);
+    let relay = Relay::new(pool.sqlx().clone(), bus);
     let app = App::new(config, pool.clone(), relay.wake())?;
     metrics.collect(PoolMetrics(pool.clone()));
     metrics.collect(relay.metrics());

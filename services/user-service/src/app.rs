@@ -7,10 +7,9 @@ use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     auth::{NoIdentity, Signer, Trust},
     config::Error,
-    database::Readers,
+    database::{Pool, Readers},
     http::cursor::Cursors,
 };
-use sqlx::PgPool;
 
 use crate::{
     config,
@@ -44,7 +43,7 @@ pub enum Invalid {
 #[derive(Clone, Debug)]
 pub struct App {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// A part of it, for those who only read.
     pub readers: Readers,
     /// Wakes the relay.
@@ -69,7 +68,7 @@ pub struct App {
 
 impl App {
     /// With a configuration.
-    pub fn new(config: config::Serve, pool: PgPool, wake: Wake) -> Result<Self, Invalid> {
+    pub fn new(config: config::Serve, pool: Pool, wake: Wake) -> Result<Self, Invalid> {
         let master = MasterKey::parse(&config.identity.master_key()?)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let hashes = config.passwords.hashes.and_then(|hashes| usize::try_from(hashes).ok()).unwrap_or(cores);

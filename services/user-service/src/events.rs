@@ -3,10 +3,9 @@
 //! The schema of each one's data is in `events/`, and a test holds them to it.
 
 use flotilla_bus::{Error, Event, EventType, InvalidType, outbox};
-use flotilla_kit::{correlation::CorrelationId, http::Problem, trace};
+use flotilla_kit::{correlation::CorrelationId, database::Transaction, http::Problem, trace};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::crypto::Token;
@@ -121,7 +120,7 @@ impl Fact {
 }
 
 /// Tells others what has happened, once the transaction is committed.
-pub async fn append(transaction: &mut PgTransaction<'_>, user: Uuid, fact: &Fact) -> Result<(), NotAppended> {
+pub async fn append(transaction: &mut Transaction<'_>, user: Uuid, fact: &Fact) -> Result<(), NotAppended> {
     let kind = fact.kind();
     let mut event = Event::new(
         format!("/{}", crate::app::NAME),

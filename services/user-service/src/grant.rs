@@ -1,8 +1,7 @@
 //! Gives somebody a role from the command line: the first admin has nobody else to ask.
 
-use flotilla_kit::database;
+use flotilla_kit::database::Pool;
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::{
     domain::{
@@ -32,9 +31,9 @@ pub enum Error {
 }
 
 /// Gives a role.
-pub async fn grant(pool: &PgPool, email: &str, role: Role) -> Result<(), Error> {
+pub async fn grant(pool: &Pool, email: &str, role: Role) -> Result<(), Error> {
     let email = Email::parse(email)?;
-    let mut transaction = database::begin(pool).await?;
+    let mut transaction = pool.begin().await?;
     let known = accounts::by_email(&mut *transaction, &email).await?.ok_or(Error::Nobody)?;
     let account = accounts::lock(&mut transaction, known.id).await?.ok_or(Error::Nobody)?;
     if account.email_verified_at.is_none() {

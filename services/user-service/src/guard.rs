@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use flotilla_kit::{Secret, database, http::Problem};
+use flotilla_kit::{Secret, database::Transaction, http::Problem};
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::{
@@ -83,7 +82,7 @@ async fn verify(app: &App, account: Option<Uuid>, sent: &Secret<String>) -> Resu
 /// Counts a failure, in a transaction. After some, nothing is tried for a while.
 pub async fn count_failure(
     app: &App,
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     key: &[u8],
     account: Option<Uuid>,
     action: &str,
@@ -107,7 +106,7 @@ pub async fn count_failure(
 
 /// The same, by itself.
 pub async fn failed(app: &App, key: &[u8], account: Option<Uuid>, action: &str) -> Result<(), Problem> {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     count_failure(app, &mut transaction, key, account, action).await?;
     transaction.commit().await?;
     app.wake.wake();
@@ -134,7 +133,7 @@ pub async fn confirm(app: &App, account: &Account, sent: &Secret<String>) -> Res
 
 impl Confirmed {
     /// The account, which nobody else changes until the end of the transaction, if this is its password still.
-    pub async fn lock(&self, transaction: &mut PgTransaction<'_>) -> Result<Account, Problem> {
+    pub async fn lock(&self, transaction: &mut Transaction<'_>) -> Result<Account, Problem> {
         let account = accounts::lock(&mut *transaction, self.user).await?.ok_or_else(wrong)?;
         let known = credentials::get(&mut **transaction, self.user).await?;
         if known.as_deref() == Some(&self.hash) { Ok(account) } else { Err(wrong()) }

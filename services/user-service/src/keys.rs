@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flotilla_kit::{
-    database::{self, bounded},
+    database::bounded,
     drain::{Drain, Phase},
 };
 use jiff::Timestamp;
@@ -58,7 +58,7 @@ pub async fn rotate(app: &App) -> Result<(), Failed> {
     let mut kept = signing_keys::list(&app.pool).await?;
     let rotation = app.config.lifetimes.rotation();
     if due(&kept, &rotation) != Plan::default() {
-        let mut transaction = database::begin(&app.pool).await?;
+        let mut transaction = app.pool.begin().await?;
         signing_keys::lock(&mut transaction).await?;
         // Another replica may have done it meanwhile.
         kept = signing_keys::list(&mut *transaction).await?;

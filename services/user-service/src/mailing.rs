@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use flotilla_kit::http::Problem;
-use sqlx::PgTransaction;
+use flotilla_kit::{database::Transaction, http::Problem};
 use uuid::Uuid;
 
 use crate::{
@@ -32,7 +31,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// Whether an address gets another mail. It is counted, whether there is somebody with it or not.
 pub async fn may_send(
     app: &App,
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     email: &Email,
 ) -> Result<bool, sqlx::Error> {
     let key = app.master.mac(crypto::Purpose::Throttle, b"mail", &email.key());
@@ -41,10 +40,7 @@ pub async fn may_send(
 }
 
 /// The account that has an address, if mail may be sent to it. Nobody else changes it until the end of the transaction.
-pub async fn whose(
-    transaction: &mut PgTransaction<'_>,
-    email: &Email,
-) -> Result<Option<Account>, sqlx::Error> {
+pub async fn whose(transaction: &mut Transaction<'_>, email: &Email) -> Result<Option<Account>, sqlx::Error> {
     let Some(known) = accounts::by_email(&mut **transaction, email).await? else { return Ok(None) };
     let account = accounts::lock(&mut *transaction, known.id).await?;
     Ok(account.filter(|account| account.status == Status::Active && account.email == known.email))
@@ -64,7 +60,7 @@ pub enum Occasion {
 /// Has a mail be sent, once the transaction is committed, and says the id of its token.
 pub async fn send(
     app: &App,
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     user: Uuid,
     occasion: Occasion,
     email: &str,

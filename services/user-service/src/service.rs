@@ -4,14 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use flotilla_bus::{Bus, outbox::Relay};
 use flotilla_kit::{
-    database::{self, PoolMetrics},
+    database::{self, Pool, PoolMetrics},
     drain::{Announcement, Drain, Phase},
     health::Health,
     http::layer::{Limits, wrap},
     metrics::Metrics,
     serve::Service,
 };
-use sqlx::PgPool;
 use tokio::time::sleep;
 
 use crate::{
@@ -43,12 +42,12 @@ pub enum Unable {
 /// Puts it together.
 pub fn assemble(
     config: Serve,
-    pool: PgPool,
+    pool: Pool,
     bus: Arc<dyn Bus>,
     metrics: Arc<Metrics>,
 ) -> Result<Service, Unable> {
     let announcement = Announcement::default();
-    let relay = Relay::new(pool.clone(), Arc::clone(&bus));
+    let relay = Relay::new(pool.sqlx().clone(), Arc::clone(&bus));
     let app = App::new(config, pool.clone(), relay.wake())?;
     let subscription = consumers::subscription()?;
     metrics.collect(PoolMetrics(pool.clone()));
@@ -88,7 +87,7 @@ pub fn assemble(
     })
 }
 
-async fn sweep(pool: PgPool, drain: Drain) {
+async fn sweep(pool: Pool, drain: Drain) {
     let mut end = std::pin::pin!(drain.at_least(Phase::Ending));
     loop {
         if let Err(error) = database::bounded(store::sweep::sweep(&pool)).await {

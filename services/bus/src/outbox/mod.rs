@@ -6,7 +6,7 @@ mod relay;
 mod sweep;
 
 use jiff_sqlx::{Timestamp, ToSqlx};
-use sqlx::{PgPool, PgTransaction, types::Json};
+use sqlx::{Connection, PgConnection, PgPool, types::Json};
 
 pub use self::{
     metrics::BacklogMetrics,
@@ -21,8 +21,13 @@ const PARTITIONS: u16 = 16;
 /// Appends an event, to be published once the transaction has been committed.
 ///
 /// Transactions with events of one key come after each other from here on, so that numbers are in the order of commits.
-pub async fn append(transaction: &mut PgTransaction<'_>, event: &Event) -> Result<(), Error> {
+pub async fn append(transaction: &mut PgConnection, event: &Event) -> Result<(), Error> {
     event.to_json()?;
+    if !transaction.is_in_transaction() {
+        return Err(Error::Refused(
+            "an event goes out with its cause: append it in a transaction".to_owned(),
+        ));
+    }
     sqlx::query!(
         "with locked as materialized (select pg_advisory_xact_lock(hashtextextended('flotilla-outbox/' || $2, 0)))
          insert into messaging.outbox (id, key, partition, kind, event)
@@ -33,7 +38,7 @@ pub async fn append(transaction: &mut PgTransaction<'_>, event: &Event) -> Resul
         event.kind.as_str(),
         Json(event) as _,
     )
-    .execute(&mut **transaction)
+    .execute(&mut *transaction)
     .await?;
     Ok(())
 }

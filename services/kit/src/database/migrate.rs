@@ -4,11 +4,12 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, Connection, PgConnection, PgPool,
+    AssertSqlSafe, Connection, PgConnection,
     migrate::{MigrateError, Migrator},
     postgres::PgConnectOptions,
 };
 
+use super::Pool;
 use crate::{Secret, config};
 
 /// The lock that whoever migrates has. Others of the same database have other numbers.
@@ -95,7 +96,7 @@ pub async fn migrate(
 
 /// The migrations that a database lacks. A service with any is not ready.
 pub async fn pending(
-    pool: &PgPool,
+    pool: &Pool,
     migrators: impl IntoIterator<Item = Migrator>,
 ) -> Result<Vec<i64>, sqlx::Error> {
     let mut pending = Vec::new();

@@ -1,19 +1,22 @@
 //! Postgres: the pool of a service, and the migrations of its database.
 
-mod begin;
 mod bounded;
+mod connections;
+mod executor;
 mod metrics;
 mod migrate;
 mod pool;
 mod readers;
 mod sweep;
+mod transaction;
 
 pub use self::{
-    begin::begin,
     bounded::bounded,
+    connections::{Connection, Pool},
     metrics::PoolMetrics,
     migrate::{Error, NotMigrated, migrate, migrate_configured, migrations, pending},
     pool::{NoDatabase, is_ready, ping, pool},
     readers::{Reader, Readers},
     sweep::sweep,
+    transaction::Transaction,
 };

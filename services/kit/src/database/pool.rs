@@ -1,18 +1,15 @@
-//! The pool.
+//! The pool of a service, by its configuration.
 
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    Connection, PgPool,
+    Connection,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{bounded::within, pending};
+use super::{Pool, bounded::within, connections::PATIENCE, pending};
 use crate::config;
-
-/// How long somebody waits for a connection.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a connection that is given back may say nothing.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -32,7 +29,7 @@ pub enum NoDatabase {
 }
 
 /// The pool of a service. It connects when it is used, so the database need not be there yet.
-pub fn pool(config: &config::Database, service: &str) -> Result<PgPool, NoDatabase> {
+pub fn pool(config: &config::Database, service: &str) -> Result<Pool, NoDatabase> {
     let milliseconds = |seconds: u32| (u64::from(seconds) * 1_000).to_string();
     let options = PgConnectOptions::from_str(config.url()?.expose())
         .map_err(NoDatabase::Address)?
@@ -45,7 +42,7 @@ pub fn pool(config: &config::Database, service: &str) -> Result<PgPool, NoDataba
             ("jit", "off".to_owned()),
         ]);
     let lifetime = Duration::from_secs(fastrand::u64(LIFETIME.0..LIFETIME.1));
-    Ok(PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
         .max_connections(config.database_connections)
         .acquire_timeout(PATIENCE)
         .max_lifetime(lifetime)
@@ -56,16 +53,17 @@ pub fn pool(config: &config::Database, service: &str) -> Result<PgPool, NoDataba
         .after_release(|connection, _| {
             Box::pin(within(SILENCE, async { connection.ping().await.map(|()| true) }))
         })
-        .connect_lazy_with(options))
+        .connect_lazy_with(options);
+    Ok(Pool::new(pool))
 }
 
 /// Whether the database answers.
-pub async fn ping(pool: &PgPool) -> bool {
+pub async fn ping(pool: &Pool) -> bool {
     sqlx::query_scalar!("select 1 as one").fetch_one(pool).await.is_ok()
 }
 
 /// Whether the database answers, and lacks none of these migrations. A service without is not ready, and does not make them.
-pub async fn is_ready(pool: &PgPool, migrators: impl IntoIterator<Item = Migrator>) -> bool {
+pub async fn is_ready(pool: &Pool, migrators: impl IntoIterator<Item = Migrator>) -> bool {
     match pending(pool, migrators).await {
         Ok(pending) if pending.is_empty() => true,
         Ok(pending) => {

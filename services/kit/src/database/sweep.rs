@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio::time::sleep;
 
-use super::bounded;
+use super::{Pool, bounded};
 use crate::{
     drain::{Drain, Phase},
     http::idempotency,
@@ -18,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(600);
 const BATCH: i64 = 1_000;
 
 /// Forgets old answers of requests with an Idempotency-Key, until the end of the service.
-pub async fn sweep(pool: PgPool, drain: Drain) {
+pub async fn sweep(pool: Pool, drain: Drain) {
     let forever = async {
         loop {
             match bounded(idempotency::forget(&pool, BATCH)).await {

@@ -15,9 +15,10 @@ use axum::{
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sqlx::{PgPool, PgTransaction, error::DatabaseError, types::Json};
+use sqlx::{error::DatabaseError, types::Json};
 
 use super::{Problem, layer::only};
+use crate::database::{Pool, Transaction};
 
 /// How long an answer is kept.
 pub const RETENTION: Duration = Duration::from_secs(24 * 3_600);
@@ -123,7 +124,7 @@ pub struct Pending {
 struct Headers(Vec<(String, String)>);
 
 /// Begins a request, in the transaction of its effect.
-pub async fn begin(transaction: &mut PgTransaction<'_>, request: &Request<'_>) -> Result<Begun, Problem> {
+pub async fn begin(transaction: &mut Transaction<'_>, request: &Request<'_>) -> Result<Begun, Problem> {
     let fingerprint = Sha256::digest(request.body);
     // Whoever comes second waits here for the first one; not for as long as for other locks.
     sqlx::raw_sql("set local lock_timeout = '2s'").execute(&mut **transaction).await?;
@@ -197,7 +198,7 @@ impl Pending {
     /// Stores the answer. The effect and the answer are there once the transaction has been committed.
     pub async fn store(
         self,
-        transaction: &mut PgTransaction<'_>,
+        transaction: &mut Transaction<'_>,
         status: StatusCode,
         headers: &[(HeaderName, HeaderValue)],
         body: &Bytes,
@@ -223,7 +224,7 @@ impl Pending {
 }
 
 /// Forgets answers that are too old, at most so many, and says how many.
-pub async fn forget(pool: &PgPool, limit: i64) -> Result<u64, sqlx::Error> {
+pub async fn forget(pool: &Pool, limit: i64) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "delete from kit.idempotency_keys where (principal, key) in (
              select principal, key from kit.idempotency_keys

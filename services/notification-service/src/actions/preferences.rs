@@ -79,5 +79,7 @@ pub(crate) async fn replace(
 
 async fn known(app: &App, user: Uuid) -> Result<(Preferences, i64), Problem> {
     let mut connection = app.pool.acquire().await?;
-    Ok(preferences::get(&mut connection, user).await?)
+    let known = preferences::get(&mut connection, user).await?;
+    connection.done();
+    Ok(known)
 }

@@ -1,7 +1,7 @@
 //! Templates: those of the program, and those that people have added.
 
+use flotilla_kit::database::Pool;
 use serde_json::Value;
-use sqlx::PgPool;
 
 use crate::{
     domain::{category::Category, rules},
@@ -33,7 +33,7 @@ impl Known {
 }
 
 /// A template, if there is one of this name.
-pub(crate) async fn find(pool: &PgPool, name: &str) -> Result<Option<Known>, Error> {
+pub(crate) async fn find(pool: &Pool, name: &str) -> Result<Option<Known>, Error> {
     if let Some(category) = rules::category(name) {
         return Ok(Some(Known { name: name.to_owned(), category, sample: None }));
     }

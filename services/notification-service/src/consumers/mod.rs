@@ -1,9 +1,11 @@
 //! What events lead to: notifications, queued in the transaction that notes the event as handled.
 
 use flotilla_bus::{Consumer, Event, Failure, Pattern, Subscription, inbox};
-use flotilla_kit::{correlation::CorrelationId, database};
+use flotilla_kit::{
+    correlation::CorrelationId,
+    database::{Pool, Transaction},
+};
 use serde_json::Value;
-use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use crate::{
@@ -30,15 +32,15 @@ pub fn subscription() -> Result<Subscription, Box<dyn std::error::Error + Send +
 }
 
 /// Handles an event, once.
-pub async fn handle(pool: PgPool, bell: Bell, event: Event) -> Result<(), Failure> {
+pub async fn handle(pool: Pool, bell: Bell, event: Event) -> Result<(), Failure> {
     let id = event.correlation_id.as_deref().and_then(CorrelationId::parse).unwrap_or_default();
     id.scope(handle_once(pool, bell, event)).await
 }
 
-async fn handle_once(pool: PgPool, bell: Bell, event: Event) -> Result<(), Failure> {
+async fn handle_once(pool: Pool, bell: Bell, event: Event) -> Result<(), Failure> {
     let again = |error: &dyn std::fmt::Display| Failure::Again(error.to_string());
     let consumer = Consumer::try_from(NAME).map_err(|error| Failure::Poison(error.to_string()))?;
-    let mut transaction = database::begin(&pool).await.map_err(|error| again(&error))?;
+    let mut transaction = pool.begin().await.map_err(|error| again(&error))?;
     if !inbox::is_first(&mut transaction, &consumer, &event).await.map_err(|error| again(&error))? {
         return Ok(());
     }
@@ -69,7 +71,7 @@ fn user(data: &Value) -> Result<Option<Uuid>, Failure> {
 }
 
 /// Queues what an event leads to: a notification for the person, and one for endpoints.
-async fn told(transaction: &mut PgTransaction<'_>, event: &Event, user: Option<Uuid>) -> Result<(), Error> {
+async fn told(transaction: &mut Transaction<'_>, event: &Event, user: Option<Uuid>) -> Result<(), Error> {
     let kind = event.kind.as_str();
     let id = event.id.to_string();
     for (rule, user) in rules::of(kind).zip(user.into_iter().cycle()) {
@@ -117,7 +119,7 @@ fn new<'a>(
 
 /// Where somebody wants to have something.
 pub async fn recipients(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     user: Uuid,
     category: Category,
     is_pushed: bool,

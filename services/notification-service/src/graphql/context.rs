@@ -9,10 +9,10 @@ use async_graphql::{
 use axum::http::StatusCode;
 use flotilla_kit::{
     auth::{Bearer, Claims},
+    database::Pool,
     graphql::Asker,
     http::Problem,
 };
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
@@ -63,7 +63,7 @@ fn missing(what: &str) -> Problem {
 }
 
 /// Loads what was told, and what became of it.
-pub(super) struct Log(pub PgPool);
+pub(super) struct Log(pub Pool);
 
 /// A notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

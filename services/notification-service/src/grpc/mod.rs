@@ -6,7 +6,7 @@ use axum::{Router, http::StatusCode};
 use flotilla_kit::{
     auth::Trust,
     correlation::CorrelationId,
-    database,
+    database::Pool,
     drain::Drain,
     grpc::{self, Unable},
     http::Problem,
@@ -21,7 +21,6 @@ use flotilla_proto::{
 };
 use futures::{Stream, stream};
 use prost_types::Timestamp as ProtoTimestamp;
-use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -38,13 +37,13 @@ const MAX_KEY: usize = 255;
 const EXPORTER: &str = "user-service";
 
 struct Service {
-    pool: PgPool,
+    pool: Pool,
     bell: Bell,
 }
 
 /// All of it, with health and reflection.
 pub(crate) fn router(
-    pool: PgPool,
+    pool: Pool,
     bell: Bell,
     trust: Trust,
     drain: &Drain,
@@ -99,7 +98,7 @@ impl Notifications for Service {
             Status::invalid_argument(format!("{field}: {wrong}"))
         })?;
         let key = format!("{}/service/{}/{}", wanted.template(), caller.service, message.key);
-        let mut transaction = database::begin(&self.pool).await.map_err(failed)?;
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
         let (id, _is_for_somebody) =
             wanted.queue(&mut transaction, &key, correlation.as_ref(), None).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;

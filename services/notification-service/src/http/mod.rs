@@ -12,13 +12,13 @@ mod webhook_endpoints;
 use axum::{Router, extract::FromRef, http::Method, routing::post};
 use flotilla_kit::{
     auth::Verifier,
+    database::Pool,
     http::{
         actions::{Things, told_apart},
         cursor::Cursors,
         openapi::{Fault, Link, complete},
     },
 };
-use sqlx::PgPool;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -28,7 +28,7 @@ use crate::{keys::Keys, send::guard::Guard, worker::Bell};
 #[derive(Clone, Debug)]
 pub struct App {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Of pages.
     pub cursors: Cursors,
     /// Who people are.

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use flotilla_kit::{
     auth::{Bearer, Claims},
     correlation::CorrelationId,
-    database,
     http::{
         Json, Path, Problem, Query, RawBody, Violations,
         idempotency::{self, Begun, IdempotencyKey},
@@ -210,7 +209,7 @@ pub(super) async fn create(
     let Json(new) = parse(&headers, body.clone()).await?;
     let to = new.user_id;
     let new = Request::new(&app.pool, to, &new.template, new.data).await?.map_err(wrong)?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let request = idempotency::Request {
         principal: &claims.sub,
         key: &key,

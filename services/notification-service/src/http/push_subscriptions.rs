@@ -63,6 +63,7 @@ pub(super) async fn list(
 ) -> Result<Json<Subscriptions>, Problem> {
     let mut connection = app.pool.acquire().await?;
     let known = push_subscriptions::list(&mut connection, user(&claims)?).await?;
+    connection.done();
     let items = known.into_iter().map(|one| SubscriptionView { id: one.id, created_at: one.created_at });
     Ok(Json(Subscriptions { items: items.collect(), application_server_key: app.push_key }))
 }
@@ -109,7 +110,9 @@ pub(super) async fn remove(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
     let mut connection = app.pool.acquire().await?;
-    if push_subscriptions::remove(&mut connection, id, Some(user(&claims)?)).await? {
+    let is_removed = push_subscriptions::remove(&mut connection, id, Some(user(&claims)?)).await?;
+    connection.done();
+    if is_removed {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found("there is no such subscription"))

@@ -121,7 +121,7 @@ pub(super) async fn unsubscribe(
     for _try in 0..TRIES {
         let mut connection = app.pool.acquire().await?;
         let (mut preferences, version) = preferences::get(&mut connection, of.user).await?;
-        drop(connection);
+        connection.done();
         preferences
             .set(of.category, of.channel, false)
             .map_err(|error| Problem::new(StatusCode::CONFLICT, "mandatory", error.to_string()))?;

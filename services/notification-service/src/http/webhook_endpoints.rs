@@ -10,7 +10,6 @@ use flotilla_bus::Pattern;
 use flotilla_kit::{
     Secret,
     auth::{Bearer, Claims},
-    database,
     http::{
         Json, Path, Problem, Query, Violations,
         conditional::{ETag, IfMatch, IfNoneMatch},
@@ -273,7 +272,7 @@ pub(super) async fn test(app: &App, claims: &Claims, id: &str) -> Result<Respons
         traceparent: None,
         time: Timestamp::now(),
     };
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let recipients = [(Channel::Webhook, subject.clone())];
     let (notification, _is_new) = notifications::queue(&mut transaction, &new, &recipients).await?;
     transaction.commit().await?;

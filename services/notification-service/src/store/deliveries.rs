@@ -1,11 +1,11 @@
 //! Deliveries: the queue, and the log of attempts.
 
+use flotilla_kit::database::{Pool, Transaction};
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
-use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::Error;
@@ -60,7 +60,7 @@ pub struct Claimed {
 /// Takes deliveries of a channel that are due, at most so many, but none for these recipients. Those of whoever took them and
 /// was not heard of again are due as well. What is for an endpoint that is left alone for now waits.
 pub async fn claim(
-    pool: &PgPool,
+    pool: &Pool,
     channel: Channel,
     not_for: &[String],
     limit: i64,
@@ -116,7 +116,7 @@ pub async fn claim(
 /// Writes how an attempt ended, and where the delivery is now; queued again it is due after a while. False: it is somebody
 /// else's by now, and nothing was written.
 pub async fn finish(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     claimed: &Claimed,
     report: &Report,
     (began, took): (Timestamp, Duration),
@@ -194,7 +194,7 @@ pub struct Attempt {
 }
 
 /// The deliveries of notifications.
-pub async fn of(pool: &PgPool, notifications: &[Uuid]) -> Result<HashMap<Uuid, Vec<Delivery>>, Error> {
+pub async fn of(pool: &Pool, notifications: &[Uuid]) -> Result<HashMap<Uuid, Vec<Delivery>>, Error> {
     let rows = sqlx::query!(
         "select id, notification_id, channel, state, reason from notification.deliveries
          where notification_id = any ($1) order by id",
@@ -259,7 +259,7 @@ pub struct Dead {
 pub type Position = (Timestamp, Uuid);
 
 /// Dead letters, those given up last first, from a position on.
-pub async fn dead(pool: &PgPool, before: Option<Position>, limit: i64) -> Result<Vec<Dead>, Error> {
+pub async fn dead(pool: &Pool, before: Option<Position>, limit: i64) -> Result<Vec<Dead>, Error> {
     let (time, id) = before.unzip();
     let rows = sqlx::query!(
         r#"select delivery.id, notification_id, channel, template, reason, attempt,
@@ -290,7 +290,7 @@ pub async fn dead(pool: &PgPool, before: Option<Position>, limit: i64) -> Result
 
 /// Queues dead letters again: these, or all, or those of a notification, the oldest first. Says how many; when there are very
 /// many it is not all of them.
-pub async fn replay(pool: &PgPool, these: Option<&[Uuid]>, notification: Option<Uuid>) -> Result<u64, Error> {
+pub async fn replay(pool: &Pool, these: Option<&[Uuid]>, notification: Option<Uuid>) -> Result<u64, Error> {
     let replayed = sqlx::query!(
         "update notification.deliveries
          set state = 'queued', tries = 0, due_at = now(), finished_at = null

@@ -1,7 +1,8 @@
 //! Endpoints of webhooks.
 
+use flotilla_kit::database::Pool;
 use jiff::Timestamp;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Error;
@@ -53,7 +54,7 @@ macro_rules! endpoint {
 }
 
 /// Adds one.
-pub async fn add(pool: &PgPool, id: Uuid, url: &str, types: &[String], sealed: &[u8]) -> Result<(), Error> {
+pub async fn add(pool: &Pool, id: Uuid, url: &str, types: &[String], sealed: &[u8]) -> Result<(), Error> {
     sqlx::query!(
         "insert into notification.webhook_endpoints (id, url, types, secret) values ($1, $2, $3, $4)",
         id,
@@ -67,7 +68,7 @@ pub async fn add(pool: &PgPool, id: Uuid, url: &str, types: &[String], sealed: &
 }
 
 /// All of them, after one of them.
-pub async fn list(pool: &PgPool, after: Option<Uuid>, limit: i64) -> Result<Vec<Endpoint>, Error> {
+pub async fn list(pool: &Pool, after: Option<Uuid>, limit: i64) -> Result<Vec<Endpoint>, Error> {
     let rows = sqlx::query!(
         r#"select id, url, types, enabled, failing_since as "failing_since: jiff_sqlx::Timestamp", version,
                created_at as "created_at: jiff_sqlx::Timestamp"
@@ -81,7 +82,7 @@ pub async fn list(pool: &PgPool, after: Option<Uuid>, limit: i64) -> Result<Vec<
 }
 
 /// One.
-pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Endpoint>, Error> {
+pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Endpoint>, Error> {
     let row = sqlx::query!(
         r#"select id, url, types, enabled, failing_since as "failing_since: jiff_sqlx::Timestamp", version,
                created_at as "created_at: jiff_sqlx::Timestamp"
@@ -94,7 +95,7 @@ pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Endpoint>, Error> {
 }
 
 /// Changes one, in place of a version. False: it is another by now.
-pub async fn put(pool: &PgPool, endpoint: &Endpoint) -> Result<bool, Error> {
+pub async fn put(pool: &Pool, endpoint: &Endpoint) -> Result<bool, Error> {
     let updated = sqlx::query!(
         "update notification.webhook_endpoints
          set url = $3, types = $4, enabled = $5, version = version + 1, failures = 0, failing_since = null,
@@ -112,14 +113,14 @@ pub async fn put(pool: &PgPool, endpoint: &Endpoint) -> Result<bool, Error> {
 }
 
 /// Takes one back. False: there is none.
-pub async fn remove(pool: &PgPool, id: Uuid) -> Result<bool, Error> {
+pub async fn remove(pool: &Pool, id: Uuid) -> Result<bool, Error> {
     let removed =
         sqlx::query!("delete from notification.webhook_endpoints where id = $1", id).execute(pool).await?;
     Ok(removed.rows_affected() == 1)
 }
 
 /// Gives one another secret; the one before is good for a day. False: there is none.
-pub async fn rotate(pool: &PgPool, id: Uuid, sealed: &[u8]) -> Result<bool, Error> {
+pub async fn rotate(pool: &Pool, id: Uuid, sealed: &[u8]) -> Result<bool, Error> {
     let updated = sqlx::query!(
         "update notification.webhook_endpoints
          set old_secret = secret, old_secret_until = now() + make_interval(secs => $3), secret = $2,
@@ -149,7 +150,7 @@ pub async fn wanting(connection: &mut PgConnection, kind: &str) -> Result<Vec<Uu
 }
 
 /// Where to send to, and the sealed secrets to sign with, the newest first. Nothing: it is gone, or switched off.
-pub async fn target(pool: &PgPool, id: Uuid) -> Result<Option<(String, Vec<Vec<u8>>)>, Error> {
+pub async fn target(pool: &Pool, id: Uuid) -> Result<Option<(String, Vec<Vec<u8>>)>, Error> {
     let row = sqlx::query!(
         r#"select url, secret, case when old_secret_until > now() then old_secret end as old_secret
            from notification.webhook_endpoints where id = $1 and enabled"#,

@@ -1,11 +1,12 @@
 //! Notifications.
 
+use flotilla_kit::database::{Pool, Transaction};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
-use sqlx::{PgPool, PgTransaction, types::Json};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Error;
@@ -71,7 +72,7 @@ impl Notification {
 
 /// Queues a notification for these recipients, once. Gives its id, and whether it was queued now.
 pub async fn queue(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     new: &New<'_>,
     recipients: &[(Channel, String)],
 ) -> Result<(Uuid, bool), Error> {
@@ -118,7 +119,7 @@ pub async fn queue(
 
 /// Notifications, the newest first: of a user or of all, before one of them.
 pub async fn list(
-    pool: &PgPool,
+    pool: &Pool,
     user: Option<Uuid>,
     before: Option<Uuid>,
     limit: i64,
@@ -151,12 +152,12 @@ pub async fn list(
 }
 
 /// A notification.
-pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Notification>, Error> {
+pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Notification>, Error> {
     Ok(batch(pool, &[id]).await?.pop())
 }
 
 /// Those of these notifications that there are.
-pub async fn batch(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Notification>, Error> {
+pub async fn batch(pool: &Pool, ids: &[Uuid]) -> Result<Vec<Notification>, Error> {
     let rows = sqlx::query!(
         r#"select id, user_id, template, category, subject, kind, created_at as "created_at: jiff_sqlx::Timestamp",
                array(select state from notification.deliveries where notification_id = notification.id) as "states!"
@@ -182,7 +183,7 @@ pub async fn batch(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Notification>, Err
 
 /// Forgets everything about somebody (GDPR, article 17). What endpoints of webhooks are still to hear of them is forgotten
 /// with what is old: the events that it was in cannot be taken back from those either.
-pub async fn erase(transaction: &mut PgTransaction<'_>, user: Uuid) -> Result<(), Error> {
+pub async fn erase(transaction: &mut Transaction<'_>, user: Uuid) -> Result<(), Error> {
     sqlx::query!(
         "delete from notification.notifications notification
          where user_id = $1 or (user_id is null and data ->> 'user_id' = $2 and not exists (
@@ -204,7 +205,7 @@ pub async fn erase(transaction: &mut PgTransaction<'_>, user: Uuid) -> Result<()
 }
 
 /// Forgets notifications that are older than this and on their way to nobody, at most so many, and says how many.
-pub async fn forget(pool: &PgPool, age: Duration, limit: i64) -> Result<u64, Error> {
+pub async fn forget(pool: &Pool, age: Duration, limit: i64) -> Result<u64, Error> {
     let forgotten = sqlx::query!(
         "delete from notification.notifications where id in (
              select id from notification.notifications notification
@@ -224,7 +225,7 @@ pub async fn forget(pool: &PgPool, age: Duration, limit: i64) -> Result<u64, Err
 
 /// Everything that is known of somebody, as objects with the tables that they are from (GDPR, article 15). References to the
 /// secrets of mails are nobody's to read.
-pub async fn export(pool: &PgPool, user: Uuid) -> Result<Vec<(String, Value)>, Error> {
+pub async fn export(pool: &Pool, user: Uuid) -> Result<Vec<(String, Value)>, Error> {
     let rows = sqlx::query!(
         r#"select 'notifications' as "source!",
                    to_jsonb(notification) - 'dedupe_key' #- '{data,reference}' as "json!"

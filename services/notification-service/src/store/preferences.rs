@@ -1,6 +1,7 @@
 //! What people do not want.
 
-use sqlx::{PgConnection, PgPool};
+use flotilla_kit::database::Pool;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Error;
@@ -16,7 +17,7 @@ pub async fn get(connection: &mut PgConnection, user: Uuid) -> Result<(Preferenc
 
 /// Writes what somebody does not want in place of a version. Nothing: there is another version by now.
 pub async fn put(
-    pool: &PgPool,
+    pool: &Pool,
     user: Uuid,
     preferences: &Preferences,
     version: i64,

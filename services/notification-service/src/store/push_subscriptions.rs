@@ -1,7 +1,8 @@
 //! Browsers that people are pushed to.
 
+use flotilla_kit::database::Pool;
 use jiff::Timestamp;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Error;
@@ -20,7 +21,7 @@ pub struct Known {
 }
 
 /// Subscribes a browser, which is whoever's it is now. Nothing: somebody has too many.
-pub async fn add(pool: &PgPool, user: Uuid, subscription: &Subscription) -> Result<Option<Known>, Error> {
+pub async fn add(pool: &Pool, user: Uuid, subscription: &Subscription) -> Result<Option<Known>, Error> {
     let row = sqlx::query!(
         r#"insert into notification.push_subscriptions (id, user_id, endpoint, p256dh, auth)
          select $1, $2, $3, $4, $5
@@ -53,7 +54,7 @@ pub async fn list(connection: &mut PgConnection, user: Uuid) -> Result<Vec<Known
 }
 
 /// A browser of somebody.
-pub async fn get(pool: &PgPool, id: Uuid, user: Uuid) -> Result<Option<Subscription>, Error> {
+pub async fn get(pool: &Pool, id: Uuid, user: Uuid) -> Result<Option<Subscription>, Error> {
     let row = sqlx::query_as!(
         Subscription,
         "select endpoint, p256dh, auth from notification.push_subscriptions where id = $1 and user_id = $2",

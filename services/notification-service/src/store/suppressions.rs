@@ -1,7 +1,8 @@
 //! Addresses that nothing is sent to any more. What is kept of them is a hash.
 
+use flotilla_kit::database::Pool;
 use jiff::Timestamp;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Error;
@@ -32,7 +33,7 @@ pub async fn add(connection: &mut PgConnection, hash: &[u8], reason: &str) -> Re
 }
 
 /// Why nothing is sent to an address, if so.
-pub async fn find(pool: &PgPool, hash: &[u8]) -> Result<Option<Suppression>, Error> {
+pub async fn find(pool: &Pool, hash: &[u8]) -> Result<Option<Suppression>, Error> {
     let row = sqlx::query!(
         r#"select id, reason, created_at as "created_at: jiff_sqlx::Timestamp"
            from notification.suppressions where address_hash = $1"#,
@@ -44,7 +45,7 @@ pub async fn find(pool: &PgPool, hash: &[u8]) -> Result<Option<Suppression>, Err
 }
 
 /// Sends to it again. False: there is none.
-pub async fn remove(pool: &PgPool, id: Uuid) -> Result<bool, Error> {
+pub async fn remove(pool: &Pool, id: Uuid) -> Result<bool, Error> {
     let removed =
         sqlx::query!("delete from notification.suppressions where id = $1", id).execute(pool).await?;
     Ok(removed.rows_affected() == 1)

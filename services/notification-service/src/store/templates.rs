@@ -1,8 +1,7 @@
 //! Templates that people wrote.
 
-use flotilla_kit::database;
+use flotilla_kit::database::Pool;
 use serde_json::Value;
-use sqlx::PgPool;
 
 use super::Error;
 use crate::{
@@ -25,7 +24,7 @@ pub struct Own {
 pub const MAX_OWN: i64 = 1_000;
 
 /// Adds one. False: there is one of its name already, or there are too many.
-pub async fn add(pool: &PgPool, own: &Own, author: &str) -> Result<bool, Error> {
+pub async fn add(pool: &Pool, own: &Own, author: &str) -> Result<bool, Error> {
     let added = sqlx::query!(
         "insert into notification.templates (name, category, sample, created_by)
          select $1, $2, $3, $4 where (select count(*) from notification.templates) < $5
@@ -42,7 +41,7 @@ pub async fn add(pool: &PgPool, own: &Own, author: &str) -> Result<bool, Error> 
 }
 
 /// One that people have added.
-pub async fn own(pool: &PgPool, name: &str) -> Result<Option<Own>, Error> {
+pub async fn own(pool: &Pool, name: &str) -> Result<Option<Own>, Error> {
     let own = sqlx::query_as!(
         Own,
         "select name, category, sample from notification.templates where name = $1",
@@ -52,7 +51,7 @@ pub async fn own(pool: &PgPool, name: &str) -> Result<Option<Own>, Error> {
 }
 
 /// Those that people have added.
-pub async fn all_own(pool: &PgPool) -> Result<Vec<Own>, Error> {
+pub async fn all_own(pool: &Pool) -> Result<Vec<Own>, Error> {
     let all = sqlx::query_as!(
         Own,
         "select name, category, sample from notification.templates order by name limit $1",
@@ -62,7 +61,7 @@ pub async fn all_own(pool: &PgPool) -> Result<Vec<Own>, Error> {
 }
 
 /// The template to use for a reader: of the locales that fit, the first that there is; of that, the newest version.
-pub async fn best(pool: &PgPool, template: &str, wanted: &str) -> Result<Option<Source>, Error> {
+pub async fn best(pool: &Pool, template: &str, wanted: &str) -> Result<Option<Source>, Error> {
     for locale in locale::fallbacks(wanted) {
         if let Some(source) = newest(pool, template, &locale).await? {
             return Ok(Some(source));
@@ -72,7 +71,7 @@ pub async fn best(pool: &PgPool, template: &str, wanted: &str) -> Result<Option<
 }
 
 /// The newest version of a template in a locale: one that somebody wrote, or the one of the program.
-pub async fn newest(pool: &PgPool, template: &str, locale: &str) -> Result<Option<Source>, Error> {
+pub async fn newest(pool: &Pool, template: &str, locale: &str) -> Result<Option<Source>, Error> {
     let written = sqlx::query_as!(
         Source,
         "select version, locale, subject, text, html from notification.template_versions
@@ -85,8 +84,8 @@ pub async fn newest(pool: &PgPool, template: &str, locale: &str) -> Result<Optio
 }
 
 /// Writes a version, and says which it is. Two at once are two versions.
-pub async fn write(pool: &PgPool, template: &str, source: &Source, author: &str) -> Result<i32, Error> {
-    let mut transaction = database::begin(pool).await?;
+pub async fn write(pool: &Pool, template: &str, source: &Source, author: &str) -> Result<i32, Error> {
+    let mut transaction = pool.begin().await?;
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended('template/' || $1, 0))", template)
         .execute(&mut *transaction)
         .await?;
@@ -109,7 +108,7 @@ pub async fn write(pool: &PgPool, template: &str, source: &Source, author: &str)
 }
 
 /// The versions that people wrote, the newest first.
-pub async fn versions(pool: &PgPool, template: &str) -> Result<Vec<Source>, Error> {
+pub async fn versions(pool: &Pool, template: &str) -> Result<Vec<Source>, Error> {
     let all = sqlx::query_as!(
         Source,
         "select version, locale, subject, text, html from notification.template_versions

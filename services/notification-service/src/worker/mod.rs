@@ -10,12 +10,11 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     correlation::CorrelationId,
-    database::{self, bounded},
+    database::{Pool, bounded},
     drain::{Drain, Phase},
 };
 use futures::{FutureExt, future::join_all};
 use jiff::Timestamp;
-use sqlx::PgPool;
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -56,7 +55,7 @@ const SHARE: u32 = 4;
 #[derive(Debug)]
 pub struct Worker {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// How things are sent.
     pub deliverer: Arc<Deliverer>,
     /// Deliveries of each channel at a time.
@@ -170,7 +169,7 @@ impl Worker {
         time: (Timestamp, Duration),
     ) -> Result<Option<State>, Error> {
         let (state, again) = next(claimed, &report.outcome, fastrand::f64());
-        let mut transaction = database::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         if !deliveries::finish(&mut transaction, claimed, report, time, state, again).await? {
             tracing::warn!(delivery = %claimed.id, "somebody else has this delivery by now");
             return Ok(None);

@@ -14,7 +14,7 @@ use flotilla_bus::{Bus, Consumer, Event, EventType, Pattern, Subscription, conne
 use flotilla_kit::{
     Secret,
     auth::{Claims, Signer, Trust},
-    database,
+    database::{self, Pool},
     drain::{Announcement, Phase},
     metrics::Metrics,
     serve::{Error, serve},
@@ -28,7 +28,6 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PublicKeyData};
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, sleep, timeout},
@@ -98,7 +97,7 @@ pub(crate) struct World {
     pub(crate) sink: Running,
     pub(crate) people: People,
     pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
     pub(crate) orders: Signer,
     pub(crate) users: Signer,
     tokens: Key,
@@ -189,7 +188,7 @@ impl World {
             addresses.push(run(&flags, &announcement).await);
         }
         let (http, grpc) = addresses[0];
-        let pool = PgPool::connect(&database).await.unwrap();
+        let pool = Pool::new(sqlx::PgPool::connect(&database).await.unwrap());
         let bus = connect(&database).unwrap();
         let subscribed = async {
             let query = "select count(*) from bus.consumers where name = 'notification-service'";

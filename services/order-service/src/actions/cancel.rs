@@ -1,7 +1,7 @@
 //! Calling an order off. What was paid is given back, and then it is cancelled.
 
 use axum::http::StatusCode;
-use flotilla_kit::{database, http::Problem};
+use flotilla_kit::http::Problem;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::{
 
 /// Calls an order off. It is cancelled, or will be.
 pub(crate) async fn cancel(app: &App, principal: &Principal, id: Uuid) -> Result<Order, Problem> {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let mut order = visible_locked(&mut transaction, principal, id).await?;
     if order.status == Status::Cancelled {
         return Ok(order);

@@ -2,11 +2,10 @@
 
 use axum::http::StatusCode;
 use flotilla_kit::{
-    database,
+    database::Transaction,
     http::{Problem, Violations},
 };
 use flotilla_proto::product;
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use super::Principal;
@@ -80,9 +79,9 @@ async fn change(
     app: &App,
     principal: &Principal,
     id: Uuid,
-    change: impl AsyncFnOnce(&mut PgTransaction<'_>, &carts::Cart) -> Result<(), Problem>,
+    change: impl AsyncFnOnce(&mut Transaction<'_>, &carts::Cart) -> Result<(), Problem>,
 ) -> Result<Cart, Problem> {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let cart = carts::lock(&mut transaction, id, principal.user).await?.ok_or_else(no_cart)?;
     if cart.order_id.is_some() {
         let detail = "this cart has been ordered; make a new one";

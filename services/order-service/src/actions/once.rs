@@ -5,12 +5,14 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use flotilla_kit::http::{
-    Problem,
-    idempotency::{self, Begun, IdempotencyKey, Pending, Request},
+use flotilla_kit::{
+    database::Transaction,
+    http::{
+        Problem,
+        idempotency::{self, Begun, IdempotencyKey, Pending, Request},
+    },
 };
 use serde::Serialize;
-use sqlx::PgTransaction;
 
 use super::Principal;
 use crate::{
@@ -33,7 +35,7 @@ impl Once<'_> {
     /// Begins it, in the transaction of its effect.
     pub(crate) async fn begin(
         &self,
-        transaction: &mut PgTransaction<'_>,
+        transaction: &mut Transaction<'_>,
         principal: &Principal,
     ) -> Result<Begun, Problem> {
         let user = principal.user.to_string();
@@ -47,7 +49,7 @@ impl Once<'_> {
 /// sagas look at once.
 pub(crate) async fn accept(
     app: &App,
-    mut transaction: PgTransaction<'_>,
+    mut transaction: Transaction<'_>,
     (pending, stage): (Pending, Stage),
     body: &impl Serialize,
     headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,

@@ -1,8 +1,7 @@
 //! Orders that somebody may see.
 
-use flotilla_kit::http::Problem;
+use flotilla_kit::{database::Transaction, http::Problem};
 use serde::{Deserialize, Serialize};
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use super::Principal;
@@ -27,7 +26,7 @@ pub(crate) async fn visible(app: &App, principal: &Principal, id: Uuid) -> Resul
 
 /// The same, which nobody else changes until the end of the transaction.
 pub(crate) async fn visible_locked(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     principal: &Principal,
     id: Uuid,
 ) -> Result<Order, Problem> {

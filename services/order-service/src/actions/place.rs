@@ -6,11 +6,10 @@ use axum::{
     response::Response,
 };
 use flotilla_kit::{
-    database,
+    database::Transaction,
     http::{Problem, idempotency::Begun},
 };
 use flotilla_proto::product;
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use super::{
@@ -32,7 +31,7 @@ pub(crate) async fn place(
     once: &Once<'_>,
     new: &NewOrder,
 ) -> Result<Response, Problem> {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let pending = match once.begin(&mut transaction, principal).await? {
         Begun::Repeated(response) => return Ok(response),
         Begun::First(pending) => pending,
@@ -87,7 +86,7 @@ pub(crate) async fn place(
 
 /// What is ordered, in which currency.
 async fn wanted(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     principal: &Principal,
     new: NewOrder,
 ) -> Result<(String, Vec<product::Line>), Problem> {

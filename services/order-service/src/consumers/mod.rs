@@ -10,9 +10,9 @@ use flotilla_bus::{
 };
 use flotilla_kit::{
     correlation::CorrelationId,
+    database::Pool,
     drain::{Drain, Phase},
 };
-use sqlx::PgPool;
 
 use crate::saga::Runner;
 
@@ -35,13 +35,13 @@ pub fn subscription() -> Result<Subscription, Error> {
 }
 
 /// Takes events until the end of the service.
-pub async fn run(pool: PgPool, bus: Arc<dyn Bus>, runner: Runner, subscription: Subscription, drain: Drain) {
+pub async fn run(pool: Pool, bus: Arc<dyn Bus>, runner: Runner, subscription: Subscription, drain: Drain) {
     let consumer = subscription.consumer.clone();
     let handle = |event: Event| handle(pool.clone(), runner.clone(), consumer.clone(), event);
     keep_consuming(&*bus, &subscription, handle, drain.at_least(Phase::Ending)).await;
 }
 
-async fn handle(pool: PgPool, runner: Runner, consumer: Consumer, event: Event) -> Result<(), Failure> {
+async fn handle(pool: Pool, runner: Runner, consumer: Consumer, event: Event) -> Result<(), Failure> {
     let id = event.correlation_id.as_deref().and_then(CorrelationId::parse).unwrap_or_default();
     id.scope(async {
         match event.kind.as_str() {

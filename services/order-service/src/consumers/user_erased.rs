@@ -1,8 +1,7 @@
 //! Somebody wants to be forgotten. Their orders stay, as the books need them, and lead to nobody.
 
 use flotilla_bus::{Consumer, Event, Failure, inbox};
-use flotilla_kit::database;
-use sqlx::PgPool;
+use flotilla_kit::database::Pool;
 use uuid::Uuid;
 
 use super::subject;
@@ -11,10 +10,10 @@ use crate::store::{carts, orders};
 /// The type of these events.
 pub(super) const KIND: &str = "shop.user.erased.v1";
 
-pub(super) async fn handle(pool: &PgPool, consumer: &Consumer, event: &Event) -> Result<(), Failure> {
+pub(super) async fn handle(pool: &Pool, consumer: &Consumer, event: &Event) -> Result<(), Failure> {
     let user = subject(event)?;
     let again = |error: &dyn std::fmt::Display| Failure::Again(error.to_string());
-    let mut transaction = database::begin(pool).await.map_err(|error| again(&error))?;
+    let mut transaction = pool.begin().await.map_err(|error| again(&error))?;
     if inbox::is_first(&mut transaction, consumer, event).await.map_err(|error| again(&error))? {
         // Nothing leads from one to the other, not even for whoever knows the first.
         orders::forget(&mut transaction, user, Uuid::now_v7()).await.map_err(|error| again(&error))?;

@@ -7,8 +7,7 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
 };
 use axum::http::StatusCode;
-use flotilla_kit::{graphql::Asker, http::Problem};
-use sqlx::PgPool;
+use flotilla_kit::{database::Pool, graphql::Asker, http::Problem};
 use uuid::Uuid;
 
 use crate::{
@@ -73,7 +72,7 @@ fn missing(what: &str) -> Problem {
 }
 
 /// Loads orders, and what is of them.
-pub(super) struct Orders(pub PgPool);
+pub(super) struct Orders(pub Pool);
 
 /// An order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

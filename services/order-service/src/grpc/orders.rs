@@ -79,8 +79,9 @@ impl Orders {
             .map(|refund| json!({ "id": refund.id, "amount_minor": refund.amount_minor, "reason": refund.reason, "status": refund.status }))
             .collect();
         let mut connection = pool.acquire().await?;
-        let lines: Vec<_> = orders::lines(&mut connection, order.id)
-            .await?
+        let lines = orders::lines(&mut connection, order.id).await?;
+        connection.done();
+        let lines: Vec<_> = lines
             .into_iter()
             .map(|line| json!({ "sku": line.sku, "name": line.name, "quantity": line.quantity, "total_minor": line.total_minor }))
             .collect();

@@ -7,10 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flotilla_kit::{
-    database,
+    database::Transaction,
     http::{Json, Path, Problem, RawBody, Violations},
 };
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use super::{Answer, action, orders::show};
@@ -72,7 +71,7 @@ async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Ans
         shape::check_text(&mut violations, "/tracking", tracking, 200);
     }
     violations.into_result()?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let mut order = visible_locked(&mut transaction, &principal, id).await?;
     if matches!(order.status, Status::Shipped | Status::Completed) {
         return show(&app, order).await;
@@ -93,7 +92,7 @@ async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Ans
 ))]
 async fn complete(app: App, principal: Principal, id: Uuid) -> Answer {
     principal.require_admin()?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let order = visible_locked(&mut transaction, &principal, id).await?;
     match order.status {
         Status::Completed => show(&app, order).await,
@@ -104,7 +103,7 @@ async fn complete(app: App, principal: Principal, id: Uuid) -> Answer {
 
 async fn step(
     app: &App,
-    mut transaction: PgTransaction<'_>,
+    mut transaction: Transaction<'_>,
     mut order: orders::Order,
     next: Status,
     principal: &Principal,

@@ -97,7 +97,7 @@ pub(super) async fn events(State(app): State<App>, principal: Principal, Path(id
 pub(super) async fn show(app: &App, order: orders::Order) -> Result<Response, Problem> {
     let mut connection = app.pool.acquire().await?;
     let lines = orders::lines(&mut connection, order.id).await?;
-    drop(connection);
+    connection.done();
     let payment = payments::get(&app.pool, order.payment_id).await?.ok_or(sqlx::Error::RowNotFound)?;
     let tag: HeaderValue = ETag(order.version.unsigned_abs()).header();
     let mut response = private(Json(shape::Order::new(order, payment.known.status, lines)).into_response());

@@ -5,12 +5,9 @@ use axum::{
     http::{StatusCode, Uri},
     response::IntoResponse,
 };
-use flotilla_kit::{
-    database,
-    http::{
-        Json, Path, Problem, Violations,
-        idempotency::{Begun, IdempotencyKey},
-    },
+use flotilla_kit::http::{
+    Json, Path, Problem, Violations,
+    idempotency::{Begun, IdempotencyKey},
 };
 use uuid::Uuid;
 
@@ -55,7 +52,7 @@ pub(super) async fn create(
     Repeatable { value: new, bytes }: Repeatable<NewRefund>,
 ) -> Answer {
     let request = Once { key: &key, path: uri.path(), body: &bytes };
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let pending = match request.begin(&mut transaction, &principal).await? {
         Begun::Repeated(response) => return Ok(response),
         Begun::First(pending) => pending,

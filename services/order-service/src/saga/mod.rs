@@ -11,10 +11,9 @@ use std::{sync::Arc, time::Duration};
 use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     correlation::CorrelationId,
-    database::bounded,
+    database::{Pool, bounded},
     drain::{Drain, Phase},
 };
-use sqlx::PgPool;
 use tokio::{
     sync::{Notify, Semaphore},
     time::{sleep, timeout},
@@ -86,7 +85,7 @@ impl Default for Times {
 /// Runs sagas.
 #[derive(Clone, Debug)]
 pub struct Runner {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
     pub(crate) provider: Arc<dyn PaymentProvider>,
     stock: Stock,
     times: Times,
@@ -110,7 +109,7 @@ enum Progress {
 impl Runner {
     /// With what it needs.
     pub fn new(
-        pool: PgPool,
+        pool: Pool,
         provider: Arc<dyn PaymentProvider>,
         stock: Stock,
         times: Times,

@@ -1,8 +1,6 @@
 //! What is asked of the provider. The key of each request is written before it is made, and stays the same for as long as it
 //! may have had an effect. Whoever does not know what came of a request looks before asking again.
 
-use flotilla_kit::database;
-
 use super::{Error, Runner};
 use crate::{
     domain::fact::State,
@@ -150,7 +148,7 @@ impl Runner {
     }
 
     async fn lose(&self, payment: &Payment) -> Result<(), Error> {
-        let mut transaction = database::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         payments::lose(&mut transaction, payment.id, ACTOR).await?;
         self.failpoints.reach(Stage::Lose, Moment::Committing);
         transaction.commit().await?;

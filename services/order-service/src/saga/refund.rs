@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use flotilla_kit::{
-    database::{self, bounded},
+    database::bounded,
     drain::{Drain, Phase},
 };
 use futures::{StreamExt, stream};
@@ -103,7 +103,7 @@ impl Runner {
     }
 
     async fn write(&self, refund: &Refund, outcome: Result<&str, &str>) -> Result<(), Error> {
-        let mut transaction = database::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         refunds::apply(&mut transaction, refund.order_id, refund.id, outcome, ACTOR).await?;
         self.failpoints.reach(Stage::Refund, Moment::Committing);
         transaction.commit().await?;
@@ -125,7 +125,7 @@ impl Runner {
         cause: &str,
     ) -> Result<Rest, Error> {
         let id = Uuid::new_v5(&payment.id, cause.as_bytes());
-        let mut transaction = database::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let mut order = orders::lock(&mut transaction, order.id).await?.ok_or(Error::Incomplete)?;
         let known = payments::of_locked(&mut transaction, payment.id).await?.ok_or(Error::Incomplete)?.known;
         let left = known.captured_minor - known.refunded_minor;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use flotilla_kit::database;
+use flotilla_kit::database::Transaction;
 use serde_json::json;
-use sqlx::PgTransaction;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -82,7 +81,7 @@ impl Runner {
     async fn reserve(&self, order: &Order) -> Result<Called, Error> {
         let mut connection = self.pool.acquire().await?;
         let lines = orders::lines(&mut connection, order.id).await?;
-        drop(connection);
+        connection.done();
         let lines = lines
             .into_iter()
             .map(|line| flotilla_proto::product::Line { sku: line.sku, quantity: line.quantity })
@@ -156,7 +155,7 @@ impl Runner {
             return Ok(Progress::Again(reason));
         }
         let step = leased.saga.step;
-        let mut transaction = database::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let locked = orders::lock(&mut transaction, leased.order_id).await?;
         let mut order = locked.ok_or(Error::Incomplete)?;
         let (outcome, reason) = match called {
@@ -215,7 +214,7 @@ impl Runner {
     /// What a step that is done makes of the order.
     async fn done(
         &self,
-        transaction: &mut PgTransaction<'_>,
+        transaction: &mut Transaction<'_>,
         order: &mut Order,
         leased: &Leased,
     ) -> Result<(), Error> {

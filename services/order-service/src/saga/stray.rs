@@ -1,7 +1,6 @@
 //! Payments that pay nothing, because their order has another one or has ended: what they hold is given up, and what they took is
 //! given back.
 
-use flotilla_kit::database;
 use uuid::Uuid;
 
 use super::{Error, Runner, money::Said, refund::Rest};
@@ -28,7 +27,7 @@ impl Runner {
         }
         match self.ask_void(&payment).await? {
             Some(Said::Payment(intent)) => {
-                let mut transaction = database::begin(&self.pool).await?;
+                let mut transaction = self.pool.begin().await?;
                 payments::apply(&mut transaction, id, &intent, ACTOR).await?;
                 transaction.commit().await?;
                 self.wake();

@@ -1,9 +1,9 @@
 //! What happened to an order: one row for each of its versions, which is only appended.
 
+use flotilla_kit::database::{Pool, Transaction};
 use jiff::Timestamp;
 use jiff_sqlx::Timestamp as Stored;
 use serde_json::Value;
-use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::{Error, orders::Order};
@@ -29,7 +29,7 @@ pub struct Happened {
 }
 
 /// What happened to an order after a version of it, the oldest first.
-pub async fn happened(pool: &PgPool, id: Uuid, after: i64, limit: i64) -> Result<Vec<Happened>, Error> {
+pub async fn happened(pool: &Pool, id: Uuid, after: i64, limit: i64) -> Result<Vec<Happened>, Error> {
     Ok(sqlx::query!(
         r#"select version, kind, from_status, to_status, data, actor, created_at as "at: Stored"
            from orders.order_events where order_id = $1 and version > $2 order by version limit $3"#,
@@ -54,7 +54,7 @@ pub async fn happened(pool: &PgPool, id: Uuid, after: i64, limit: i64) -> Result
 
 /// Notes what happened, in the transaction in which it does.
 pub(super) async fn record(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: &Order,
     kind: &str,
     from: Option<Status>,

@@ -1,6 +1,7 @@
 //! Carts.
 
-use sqlx::{PgExecutor, PgPool, PgTransaction};
+use flotilla_kit::database::{Pool, Transaction};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::Error;
@@ -38,7 +39,7 @@ pub async fn create(db: impl PgExecutor<'_>, id: Uuid, user: Uuid, currency: &st
 }
 
 /// A cart of somebody.
-pub async fn get(pool: &PgPool, id: Uuid, user: Uuid) -> Result<Option<Cart>, Error> {
+pub async fn get(pool: &Pool, id: Uuid, user: Uuid) -> Result<Option<Cart>, Error> {
     // One statement, so that the items are those of the version.
     let rows = sqlx::query!(
         r#"select carts.currency, carts.version, carts.order_id, items.sku as "sku?", items.quantity as "quantity?"
@@ -56,7 +57,7 @@ pub async fn get(pool: &PgPool, id: Uuid, user: Uuid) -> Result<Option<Cart>, Er
 }
 
 /// A cart of somebody, locked against changes by others.
-pub async fn lock(transaction: &mut PgTransaction<'_>, id: Uuid, user: Uuid) -> Result<Option<Cart>, Error> {
+pub async fn lock(transaction: &mut Transaction<'_>, id: Uuid, user: Uuid) -> Result<Option<Cart>, Error> {
     let row = sqlx::query!(
         "select id, currency, version, order_id from orders.carts where id = $1 and user_id = $2 for update",
         id,
@@ -76,12 +77,7 @@ pub async fn lock(transaction: &mut PgTransaction<'_>, id: Uuid, user: Uuid) -> 
 }
 
 /// Puts something in, or changes how many there are.
-pub async fn put(
-    transaction: &mut PgTransaction<'_>,
-    id: Uuid,
-    sku: &str,
-    quantity: i32,
-) -> Result<(), Error> {
+pub async fn put(transaction: &mut Transaction<'_>, id: Uuid, sku: &str, quantity: i32) -> Result<(), Error> {
     sqlx::query!(
         "insert into orders.cart_items (cart_id, sku, quantity) values ($1, $2, $3)
          on conflict (cart_id, sku) do update set quantity = excluded.quantity",
@@ -95,7 +91,7 @@ pub async fn put(
 }
 
 /// Takes something out. Whether it was in.
-pub async fn remove(transaction: &mut PgTransaction<'_>, id: Uuid, sku: &str) -> Result<bool, Error> {
+pub async fn remove(transaction: &mut Transaction<'_>, id: Uuid, sku: &str) -> Result<bool, Error> {
     let removed = sqlx::query!("delete from orders.cart_items where cart_id = $1 and sku = $2", id, sku)
         .execute(&mut **transaction)
         .await?;
@@ -106,7 +102,7 @@ pub async fn remove(transaction: &mut PgTransaction<'_>, id: Uuid, sku: &str) ->
     Ok(true)
 }
 
-async fn changed(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<(), Error> {
+async fn changed(transaction: &mut Transaction<'_>, id: Uuid) -> Result<(), Error> {
     sqlx::query!("update orders.carts set version = version + 1, updated_at = now() where id = $1", id)
         .execute(&mut **transaction)
         .await?;
@@ -114,7 +110,7 @@ async fn changed(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<(), Er
 }
 
 /// It has become an order.
-pub async fn ordered(transaction: &mut PgTransaction<'_>, id: Uuid, order: Uuid) -> Result<(), Error> {
+pub async fn ordered(transaction: &mut Transaction<'_>, id: Uuid, order: Uuid) -> Result<(), Error> {
     sqlx::query!("update orders.carts set order_id = $2, updated_at = now() where id = $1", id, order)
         .execute(&mut **transaction)
         .await?;
@@ -129,13 +125,13 @@ pub async fn delete(db: impl PgExecutor<'_>, id: Uuid, user: Uuid) -> Result<boo
 }
 
 /// Throws away all of somebody's.
-pub async fn forget(transaction: &mut PgTransaction<'_>, user: Uuid) -> Result<(), Error> {
+pub async fn forget(transaction: &mut Transaction<'_>, user: Uuid) -> Result<(), Error> {
     sqlx::query!("delete from orders.carts where user_id = $1", user).execute(&mut **transaction).await?;
     Ok(())
 }
 
 /// Throws away carts that nobody has touched for so many days, at most so many of them, and says how many.
-pub async fn forget_old(pool: &PgPool, days: i32, limit: i64) -> Result<u64, Error> {
+pub async fn forget_old(pool: &Pool, days: i32, limit: i64) -> Result<u64, Error> {
     let forgotten = sqlx::query!(
         "delete from orders.carts where id in (
              select id from orders.carts where updated_at < now() - make_interval(days => $1)

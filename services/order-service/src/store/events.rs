@@ -1,9 +1,8 @@
 //! Events for others, by the outbox.
 
 use flotilla_bus::{Event, EventType, outbox};
-use flotilla_kit::trace;
+use flotilla_kit::{database::Transaction, trace};
 use serde_json::{Value, json};
-use sqlx::PgTransaction;
 
 use super::{
     Error,
@@ -15,7 +14,7 @@ use super::{
 pub const SOURCE: &str = "/order-service";
 
 /// Something happened to an order: `shop.order.WHAT.v1`.
-pub async fn order(transaction: &mut PgTransaction<'_>, order: &Order, what: &str) -> Result<(), Error> {
+pub async fn order(transaction: &mut Transaction<'_>, order: &Order, what: &str) -> Result<(), Error> {
     let lines: Vec<Value> = orders::lines(transaction, order.id)
         .await?
         .into_iter()
@@ -46,7 +45,7 @@ pub async fn order(transaction: &mut PgTransaction<'_>, order: &Order, what: &st
 
 /// Something happened to a payment: `shop.payment.WHAT.v1`.
 pub async fn payment(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: &Order,
     payment: &Payment,
     what: &str,
@@ -68,7 +67,7 @@ pub async fn payment(
 
 /// All are of the order's key: a consumer hears of an order and its payments in the order in which it happened.
 async fn append(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: &Order,
     aggregate: &str,
     what: &str,

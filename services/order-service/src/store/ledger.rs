@@ -1,6 +1,6 @@
 //! The books: double entry, one cause at most once. Debits are positive.
 
-use sqlx::{PgPool, PgTransaction};
+use flotilla_kit::database::{Pool, Transaction};
 use uuid::Uuid;
 
 use super::Error;
@@ -13,7 +13,7 @@ const SALES: &str = "income:sales";
 
 /// Money was taken for an order.
 pub async fn captured(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: Uuid,
     payment: Uuid,
     minor: i64,
@@ -24,7 +24,7 @@ pub async fn captured(
 
 /// Money was given back.
 pub async fn refunded(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: Uuid,
     refund: Uuid,
     minor: i64,
@@ -45,7 +45,7 @@ pub struct Difference {
 }
 
 /// At most so many orders that differ. All of it is as it was at one moment.
-pub async fn differences(pool: &PgPool, limit: i64) -> Result<Vec<Difference>, Error> {
+pub async fn differences(pool: &Pool, limit: i64) -> Result<Vec<Difference>, Error> {
     Ok(sqlx::query_as!(
         Difference,
         r#"select order_id as "order!", coalesce(booked, 0) as "booked_minor!", coalesce(moved, 0) as "moved_minor!"
@@ -62,7 +62,7 @@ pub async fn differences(pool: &PgPool, limit: i64) -> Result<Vec<Difference>, E
 }
 
 async fn write(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     cause: &str,
     order: Uuid,
     minor: i64,

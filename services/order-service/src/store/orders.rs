@@ -1,12 +1,13 @@
 //! Orders and their lines. Every change makes a version of the order, a row of its audit and, where
 //! others may want to hear of it, an event.
 
+use flotilla_kit::database::{Pool, Transaction};
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as Stored, ToSqlx};
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool, PgTransaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Error, audit, events};
@@ -133,7 +134,7 @@ pub struct NewOrder<'a> {
 }
 
 /// Writes a new order.
-pub async fn create(transaction: &mut PgTransaction<'_>, new: &NewOrder<'_>) -> Result<Order, Error> {
+pub async fn create(transaction: &mut Transaction<'_>, new: &NewOrder<'_>) -> Result<Order, Error> {
     let correlation_id = flotilla_kit::correlation::CorrelationId::current().map(|id| id.to_string());
     sqlx::query!(
         "insert into orders.orders (id, user_id, currency, total_minor, status, payment_id, ship_to, correlation_id)
@@ -173,7 +174,7 @@ pub async fn create(transaction: &mut PgTransaction<'_>, new: &NewOrder<'_>) -> 
 }
 
 /// An order, locked: whoever changes an order, its payments, refunds or saga has this first.
-pub async fn lock(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<Option<Order>, Error> {
+pub async fn lock(transaction: &mut Transaction<'_>, id: Uuid) -> Result<Option<Order>, Error> {
     let row = sqlx::query_as!(
         Row,
         r#"select id, user_id, currency, total_minor, refunded_minor, status, reason, stock, payment_id,
@@ -188,7 +189,7 @@ pub async fn lock(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<Optio
 }
 
 /// An order.
-pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Order>, Error> {
+pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Order>, Error> {
     let row = sqlx::query_as!(
         Row,
         r#"select id, user_id, currency, total_minor, refunded_minor, status, reason, stock, payment_id,
@@ -203,7 +204,7 @@ pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Order>, Error> {
 }
 
 /// Orders of somebody, the newest first, after one of them.
-pub async fn list(pool: &PgPool, user: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<Order>, Error> {
+pub async fn list(pool: &Pool, user: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<Order>, Error> {
     let rows = sqlx::query_as!(
         Row,
         r#"select id, user_id, currency, total_minor, refunded_minor, status, reason, stock, payment_id,
@@ -233,7 +234,7 @@ pub async fn lines(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Line>,
 }
 
 /// Some orders.
-pub async fn batch(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Order>, Error> {
+pub async fn batch(pool: &Pool, ids: &[Uuid]) -> Result<Vec<Order>, Error> {
     let rows = sqlx::query_as!(
         Row,
         r#"select id, user_id, currency, total_minor, refunded_minor, status, reason, stock, payment_id,
@@ -248,7 +249,7 @@ pub async fn batch(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Order>, Error> {
 }
 
 /// The lines of some orders.
-pub async fn lines_of(pool: &PgPool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<Line>>, Error> {
+pub async fn lines_of(pool: &Pool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<Line>>, Error> {
     let rows = sqlx::query!(
         "select order_id, sku, product_id, name, quantity, unit_minor, total_minor
          from orders.order_lines where order_id = any ($1) order by order_id, position",
@@ -272,7 +273,7 @@ pub async fn lines_of(pool: &PgPool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<
 
 /// An order becomes something else. Its locked row is written, and what happened with it.
 pub async fn become_(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: &mut Order,
     next: Status,
     reason: Option<&str>,
@@ -294,7 +295,7 @@ pub async fn become_(
 
 /// An order has changed and is still what it was.
 pub async fn change(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: &mut Order,
     kind: &str,
     from: Option<Status>,
@@ -327,7 +328,7 @@ pub async fn change(
 }
 
 /// Leaves nothing of somebody in their orders but what the books need.
-pub async fn forget(transaction: &mut PgTransaction<'_>, user: Uuid, pseudonym: Uuid) -> Result<u64, Error> {
+pub async fn forget(transaction: &mut Transaction<'_>, user: Uuid, pseudonym: Uuid) -> Result<u64, Error> {
     let forgotten = sqlx::query!(
         "with forgotten as (
              update orders.orders set user_id = $2, ship_to = null, version = version + 1, updated_at = now()

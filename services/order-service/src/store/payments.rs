@@ -1,10 +1,10 @@
 //! Payments, and [`apply`]: the one way in which what the provider says has an effect here.
 
+use flotilla_kit::database::{Pool, Transaction};
 use std::collections::BTreeMap;
 
 use jiff_sqlx::Timestamp as Stored;
 use serde_json::json;
-use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::{
@@ -86,7 +86,7 @@ impl TryFrom<Row> for Payment {
 
 /// Writes a new payment.
 pub async fn create(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     id: Uuid,
     order: Uuid,
     provider: &str,
@@ -110,7 +110,7 @@ pub async fn create(
 }
 
 /// A payment.
-pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Payment>, Error> {
+pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Payment>, Error> {
     let row = sqlx::query_as!(
         Row,
         r#"select id, order_id, provider, reference, method, amount_minor, currency, status, captured_minor,
@@ -124,7 +124,7 @@ pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Payment>, Error> {
 }
 
 /// A payment, in a transaction that has its order locked.
-pub async fn of_locked(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<Option<Payment>, Error> {
+pub async fn of_locked(transaction: &mut Transaction<'_>, id: Uuid) -> Result<Option<Payment>, Error> {
     let row = sqlx::query_as!(
         Row,
         r#"select id, order_id, provider, reference, method, amount_minor, currency, status, captured_minor,
@@ -138,7 +138,7 @@ pub async fn of_locked(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<
 }
 
 /// How far some payments are.
-pub async fn statuses(pool: &PgPool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Status>, Error> {
+pub async fn statuses(pool: &Pool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Status>, Error> {
     let rows = sqlx::query!("select id, status from orders.payments where id = any ($1)", ids)
         .fetch_all(pool)
         .await?;
@@ -146,7 +146,7 @@ pub async fn statuses(pool: &PgPool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Stat
 }
 
 /// The payments of an order, the oldest first.
-pub async fn list(pool: &PgPool, order: Uuid) -> Result<Vec<Payment>, Error> {
+pub async fn list(pool: &Pool, order: Uuid) -> Result<Vec<Payment>, Error> {
     let rows = sqlx::query_as!(
         Row,
         r#"select id, order_id, provider, reference, method, amount_minor, currency, status, captured_minor,
@@ -160,7 +160,7 @@ pub async fn list(pool: &PgPool, order: Uuid) -> Result<Vec<Payment>, Error> {
 }
 
 /// The payment that the provider has this name for.
-pub async fn by_reference(pool: &PgPool, provider: &str, reference: &str) -> Result<Option<Uuid>, Error> {
+pub async fn by_reference(pool: &Pool, provider: &str, reference: &str) -> Result<Option<Uuid>, Error> {
     let found = sqlx::query_scalar!(
         "select id from orders.payments where provider = $1 and reference = $2",
         provider,
@@ -173,7 +173,7 @@ pub async fn by_reference(pool: &PgPool, provider: &str, reference: &str) -> Res
 
 /// Takes payments that nothing was heard of for so long, although the provider may have moved them, or that are stray. Nobody
 /// else takes them for as long again.
-pub async fn claim_unsettled(pool: &PgPool, seconds: f64, limit: i64) -> Result<Vec<Uuid>, Error> {
+pub async fn claim_unsettled(pool: &Pool, seconds: f64, limit: i64) -> Result<Vec<Uuid>, Error> {
     Ok(sqlx::query_scalar!(
         "update orders.payments set updated_at = now() where id in (
              select id from orders.payments
@@ -190,7 +190,7 @@ pub async fn claim_unsettled(pool: &PgPool, seconds: f64, limit: i64) -> Result<
 }
 
 /// The answer of the provider was lost: whoever comes next has to look.
-pub async fn lose(transaction: &mut PgTransaction<'_>, id: Uuid, actor: &str) -> Result<(), Error> {
+pub async fn lose(transaction: &mut Transaction<'_>, id: Uuid, actor: &str) -> Result<(), Error> {
     let Some((mut order, mut payment)) = lock(transaction, id).await? else { return Ok(()) };
     let Some(lost) = fact::lose(&payment.known) else { return Ok(()) };
     payment.known = lost;
@@ -199,7 +199,7 @@ pub async fn lose(transaction: &mut PgTransaction<'_>, id: Uuid, actor: &str) ->
 }
 
 /// A payment with its order, whose row is locked.
-async fn lock(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<Option<(Order, Payment)>, Error> {
+async fn lock(transaction: &mut Transaction<'_>, id: Uuid) -> Result<Option<(Order, Payment)>, Error> {
     let order = sqlx::query_scalar!("select order_id from orders.payments where id = $1", id)
         .fetch_optional(&mut **transaction)
         .await?;
@@ -211,7 +211,7 @@ async fn lock(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<Option<(O
 
 /// The audit of an order has what its payment is now.
 async fn changed(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: &mut Order,
     payment: &Payment,
     actor: &str,
@@ -227,7 +227,7 @@ async fn changed(
 /// Applies what the provider says of a payment: from an answer, a webhook or a look. Its order's row is locked first, so that
 /// two who come with the same fact come after each other, and the second one finds nothing to do.
 pub async fn apply(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     id: Uuid,
     intent: &Intent,
     actor: &str,
@@ -278,7 +278,7 @@ pub async fn apply(
 
 /// The order becomes what its payment makes of it.
 pub async fn follow(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: &mut Order,
     payment: &Payment,
     actor: &str,
@@ -300,11 +300,7 @@ fn known(order: &Order, payment: &Payment) -> fact::Order {
 }
 
 /// Writes what a payment is, in a transaction that has its order locked.
-pub async fn write(
-    transaction: &mut PgTransaction<'_>,
-    order: &Order,
-    payment: &Payment,
-) -> Result<(), Error> {
+pub async fn write(transaction: &mut Transaction<'_>, order: &Order, payment: &Payment) -> Result<(), Error> {
     sqlx::query!(
         "update orders.payments set reference = $2, status = $3, captured_minor = $4, refunded_minor = $5,
              failure = $6, updated_at = now(), is_stray = $7
@@ -332,7 +328,7 @@ pub struct Attempt {
 }
 
 /// The key of a request, written before it is made. The same one until [`spent`].
-pub async fn attempt(pool: &PgPool, payment: Uuid, operation: &str) -> Result<Attempt, Error> {
+pub async fn attempt(pool: &Pool, payment: Uuid, operation: &str) -> Result<Attempt, Error> {
     let last = sqlx::query!(
         "select key, generation, outcome from orders.payment_attempts
          where payment_id = $1 and operation = $2 order by generation desc limit 1",
@@ -367,7 +363,7 @@ pub async fn attempt(pool: &PgPool, payment: Uuid, operation: &str) -> Result<At
 }
 
 /// A request with this key has an answer that will never be another, and it was no effect: the next one needs another key.
-pub async fn spent(pool: &PgPool, key: &str) -> Result<(), Error> {
+pub async fn spent(pool: &Pool, key: &str) -> Result<(), Error> {
     sqlx::query!("update orders.payment_attempts set outcome = 'spent' where key = $1", key)
         .execute(pool)
         .await?;

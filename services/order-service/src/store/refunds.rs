@@ -1,7 +1,7 @@
 //! Refunds, and the one way in which one has its effect.
 
+use flotilla_kit::database::{Pool, Transaction};
 use serde_json::json;
-use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::{
@@ -34,7 +34,7 @@ pub struct Refund {
 
 /// Notes that money is to be given back. Nothing when there is one with this id.
 pub async fn request(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: &mut Order,
     refund: &Refund,
     actor: &str,
@@ -59,7 +59,7 @@ pub async fn request(
 }
 
 /// The refunds of an order, the oldest first.
-pub async fn list(pool: &PgPool, order: Uuid) -> Result<Vec<Refund>, Error> {
+pub async fn list(pool: &Pool, order: Uuid) -> Result<Vec<Refund>, Error> {
     Ok(sqlx::query_as!(
         Refund,
         "select id, order_id, payment_id, amount_minor, reason, status, reference, attempt
@@ -71,7 +71,7 @@ pub async fn list(pool: &PgPool, order: Uuid) -> Result<Vec<Refund>, Error> {
 }
 
 /// A refund.
-pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Refund>, Error> {
+pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Refund>, Error> {
     Ok(sqlx::query_as!(
         Refund,
         "select id, order_id, payment_id, amount_minor, reason, status, reference, attempt
@@ -83,7 +83,7 @@ pub async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Refund>, Error> {
 }
 
 /// How much of a payment is to be given back and has not been, in a transaction that has its order locked.
-pub async fn pending_minor(transaction: &mut PgTransaction<'_>, payment: Uuid) -> Result<i64, Error> {
+pub async fn pending_minor(transaction: &mut Transaction<'_>, payment: Uuid) -> Result<i64, Error> {
     let minor = sqlx::query_scalar!(
         r#"select coalesce(sum(amount_minor), 0)::bigint as "minor!" from orders.refunds
            where payment_id = $1 and status = 'requested'"#,
@@ -95,7 +95,7 @@ pub async fn pending_minor(transaction: &mut PgTransaction<'_>, payment: Uuid) -
 }
 
 /// Takes refunds that are due, for so many seconds.
-pub async fn claim(pool: &PgPool, seconds: f64, limit: i64) -> Result<Vec<Refund>, Error> {
+pub async fn claim(pool: &Pool, seconds: f64, limit: i64) -> Result<Vec<Refund>, Error> {
     Ok(sqlx::query_as!(
         Refund,
         "update orders.refunds set attempt = attempt + 1, next_at = now() + make_interval(secs => $1)
@@ -112,7 +112,7 @@ pub async fn claim(pool: &PgPool, seconds: f64, limit: i64) -> Result<Vec<Refund
 }
 
 /// When a refund is to be tried again.
-pub async fn later(pool: &PgPool, id: Uuid, seconds: f64) -> Result<(), Error> {
+pub async fn later(pool: &Pool, id: Uuid, seconds: f64) -> Result<(), Error> {
     sqlx::query!(
         "update orders.refunds set next_at = now() + make_interval(secs => $2), updated_at = now()
          where id = $1 and status = 'requested'",
@@ -127,7 +127,7 @@ pub async fn later(pool: &PgPool, id: Uuid, seconds: f64) -> Result<(), Error> {
 /// The provider has given it back, or will not: once, whoever says so and however often. One that was thought to have failed may
 /// turn out to have been made; never the other way around.
 pub async fn apply(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: Uuid,
     id: Uuid,
     outcome: Result<&str, &str>,

@@ -1,8 +1,8 @@
 //! Sagas, and who is at work on one. Whoever works on a saga has a lease of it; what it writes is only written while it has it.
 
+use flotilla_kit::database::{Pool, Transaction};
 use std::time::Duration;
 
-use sqlx::{PgPool, PgTransaction};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ fn texts(compensations: &[Compensation]) -> Vec<String> {
 
 /// Begins the saga of an order.
 pub async fn begin(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: Uuid,
     deadline_seconds: f64,
 ) -> Result<(), Error> {
@@ -84,7 +84,7 @@ pub async fn begin(
 }
 
 /// Takes sagas that are due and that nobody has.
-pub async fn claim(pool: &PgPool, owner: Uuid, seconds: f64, limit: i64) -> Result<Vec<Leased>, Error> {
+pub async fn claim(pool: &Pool, owner: Uuid, seconds: f64, limit: i64) -> Result<Vec<Leased>, Error> {
     let rows = sqlx::query_as!(
         Row,
         r#"update orders.sagas set lease_owner = $1, lease_until = now() + make_interval(secs => $2)
@@ -108,7 +108,7 @@ pub async fn claim(pool: &PgPool, owner: Uuid, seconds: f64, limit: i64) -> Resu
 ///
 /// Writes of others are in transactions that have the order locked; so is this one.
 pub async fn write(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     leased: &Leased,
     lease_seconds: f64,
 ) -> Result<bool, Error> {
@@ -131,12 +131,7 @@ pub async fn write(
 }
 
 /// Gives a saga back, to be taken again after so long.
-pub async fn give_back(
-    pool: &PgPool,
-    leased: &Leased,
-    seconds: f64,
-    error: Option<&str>,
-) -> Result<(), Error> {
+pub async fn give_back(pool: &Pool, leased: &Leased, seconds: f64, error: Option<&str>) -> Result<(), Error> {
     sqlx::query!(
         "update orders.sagas set lease_owner = null, lease_until = null, attempt = $3, last_error = $5,
              next_at = case when woken then now() else now() + make_interval(secs => $4) end, woken = false
@@ -153,7 +148,7 @@ pub async fn give_back(
 }
 
 /// Something has happened that a saga waits for.
-pub async fn wake(transaction: &mut PgTransaction<'_>, order: Uuid) -> Result<(), Error> {
+pub async fn wake(transaction: &mut Transaction<'_>, order: Uuid) -> Result<(), Error> {
     sqlx::query!("update orders.sagas set next_at = now(), woken = true where order_id = $1", order)
         .execute(&mut **transaction)
         .await?;
@@ -162,7 +157,7 @@ pub async fn wake(transaction: &mut PgTransaction<'_>, order: Uuid) -> Result<()
 
 /// Somebody wants an order called off that is paid: its saga is done, and goes back now.
 pub async fn turn_back(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     order: Uuid,
     target: order::Status,
     reason: &str,
@@ -185,7 +180,7 @@ pub async fn turn_back(
 
 /// Another payment is to be tried by an order whose payment was refused; its saga may not have heard of it yet. False: it is
 /// somewhere else.
-pub async fn try_again(transaction: &mut PgTransaction<'_>, order: Uuid) -> Result<bool, Error> {
+pub async fn try_again(transaction: &mut Transaction<'_>, order: Uuid) -> Result<bool, Error> {
     let written = sqlx::query!(
         "update orders.sagas set step = 'create_intent', attempt = 0, next_at = now(), lease_owner = null,
              lease_until = null
@@ -198,7 +193,7 @@ pub async fn try_again(transaction: &mut PgTransaction<'_>, order: Uuid) -> Resu
 }
 
 /// The stock of an order is no longer kept: one that waits for its customer has no more time.
-pub async fn expire(transaction: &mut PgTransaction<'_>, order: Uuid) -> Result<(), Error> {
+pub async fn expire(transaction: &mut Transaction<'_>, order: Uuid) -> Result<(), Error> {
     sqlx::query!(
         "update orders.sagas set deadline_at = least(deadline_at, now()), next_at = now(), woken = true
          where order_id = $1 and step = 'await_payment'",

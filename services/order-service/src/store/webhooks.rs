@@ -1,11 +1,10 @@
 //! Webhooks that have had their effect.
 
-use sqlx::{PgPool, PgTransaction};
-
 use super::Error;
+use flotilla_kit::database::{Pool, Transaction};
 
 /// Whether one has.
-pub async fn is_handled(pool: &PgPool, provider: &str, event: &str) -> Result<bool, Error> {
+pub async fn is_handled(pool: &Pool, provider: &str, event: &str) -> Result<bool, Error> {
     let found = sqlx::query_scalar!(
         r#"select exists (select from orders.psp_webhooks where provider = $1 and event_id = $2) as "is!""#,
         provider,
@@ -18,7 +17,7 @@ pub async fn is_handled(pool: &PgPool, provider: &str, event: &str) -> Result<bo
 
 /// Notes that one has, in the transaction of its effect. False: it had before.
 pub async fn note(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     provider: &str,
     event: &str,
     kind: &str,
@@ -35,7 +34,7 @@ pub async fn note(
 }
 
 /// Forgets which webhooks had their effect so many days ago, at most so many of them, and says how many.
-pub async fn forget_old(pool: &PgPool, days: i32, limit: i64) -> Result<u64, Error> {
+pub async fn forget_old(pool: &Pool, days: i32, limit: i64) -> Result<u64, Error> {
     let forgotten = sqlx::query!(
         "delete from orders.psp_webhooks where (provider, event_id) in (
              select provider, event_id from orders.psp_webhooks where handled_at < now() - make_interval(days => $1)

@@ -102,7 +102,7 @@ async fn books_that_do_not_balance_are_not_written_and_what_is_written_stays() {
         format!("update orders.payments set refunded_minor = {};", TOTAL + 1),
     ];
     for sql in bad {
-        let mut connection = shop.pool.acquire().await.unwrap().detach();
+        let mut connection = shop.pool.sqlx().acquire().await.unwrap().detach();
         assert!(sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut connection).await.is_err(), "{sql}");
     }
     let good = pair(("assets:provider", 5, "EUR"), ("income:sales", -5, "EUR"));

@@ -11,7 +11,13 @@ use std::{
 
 use bytes::Bytes;
 use clap::Parser;
-use flotilla_kit::{Secret, database, drain::Announcement, metrics::Metrics, serve::serve};
+use flotilla_kit::{
+    Secret,
+    database::{self, Pool},
+    drain::Announcement,
+    metrics::Metrics,
+    serve::serve,
+};
 use flotilla_order_service as order;
 use flotilla_paysim::{
     fault::{Effect, Fault, Operation},
@@ -24,7 +30,7 @@ use flotilla_testbed::Postgres;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::AssertSqlSafe;
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
@@ -44,8 +50,8 @@ static SHOPS: AtomicU32 = AtomicU32::new(0);
 static PORTS: AtomicU16 = AtomicU16::new(0);
 
 pub(crate) struct Shop {
-    pub(crate) pool: PgPool,
-    pub(crate) products: PgPool,
+    pub(crate) pool: Pool,
+    pub(crate) products: Pool,
     pub(crate) paysim: Provider,
     pub(crate) issuer: Issuer,
     /// What the order-service is started with.

@@ -7,8 +7,7 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
 };
 use axum::http::StatusCode;
-use flotilla_kit::http::Problem;
-use sqlx::PgPool;
+use flotilla_kit::{database::Pool, http::Problem};
 use uuid::Uuid;
 
 use crate::{
@@ -83,7 +82,7 @@ fn missing(what: &str) -> Problem {
 }
 
 /// Loads what is in the catalogue.
-pub(super) struct Catalogue(pub PgPool);
+pub(super) struct Catalogue(pub Pool);
 
 /// The product of a SKU.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -128,6 +128,7 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     let mut connection = app.pool.acquire().await?;
     let stored = categories::load(&mut connection, id).await?;
+    connection.done();
     let stored = stored.ok_or_else(|| Problem::not_found("there is no such category"))?;
     Ok(known.answer(etag(stored.version), || Json(CategoryView::from(stored)).into_response()))
 }

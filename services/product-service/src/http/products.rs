@@ -7,13 +7,10 @@ use axum::{
     http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use flotilla_kit::{
-    database,
-    http::{
-        Json, Path, Problem, Query,
-        conditional::{ETag, IfMatch, IfNoneMatch},
-        page::{Page, PageParameters},
-    },
+use flotilla_kit::http::{
+    Json, Path, Problem, Query,
+    conditional::{ETag, IfMatch, IfNoneMatch},
+    page::{Page, PageParameters},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -153,7 +150,7 @@ pub(super) async fn create(
     Json(input): Json<ProductInput>,
 ) -> Result<Response, Problem> {
     let product = check(input)?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let stored = products::create(&mut transaction, &product, &keeper.user).await?;
     transaction.commit().await?;
     app.committed();

@@ -6,13 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use flotilla_kit::{
-    database,
-    http::{
-        Json, Path, Problem, Query,
-        idempotency::{self, Begun, IdempotencyKey, Request},
-        page::{Page, PageParameters},
-    },
+use flotilla_kit::http::{
+    Json, Path, Problem, Query,
+    idempotency::{self, Begun, IdempotencyKey, Request},
+    page::{Page, PageParameters},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -162,7 +159,7 @@ pub(super) async fn adjust(
     }
     faults.text("/reason", &input.reason, 1, 200);
     faults.into_result().map_err(|faults| invalid(&faults))?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let request = Request {
         principal: &keeper.user,
         key: &key,

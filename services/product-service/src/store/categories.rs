@@ -1,7 +1,7 @@
 //! Categories: a tree.
 
-use flotilla_kit::database;
-use sqlx::{PgConnection, PgPool, PgTransaction};
+use flotilla_kit::database::{Pool, Transaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Error, violates};
@@ -22,7 +22,7 @@ pub struct Stored {
 }
 
 /// All of them, in the order of their positions and names.
-pub async fn all(pool: &PgPool) -> Result<Vec<Stored>, sqlx::Error> {
+pub async fn all(pool: &Pool) -> Result<Vec<Stored>, sqlx::Error> {
     let rows = sqlx::query!(
         "select id, parent_id, slug, name, position, version from product.categories order by position, name, id"
     )
@@ -65,11 +65,11 @@ pub async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Stor
 
 /// The tree, which nobody else changes until this is at its end.
 #[derive(Debug)]
-pub struct Tree<'a>(PgTransaction<'a>);
+pub struct Tree<'a>(Transaction<'a>);
 
 /// Begins to change the tree.
-pub async fn change(pool: &PgPool) -> Result<Tree<'static>, Error> {
-    let mut transaction = database::begin(pool).await?;
+pub async fn change(pool: &Pool) -> Result<Tree<'static>, Error> {
+    let mut transaction = pool.begin().await?;
     // Two moves that are each harmless could make a circle together.
     sqlx::query!("select pg_advisory_xact_lock($1)", TREE).fetch_one(&mut *transaction).await?;
     Ok(Tree(transaction))

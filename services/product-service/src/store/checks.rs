@@ -3,8 +3,7 @@
 
 use std::str::FromStr;
 
-use flotilla_kit::{correlation::CorrelationId, database};
-use sqlx::PgPool;
+use flotilla_kit::{correlation::CorrelationId, database::Pool};
 
 use super::Error;
 use crate::{
@@ -25,8 +24,8 @@ impl FromStr for Level {
 }
 
 /// Makes checks that are due, some at a time, and says how many.
-pub async fn make(pool: &PgPool) -> Result<usize, Error> {
-    let mut transaction = database::begin(pool).await?;
+pub async fn make(pool: &Pool) -> Result<usize, Error> {
+    let mut transaction = pool.begin().await?;
     let skus = sqlx::query_scalar!(
         "delete from product.stock_checks where id in (
              select id from product.stock_checks order by id limit $1 for update skip locked

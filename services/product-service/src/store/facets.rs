@@ -3,7 +3,8 @@
 //! What is counted by a side that the filter narrows is counted without that: whoever looks at what is blue wants to know how
 //! much is green.
 
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
+use flotilla_kit::database::Pool;
+use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::listing::{STOCK, narrowed};
@@ -58,7 +59,7 @@ pub struct WithAttribute {
 }
 
 /// Counts what a filter has.
-pub async fn count(pool: &PgPool, filter: &Filter) -> Result<Facets, sqlx::Error> {
+pub async fn count(pool: &Pool, filter: &Filter) -> Result<Facets, sqlx::Error> {
     let mut query = matching(filter);
     query.push("select count(*) from matching");
     let total: i64 = query.build_query_scalar().fetch_one(pool).await?;
@@ -88,7 +89,7 @@ fn matching(filter: &Filter) -> QueryBuilder<Postgres> {
     query
 }
 
-async fn categories(pool: &PgPool, filter: &Filter) -> Result<Vec<InCategory>, sqlx::Error> {
+async fn categories(pool: &Pool, filter: &Filter) -> Result<Vec<InCategory>, sqlx::Error> {
     let mut query = matching(filter);
     query.push(", child as (select * from product.categories where parent_id is not distinct from ");
     query.push_bind(filter.category);
@@ -112,7 +113,7 @@ async fn categories(pool: &PgPool, filter: &Filter) -> Result<Vec<InCategory>, s
 
 /// All attributes, or one of them.
 async fn attributes(
-    pool: &PgPool,
+    pool: &Pool,
     filter: &Filter,
     name: Option<&str>,
 ) -> Result<Vec<WithAttribute>, sqlx::Error> {
@@ -142,7 +143,7 @@ async fn attributes(
     query.build_query_as().fetch_all(pool).await
 }
 
-async fn prices(pool: &PgPool, filter: &Filter) -> Result<Option<(i64, i64)>, sqlx::Error> {
+async fn prices(pool: &Pool, filter: &Filter) -> Result<Option<(i64, i64)>, sqlx::Error> {
     let mut query = matching(&filter.without(Side::Price));
     query.push(
         "select min(minor), max(minor) from matching

@@ -1,9 +1,12 @@
 //! Imports: lines that are products, dealt with one after the other. What becomes of a line is written with its effect, so
 //! that somebody else can go on where one has died.
 
-use flotilla_kit::{correlation::CorrelationId, database};
+use flotilla_kit::{
+    correlation::CorrelationId,
+    database::{Pool, Transaction},
+};
 use jiff_sqlx::Timestamp;
-use sqlx::{Acquire, PgPool, PgTransaction, types::Json};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Error, products};
@@ -40,11 +43,11 @@ pub struct FailedLine {
 }
 
 /// Keeps lines, to be dealt with later. Each has its number.
-pub async fn create(pool: &PgPool, lines: &[(i32, &str)], actor: &str) -> Result<Uuid, sqlx::Error> {
+pub async fn create(pool: &Pool, lines: &[(i32, &str)], actor: &str) -> Result<Uuid, sqlx::Error> {
     let id = Uuid::now_v7();
     let numbers: Vec<_> = lines.iter().map(|(number, _)| *number).collect();
     let contents: Vec<_> = lines.iter().map(|(_, content)| (*content).to_owned()).collect();
-    let mut transaction = database::begin(pool).await?;
+    let mut transaction = pool.begin().await?;
     sqlx::query!(
         "insert into product.imports (id, lines, created_by, correlation_id) values ($1, $2, $3, $4)",
         id,
@@ -68,7 +71,7 @@ pub async fn create(pool: &PgPool, lines: &[(i32, &str)], actor: &str) -> Result
 }
 
 /// How far an import is.
-pub async fn load(pool: &PgPool, id: Uuid) -> Result<Option<Import>, sqlx::Error> {
+pub async fn load(pool: &Pool, id: Uuid) -> Result<Option<Import>, sqlx::Error> {
     sqlx::query_as!(
         Import,
         r#"select id, imports.state, lines, created_at as "created_at: Timestamp",
@@ -84,7 +87,7 @@ pub async fn load(pool: &PgPool, id: Uuid) -> Result<Option<Import>, sqlx::Error
 }
 
 /// Lines of an import in which something is wrong, behind one of them.
-pub async fn failed(pool: &PgPool, id: Uuid, after: i32, limit: i64) -> Result<Vec<FailedLine>, sqlx::Error> {
+pub async fn failed(pool: &Pool, id: Uuid, after: i32, limit: i64) -> Result<Vec<FailedLine>, sqlx::Error> {
     sqlx::query_as!(
         FailedLine,
         r#"select line, errors as "errors!: Json<Vec<Fault>>" from product.import_lines
@@ -98,8 +101,8 @@ pub async fn failed(pool: &PgPool, id: Uuid, after: i32, limit: i64) -> Result<V
 }
 
 /// Deals with the next line of the oldest import that nobody has. False: there is none.
-pub async fn next(pool: &PgPool) -> Result<bool, Error> {
-    let mut transaction = database::begin(pool).await?;
+pub async fn next(pool: &Pool) -> Result<bool, Error> {
+    let mut transaction = pool.begin().await?;
     // Held for the line: lines of one import are dealt with in their order.
     let import = sqlx::query!(
         "select id, created_by, correlation_id from product.imports
@@ -143,7 +146,7 @@ pub async fn next(pool: &PgPool) -> Result<bool, Error> {
 
 /// What becomes of a line. What the database refuses is taken back without what was there before.
 async fn deal(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     content: &str,
     actor: &str,
 ) -> Result<(&'static str, Option<Faults>), Error> {

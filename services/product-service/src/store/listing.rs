@@ -1,7 +1,8 @@
 //! Lists of products. Which conditions and which order there are is up to whoever asks, so these queries are put together
 //! here, with parameters for everything that was sent.
 
-use sqlx::{FromRow, PgExecutor, PgPool, Postgres, QueryBuilder, types::Json};
+use flotilla_kit::database::Pool;
+use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use crate::domain::{Filter, Image, Position, Sort};
@@ -169,7 +170,7 @@ fn order(query: &mut QueryBuilder<Postgres>, sort: Sort, after: Option<&Position
 
 /// Names of products that are like what somebody has typed so far, the most alike first.
 pub async fn suggest(
-    pool: &PgPool,
+    pool: &Pool,
     words: &str,
     limit: i64,
 ) -> Result<Vec<(Uuid, String, String)>, sqlx::Error> {

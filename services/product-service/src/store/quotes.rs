@@ -1,6 +1,7 @@
 //! What others ask about variants before they sell them.
 
-use sqlx::{PgPool, types::Json};
+use flotilla_kit::database::Pool;
+use sqlx::types::Json;
 
 use crate::domain::{Price, Sold};
 
@@ -14,7 +15,7 @@ pub struct Variant {
 }
 
 /// Variants that are sold, by their SKUs. Others are left out.
-pub async fn variants(pool: &PgPool, skus: &[String]) -> Result<Vec<Variant>, sqlx::Error> {
+pub async fn variants(pool: &Pool, skus: &[String]) -> Result<Vec<Variant>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select variants.sku, product_id, products.name || ', ' || variants.name as "name!",
                (select coalesce(jsonb_agg(jsonb_build_object('currency', currency, 'minor', minor) order by currency), '[]')

@@ -1,8 +1,7 @@
 //! How much there is: read, counted anew, and laid out in rows.
 
-use flotilla_kit::database;
+use flotilla_kit::database::{Pool, Transaction};
 use jiff_sqlx::Timestamp;
-use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::Error;
@@ -27,7 +26,7 @@ pub struct Stock {
 }
 
 /// Stock of SKUs. Those that are not there are left out.
-pub async fn levels(pool: &PgPool, skus: &[String]) -> Result<Vec<Stock>, sqlx::Error> {
+pub async fn levels(pool: &Pool, skus: &[String]) -> Result<Vec<Stock>, sqlx::Error> {
     sqlx::query_as!(
         Stock,
         r#"select stock.sku, sum(on_hand)::bigint as "on_hand!", sum(reserved)::bigint as "reserved!",
@@ -51,7 +50,7 @@ struct Row {
     reserved: i64,
 }
 
-async fn lock(transaction: &mut PgTransaction<'_>, sku: &str) -> Result<Vec<Row>, Error> {
+async fn lock(transaction: &mut Transaction<'_>, sku: &str) -> Result<Vec<Row>, Error> {
     let rows = sqlx::query_as!(
         Row,
         "select bucket, on_hand, reserved from product.stock where sku = $1 order by bucket for update",
@@ -76,7 +75,7 @@ pub struct Adjustment<'a> {
 }
 
 /// Makes stock more or less, in a transaction of somebody's. What is reserved stays.
-pub async fn adjust(transaction: &mut PgTransaction<'_>, change: &Adjustment<'_>) -> Result<Stock, Error> {
+pub async fn adjust(transaction: &mut Transaction<'_>, change: &Adjustment<'_>) -> Result<Stock, Error> {
     let rows = lock(transaction, change.sku).await?;
     let on_hand: i64 = rows.iter().map(|row| row.on_hand).sum();
     let reserved: i64 = rows.iter().map(|row| row.reserved).sum();
@@ -118,8 +117,8 @@ pub async fn adjust(transaction: &mut PgTransaction<'_>, change: &Adjustment<'_>
 
 /// Lays the stock of a SKU out in so many rows, evenly. Rows that are too many stay until what is reserved in them is settled,
 /// and have nothing else.
-pub async fn lay_out(pool: &PgPool, sku: &str, buckets: i16, actor: &str) -> Result<(), Error> {
-    let mut transaction = database::begin(pool).await?;
+pub async fn lay_out(pool: &Pool, sku: &str, buckets: i16, actor: &str) -> Result<(), Error> {
+    let mut transaction = pool.begin().await?;
     lock(&mut transaction, sku).await?;
     sqlx::query!(
         "insert into product.stock (sku, bucket) select $1, n from generate_series(0, $2::int - 1) n
@@ -146,7 +145,7 @@ pub async fn lay_out(pool: &PgPool, sku: &str, buckets: i16, actor: &str) -> Res
 
 /// Changes one row, and notes why.
 async fn shift(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     change: &Adjustment<'_>,
     kind: &str,
     bucket: i16,
@@ -175,7 +174,7 @@ async fn shift(
     Ok(())
 }
 
-async fn check(transaction: &mut PgTransaction<'_>, sku: &str) -> Result<(), sqlx::Error> {
+async fn check(transaction: &mut Transaction<'_>, sku: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("insert into product.stock_checks (sku) values ($1)", sku)
         .execute(&mut **transaction)
         .await?;
@@ -205,7 +204,7 @@ pub struct Movement {
 
 /// The movements of a SKU before one of them, the latest first.
 pub async fn movements(
-    pool: &PgPool,
+    pool: &Pool,
     sku: &str,
     before: Option<i64>,
     limit: i64,

@@ -9,7 +9,11 @@ use std::{
 use axum::body::Body;
 use clap::Parser;
 use flotilla_bus::{Bus, connect, prepare};
-use flotilla_kit::{Secret, database, metrics::Metrics};
+use flotilla_kit::{
+    Secret,
+    database::{self, Pool},
+    metrics::Metrics,
+};
 use flotilla_product_service::{app::NAME, config::Arguments, service::assemble, store::all_migrations};
 use flotilla_proto::product::{Line, ReservationRef, ReserveRequest, products_client::ProductsClient};
 use flotilla_testbed::Postgres;
@@ -19,7 +23,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
@@ -45,7 +49,7 @@ pub(crate) fn postgres() -> &'static Postgres {
 pub(crate) struct Shop {
     pub(crate) http: SocketAddr,
     pub(crate) grpc: SocketAddr,
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
     pub(crate) bus: Arc<dyn Bus>,
     people: Key,
     orders: Key,

@@ -3,7 +3,7 @@
 use async_graphql::InputObject;
 use axum::http::StatusCode;
 use flotilla_kit::{
-    database,
+    database::Transaction,
     http::{
         Problem,
         conditional::{ETag, IfMatch},
@@ -11,7 +11,6 @@ use flotilla_kit::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::PgTransaction;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -86,7 +85,7 @@ pub(crate) fn none() -> Problem {
 pub(crate) async fn add(app: &App, principal: &Principal, sent: NewAddress) -> Result<Kept, Problem> {
     let (address, is_default) = sent.check()?;
     let (user, id) = (principal.user, Uuid::now_v7());
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     principal.lock(&mut transaction).await?;
     let count = addresses::count(&mut transaction, user).await?;
     if count >= address::MAX {
@@ -114,7 +113,7 @@ pub(crate) async fn replace(
 ) -> Result<Kept, Problem> {
     let (address, is_default) = sent.check()?;
     let user = principal.user;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     principal.lock(&mut transaction).await?;
     let kept = addresses::lock(&mut transaction, user, id).await?.ok_or_else(none)?;
     expected.check(ETag(kept.version))?;
@@ -135,7 +134,7 @@ pub(crate) async fn remove(
     id: Uuid,
     expected: &IfMatch,
 ) -> Result<(), Problem> {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     principal.lock(&mut transaction).await?;
     let kept = addresses::lock(&mut transaction, principal.user, id).await?.ok_or_else(none)?;
     expected.check(ETag(kept.version))?;
@@ -146,7 +145,7 @@ pub(crate) async fn remove(
 }
 
 async fn note(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     user: Uuid,
     action: &str,
     address: Uuid,

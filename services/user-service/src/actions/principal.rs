@@ -7,9 +7,9 @@ use axum::{
 };
 use flotilla_kit::{
     auth::{self, Refused},
+    database::Transaction,
     http::Problem,
 };
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::{
@@ -43,7 +43,7 @@ impl Principal {
     }
 
     /// The account, which nobody else changes until the end of the transaction.
-    pub(crate) async fn lock(&self, transaction: &mut PgTransaction<'_>) -> Result<Account, Problem> {
+    pub(crate) async fn lock(&self, transaction: &mut Transaction<'_>) -> Result<Account, Problem> {
         let gone = || Refused::Invalid("its user is gone").into();
         accounts::lock(&mut *transaction, self.user).await?.ok_or_else(gone)
     }

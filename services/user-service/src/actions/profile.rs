@@ -2,7 +2,7 @@
 
 use async_graphql::InputObject;
 use flotilla_kit::{
-    database,
+    database::Transaction,
     http::{
         Problem, Violations,
         conditional::{ETag, IfMatch},
@@ -10,7 +10,6 @@ use flotilla_kit::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::PgTransaction;
 use utoipa::ToSchema;
 
 use super::Principal;
@@ -40,7 +39,7 @@ pub(crate) async fn change_own(
     expected: &IfMatch,
     sent: &ProfileChange,
 ) -> Result<Account, Problem> {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = principal.lock(&mut transaction).await?;
     let account = change(&mut transaction, principal, &account, expected, sent).await?;
     transaction.commit().await?;
@@ -49,7 +48,7 @@ pub(crate) async fn change_own(
 
 /// Changes that of an account which is locked, and says what it is then.
 pub(crate) async fn change(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     principal: &Principal,
     account: &Account,
     expected: &IfMatch,

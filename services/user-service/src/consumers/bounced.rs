@@ -1,7 +1,6 @@
 //! Mail came back from an address: whoever has it is told when they log in.
 
 use flotilla_bus::{Consumer, Event, Failure, inbox};
-use flotilla_kit::database;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -42,7 +41,7 @@ async fn note(
     user: Uuid,
     email: &Email,
 ) -> Result<(), sqlx::Error> {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     if inbox::is_first(&mut transaction, consumer, event).await?
         && accounts::bounced(&mut transaction, user, email).await?
     {

@@ -8,13 +8,13 @@ use async_graphql::{
 };
 use axum::http::StatusCode;
 use flotilla_kit::{
+    database::Pool,
     graphql::Asker,
     http::{
         Problem,
         conditional::{ETag, IfMatch},
     },
 };
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
@@ -62,7 +62,7 @@ fn missing(what: &str) -> Problem {
 }
 
 /// Loads accounts.
-pub(super) struct Accounts(pub PgPool);
+pub(super) struct Accounts(pub Pool);
 
 impl Loader<Uuid> for Accounts {
     type Value = Account;

@@ -6,7 +6,7 @@ use axum::{
     response::IntoResponse,
 };
 use flotilla_kit::{
-    database,
+    database::Transaction,
     http::{
         Json, Path, Problem as Failure, Query, Violations,
         conditional::{ETag, IfMatch, IfNoneMatch},
@@ -138,7 +138,7 @@ pub(super) async fn patch(
     expected: IfMatch,
     Json(sent): Json<ProfileChange>,
 ) -> Answer {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = lock_for(&mut transaction, &principal, id, Permission::Manage).await?;
     let account = profile::change(&mut transaction, &principal, &account, &expected, &sent).await?;
     transaction.commit().await?;
@@ -176,7 +176,7 @@ pub(super) async fn set_roles(
     violations.into_result()?;
     roles.sort_unstable();
     roles.dedup();
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = lock_for(&mut transaction, &principal, id, Permission::Manage).await?;
     expected.check(ETag(account.version))?;
     not_oneself(&principal, id)?;
@@ -217,7 +217,7 @@ pub(super) async fn lock(
         violations.add("/reason", "write from 1 to 254 characters in one line");
     }
     violations.into_result()?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     lock_for(&mut transaction, &principal, id, Permission::Lock).await?;
     not_oneself(&principal, id)?;
     if accounts::set_status(&mut transaction, id, Status::Locked).await? {
@@ -238,7 +238,7 @@ pub(super) async fn lock(
     (status = 204, description = "It is not locked"),
 ))]
 pub(super) async fn unlock(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     lock_for(&mut transaction, &principal, id, Permission::Lock).await?;
     if accounts::set_status(&mut transaction, id, Status::Active).await? {
         audit::append(&mut transaction, Some(principal.user), id, "unlocked", json!({})).await?;
@@ -250,7 +250,7 @@ pub(super) async fn unlock(State(app): State<App>, principal: Principal, Path(id
 /// An account that somebody is to change, if they may: 404 to those who may not even see it. Neither account is changed by
 /// anybody else until the end of the transaction, so that two admins do not leave the shop with none.
 async fn lock_for(
-    transaction: &mut sqlx::PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     principal: &Principal,
     id: Uuid,
     permission: Permission,

@@ -2,12 +2,12 @@
 
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use flotilla_kit::{
-    Secret, database,
+    Secret,
+    database::Transaction,
     http::{Json, Problem as Failure, Violations},
 };
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::PgTransaction;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ use crate::{
 ))]
 pub(super) async fn verify(State(app): State<App>, Json(sent): Json<MailToken>) -> Answer {
     let token = Token::parse(&sent.token).ok_or_else(bad_token)?.hash();
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     if let Some(one) = mails::lock(&mut transaction, Purpose::Verification, &token).await? {
         mails::used(&mut transaction, one.id).await?;
         if accounts::verify_email(&mut transaction, one.user_id, &one.email).await? {
@@ -72,7 +72,7 @@ pub(super) async fn verify(State(app): State<App>, Json(sent): Json<MailToken>) 
 
 /// An account that somebody had made with an address of somebody else becomes that of whoever has the address.
 async fn take_over(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     user: Uuid,
     registration: &Kept,
 ) -> Result<(), Failure> {
@@ -92,7 +92,7 @@ async fn take_over(
 pub(super) async fn resend(State(app): State<App>, Json(sent): Json<Address>) -> Answer {
     let began = Instant::now();
     let email = checked(&sent.email)?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let may_send = mailing::may_send(&app, &mut transaction, &email).await?;
     let waiting = mailing::whose(&mut transaction, &email).await?;
     if let Some(account) = waiting.filter(|account| may_send && account.email_verified_at.is_none()) {
@@ -135,7 +135,7 @@ pub(super) async fn change(
     let account = principal.account(&app).await?;
     let confirmed = guard::confirm(&app, &account, &sent.password).await?;
     let began = Instant::now();
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = confirmed.lock(&mut transaction).await?;
     let may_send = mailing::may_send(&app, &mut transaction, &email).await?;
     // Whose it is besides is nobody's business.

@@ -5,10 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
-use flotilla_kit::{
-    database,
-    http::{Json, Path, Problem as Failure},
-};
+use flotilla_kit::http::{Json, Path, Problem as Failure};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -55,7 +52,7 @@ fn none() -> Failure {
     (status = 202, description = "The export, whose address is in Location", body = Export),
 ))]
 pub(super) async fn request(State(app): State<App>, principal: Principal) -> Answer {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     principal.lock(&mut transaction).await?;
     let (id, is_new) = exports::request(&mut transaction, principal.user).await?;
     if is_new {

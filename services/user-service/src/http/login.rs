@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flotilla_kit::{
-    Secret, database,
+    Secret,
     http::{Json, Problem as Failure},
 };
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ pub(super) async fn login(
         return Err(wrong());
     };
     // Until the end nobody locks or erases it, or gives it another password: that ends the sessions that there are by then.
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = accounts::share(&mut transaction, id).await?.ok_or_else(wrong)?;
     if credentials::get(&mut *transaction, id).await?.as_ref() != Some(&hash) {
         return Err(wrong());

@@ -5,12 +5,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use flotilla_kit::{
-    database,
-    http::{
-        Json,
-        conditional::{ETag, IfMatch, IfNoneMatch},
-    },
+use flotilla_kit::http::{
+    Json,
+    conditional::{ETag, IfMatch, IfNoneMatch},
 };
 use serde_json::json;
 
@@ -79,7 +76,7 @@ pub(super) async fn delete(
 ) -> Answer {
     let account = principal.account(&app).await?;
     let confirmed = guard::confirm(&app, &account, &sent.password).await?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = confirmed.lock(&mut transaction).await?;
     if let Ok(email) = crate::domain::email::Email::parse(&account.email) {
         let key = guard::key(&app, &email);

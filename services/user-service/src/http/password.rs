@@ -2,12 +2,12 @@
 
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use flotilla_kit::{
-    Secret, database,
+    Secret,
+    database::Transaction,
     http::{Json, Problem as Failure, Violations},
 };
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::PgTransaction;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -62,7 +62,7 @@ pub(super) async fn change(
     check(&sent.new_password, &account, "/new_password")?;
     let confirmed = guard::confirm(&app, &account, &sent.password).await?;
     let hash = app.passwords.hash(&sent.new_password).await?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = confirmed.lock(&mut transaction).await?;
     credentials::set(&mut transaction, account.id, &hash).await?;
     retire(&mut transaction, account.id).await?;
@@ -81,7 +81,7 @@ pub(super) async fn change(
 pub(super) async fn forgot(State(app): State<App>, Json(sent): Json<Address>) -> Answer {
     let began = Instant::now();
     let email = checked(&sent.email)?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let may_send = mailing::may_send(&app, &mut transaction, &email).await?;
     let account = mailing::whose(&mut transaction, &email).await?;
     if let Some(account) = account.filter(|_| may_send) {
@@ -117,7 +117,7 @@ pub(super) async fn reset(State(app): State<App>, Json(sent): Json<PasswordReset
     check(&sent.password, &account, "/password")?;
     let hash = app.passwords.hash(&sent.password).await?;
 
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let one = mails::lock(&mut transaction, Purpose::PasswordReset, &token).await?.ok_or_else(bad_token)?;
     let user = one.user_id;
     mails::used(&mut transaction, one.id).await?;
@@ -140,7 +140,7 @@ pub(super) async fn reset(State(app): State<App>, Json(sent): Json<PasswordReset
 }
 
 /// What was begun with the password until now, or by whoever has the old one, is good no longer.
-async fn retire(transaction: &mut PgTransaction<'_>, user: Uuid) -> Result<(), sqlx::Error> {
+async fn retire(transaction: &mut Transaction<'_>, user: Uuid) -> Result<(), sqlx::Error> {
     for purpose in [Purpose::PasswordReset, Purpose::SecondFactor, Purpose::EmailChange] {
         mails::retire(&mut *transaction, user, purpose).await?;
     }

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use flotilla_kit::{
-    Secret, database,
+    Secret,
     http::{Json, Problem as Failure},
 };
 use serde::Deserialize;
@@ -34,7 +34,7 @@ pub(super) struct Refresh {
 pub(super) async fn refresh(State(app): State<App>, Json(sent): Json<Refresh>) -> Answer {
     let token = Token::parse(&sent.refresh_token).ok_or_else(invalid)?;
     let hash = token.hash();
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let presented = sessions::present(&mut transaction, &hash).await?.ok_or_else(invalid)?;
     let (user, session) = (presented.user_id, presented.session_id);
     let successor = match decide(&presented.rule, presented.now, app.config.lifetimes.grace()) {
@@ -76,7 +76,7 @@ pub(super) async fn refresh(State(app): State<App>, Json(sent): Json<Refresh>) -
 ))]
 pub(super) async fn logout(State(app): State<App>, Json(sent): Json<Refresh>) -> Answer {
     if let Some(token) = Token::parse(&sent.refresh_token) {
-        let mut transaction = database::begin(&app.pool).await?;
+        let mut transaction = app.pool.begin().await?;
         if let Some(presented) = sessions::present(&mut transaction, &token.hash()).await? {
             let (user, session) = (presented.user_id, presented.session_id);
             if sessions::end(&mut transaction, user, session, "logout").await? {

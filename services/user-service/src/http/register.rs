@@ -2,12 +2,12 @@
 
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use flotilla_kit::{
-    Secret, database,
+    Secret,
+    database::Transaction,
     http::{Json, Problem, Violations},
 };
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::PgTransaction;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -61,7 +61,7 @@ pub(super) async fn register(State(app): State<App>, Json(sent): Json<Registrati
     };
     // Before it is known whether it is needed, so that the time does not tell.
     let hash = app.passwords.hash(&sent.password).await?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let may_send = mailing::may_send(&app, &mut transaction, &email).await?;
     let id = Uuid::now_v7();
     if accounts::insert(&mut transaction, id, &email, &name, &locale).await? {
@@ -82,7 +82,7 @@ pub(super) async fn register(State(app): State<App>, Json(sent): Json<Registrati
 /// Somebody registers with an address that there is an account with. It changes nothing: it may be somebody else.
 async fn repeat(
     app: &App,
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     email: &Email,
     registration: &Kept,
 ) -> Result<(), Problem> {

@@ -6,13 +6,13 @@ use axum::{
     response::IntoResponse,
 };
 use flotilla_kit::{
-    Secret, database,
+    Secret,
+    database::Transaction,
     http::{Json, Problem as Failure},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::PgTransaction;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -90,7 +90,7 @@ pub(super) async fn enroll(
     let confirmed = guard::confirm(&app, &account, &sent.password).await?;
     let secret = shared_secret()?;
     let sealed = app.master.seal(Sealed::SecondFactor, account.id.as_bytes(), secret.expose())?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = confirmed.lock(&mut transaction).await?;
     if !second_factors::enroll(&mut transaction, account.id, &sealed).await? {
         let detail = "there is a second factor already; remove it first";
@@ -109,7 +109,7 @@ pub(super) async fn enroll(
 ))]
 pub(super) async fn confirm(State(app): State<App>, principal: Principal, Json(sent): Json<Code>) -> Answer {
     let user = principal.user;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = principal.lock(&mut transaction).await?;
     let key = unblocked(&app, &mut transaction, &account).await?;
     let factor = second_factors::get(&mut *transaction, user).await?.filter(|factor| !factor.is_confirmed);
@@ -145,7 +145,7 @@ pub(super) async fn remove(
 ) -> Answer {
     let account = principal.account(&app).await?;
     let confirmed = guard::confirm(&app, &account, &sent.password).await?;
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let account = confirmed.lock(&mut transaction).await?;
     if !second_factors::remove(&mut transaction, account.id).await? {
         return Err(Failure::not_found("there is no second factor"));
@@ -193,7 +193,7 @@ enum Method {
 
 async fn finish(app: &App, headers: &HeaderMap, sent: &SecondStep, method: Method) -> Answer {
     let token = Token::parse(&sent.mfa_token).ok_or_else(over)?.hash();
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     // With it the account is locked: of codes that are tried at once, each is tried after the one before has been counted.
     let one = mails::lock(&mut transaction, Purpose::SecondFactor, &token).await?.ok_or_else(over)?;
     let account = accounts::get(&mut *transaction, one.user_id).await?.ok_or_else(over)?;
@@ -236,7 +236,7 @@ async fn finish(app: &App, headers: &HeaderMap, sent: &SecondStep, method: Metho
 /// What failures of an account are counted by, unless there were too many.
 async fn unblocked(
     app: &App,
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     account: &Account,
 ) -> Result<Vec<u8>, Failure> {
     let email = Email::parse(&account.email).map_err(|error| Failure::internal(&error))?;
@@ -250,7 +250,7 @@ async fn unblocked(
 /// Whether a code of an app is good. It is so once.
 async fn take_code(
     app: &App,
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     user: Uuid,
     factor: &SecondFactor,
     sent: &Secret<String>,

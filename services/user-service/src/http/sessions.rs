@@ -1,10 +1,7 @@
 //! Sessions of whoever is logged in.
 
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
-use flotilla_kit::{
-    database,
-    http::{Json, Path, Problem as Failure},
-};
+use flotilla_kit::http::{Json, Path, Problem as Failure};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -68,7 +65,7 @@ pub(super) async fn list(State(app): State<App>, principal: Principal) -> Answer
     (status = 204, description = "It is ended, and its tokens are good no longer"),
 ))]
 pub(super) async fn end(State(app): State<App>, principal: Principal, Path(id): Path<Uuid>) -> Answer {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     if !sessions::end(&mut transaction, principal.user, id, "revoked").await? {
         return Err(Failure::not_found("there is no such session"));
     }
@@ -83,7 +80,7 @@ pub(super) async fn end(State(app): State<App>, principal: Principal, Path(id): 
     (status = 204, description = "All others are ended"),
 ))]
 pub(super) async fn end_others(State(app): State<App>, principal: Principal) -> Answer {
-    let mut transaction = database::begin(&app.pool).await?;
+    let mut transaction = app.pool.begin().await?;
     let ended =
         sessions::end_all(&mut transaction, principal.user, Some(principal.session), "revoked").await?;
     let detail = json!({ "ended": ended });

@@ -4,10 +4,12 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use flotilla_kit::http::{Json, Problem};
+use flotilla_kit::{
+    database::Transaction,
+    http::{Json, Problem},
+};
 use serde::Serialize;
 use serde_json::json;
-use sqlx::PgTransaction;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -45,7 +47,7 @@ pub(super) fn user_agent(headers: &HeaderMap) -> String {
 /// Begins a session, in the transaction that shows that it is them.
 pub(super) async fn begin(
     app: &App,
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     account: &Account,
     user_agent: &str,
     has_second_factor: bool,

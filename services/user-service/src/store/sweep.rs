@@ -1,9 +1,9 @@
 //! Removes what nobody needs any more.
 
+use flotilla_kit::database::Pool;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::PgPool;
 
 /// Rows that are removed at a time, so that no transaction is long.
 const BATCH: i64 = 1_000;
@@ -15,7 +15,7 @@ const SESSIONS: Duration = Duration::from_secs(30 * 24 * 3_600);
 const THROTTLES: SignedDuration = SignedDuration::from_hours(48);
 
 /// Removes what is old.
-pub async fn sweep(pool: &PgPool) -> Result<(), sqlx::Error> {
+pub async fn sweep(pool: &Pool) -> Result<(), sqlx::Error> {
     let full = BATCH.unsigned_abs();
     while sessions(pool).await? == full {}
     while refresh_tokens(pool).await? == full {}
@@ -26,7 +26,7 @@ pub async fn sweep(pool: &PgPool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-async fn sessions(pool: &PgPool) -> Result<u64, sqlx::Error> {
+async fn sessions(pool: &Pool) -> Result<u64, sqlx::Error> {
     let removed = sqlx::query!(
         "delete from users.sessions where id in (
              select id from users.sessions where coalesce(ended_at, expires_at) < now() - make_interval(secs => $1)
@@ -41,7 +41,7 @@ async fn sessions(pool: &PgPool) -> Result<u64, sqlx::Error> {
 }
 
 /// One that was exchanged and has ended is of no use to a thief, and those of a session that is used each day are many.
-async fn refresh_tokens(pool: &PgPool) -> Result<u64, sqlx::Error> {
+async fn refresh_tokens(pool: &Pool) -> Result<u64, sqlx::Error> {
     let removed = sqlx::query!(
         "delete from users.refresh_tokens where hash in (
              select hash from users.refresh_tokens where expires_at < now()
@@ -54,7 +54,7 @@ async fn refresh_tokens(pool: &PgPool) -> Result<u64, sqlx::Error> {
     Ok(removed.rows_affected())
 }
 
-async fn tokens(pool: &PgPool) -> Result<u64, sqlx::Error> {
+async fn tokens(pool: &Pool) -> Result<u64, sqlx::Error> {
     let removed = sqlx::query!(
         "delete from users.one_time_tokens where id in (
              select id from users.one_time_tokens where expires_at < now() - interval '1 day'
@@ -67,7 +67,7 @@ async fn tokens(pool: &PgPool) -> Result<u64, sqlx::Error> {
     Ok(removed.rows_affected())
 }
 
-async fn exports(pool: &PgPool) -> Result<u64, sqlx::Error> {
+async fn exports(pool: &Pool) -> Result<u64, sqlx::Error> {
     let removed = sqlx::query!(
         "delete from users.exports where id in (
              select id from users.exports where expires_at < now()

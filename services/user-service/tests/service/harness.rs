@@ -17,7 +17,7 @@ use flotilla_bus::{Bus, connect, prepare};
 use flotilla_kit::{
     Secret,
     auth::{HEADER, Signer, Subject},
-    database,
+    database::{self, Pool},
     metrics::Metrics,
 };
 use flotilla_proto::user::{RedeemReferenceRequest, RedeemReferenceResponse, users_client::UsersClient};
@@ -31,7 +31,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
@@ -83,7 +83,7 @@ fn peer(name: &str) -> Peer {
 pub(crate) struct Shop {
     pub(crate) http: SocketAddr,
     pub(crate) grpc: SocketAddr,
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) config: Serve,
     /// Of all services.
@@ -193,7 +193,7 @@ impl Shop {
 
     /// Another replica, without servers.
     pub(crate) fn replica(&self) -> App {
-        let relay = flotilla_bus::outbox::Relay::new(self.pool.clone(), Arc::clone(&self.bus));
+        let relay = flotilla_bus::outbox::Relay::new(self.pool.sqlx().clone(), Arc::clone(&self.bus));
         App::new(self.config.clone(), self.pool.clone(), relay.wake()).unwrap()
     }
 

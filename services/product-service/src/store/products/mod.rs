@@ -4,9 +4,9 @@ mod parts;
 
 use std::collections::BTreeMap;
 
-use flotilla_kit::database;
+use flotilla_kit::database::{Pool, Transaction};
 use jiff_sqlx::Timestamp;
-use sqlx::{PgConnection, PgPool, PgTransaction, types::Json};
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 use super::{Error, violates};
@@ -114,7 +114,7 @@ pub async fn batch(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<St
 }
 
 /// The products of variants that are not gone, with their SKUs.
-pub async fn of_skus(pool: &PgPool, skus: &[String]) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
+pub async fn of_skus(pool: &Pool, skus: &[String]) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
     let rows = sqlx::query!(
         "select sku, product_id from product.variants where sku = any ($1) and deleted_at is null",
         skus
@@ -126,7 +126,7 @@ pub async fn of_skus(pool: &PgPool, skus: &[String]) -> Result<Vec<(String, Uuid
 
 /// Makes a product, in a transaction of somebody's.
 pub async fn create(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     product: &Product,
     actor: &str,
 ) -> Result<Stored, Error> {
@@ -162,20 +162,20 @@ pub async fn create(
 /// A product that nobody else changes until this is at its end.
 #[derive(Debug)]
 pub struct Change<'a> {
-    transaction: PgTransaction<'a>,
+    transaction: Transaction<'a>,
     /// As it is.
     pub current: Stored,
 }
 
 /// Begins to change a product.
-pub async fn change(pool: &PgPool, id: Uuid) -> Result<Change<'static>, Error> {
-    let mut transaction = database::begin(pool).await?;
+pub async fn change(pool: &Pool, id: Uuid) -> Result<Change<'static>, Error> {
+    let mut transaction = pool.begin().await?;
     lock(&mut transaction, id).await?;
     let current = load(&mut transaction, id).await?.ok_or(Error::NotFound("product"))?;
     Ok(Change { transaction, current })
 }
 
-async fn lock(transaction: &mut PgTransaction<'_>, id: Uuid) -> Result<(), Error> {
+async fn lock(transaction: &mut Transaction<'_>, id: Uuid) -> Result<(), Error> {
     sqlx::query!("select id from product.products where id = $1 and deleted_at is null for update", id)
         .fetch_optional(&mut **transaction)
         .await?
@@ -214,7 +214,7 @@ impl Change<'_> {
 }
 
 /// Writes a product over another by its slug, or makes it, in a transaction of somebody's. True: it is new.
-pub async fn put(transaction: &mut PgTransaction<'_>, product: &Product, actor: &str) -> Result<bool, Error> {
+pub async fn put(transaction: &mut Transaction<'_>, product: &Product, actor: &str) -> Result<bool, Error> {
     // Whoever waits here for somebody who gives the product another slug does not find it any more.
     let known = sqlx::query_scalar!(
         "select id from product.products where slug = $1 and deleted_at is null for update",
@@ -232,7 +232,7 @@ pub async fn put(transaction: &mut PgTransaction<'_>, product: &Product, actor: 
 }
 
 async fn update(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     current: &Stored,
     product: &Product,
     actor: &str,

@@ -1,6 +1,7 @@
 //! What belongs to a product: categories, variants, prices, and the stock of variants that are new.
 
-use sqlx::{PgTransaction, types::Json};
+use flotilla_kit::database::Transaction;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 
 /// Writes categories, variants, prices and the stock of new variants. Tells what happened to stock.
 pub(super) async fn write(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     id: Uuid,
     product: &Product,
     actor: &str,
@@ -63,7 +64,7 @@ pub(super) async fn write(
 
 /// Has somebody look at the levels of variants of which another number is low than before.
 pub(super) async fn check_levels(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     before: &[VariantInput],
     after: &[VariantInput],
 ) -> Result<(), Error> {
@@ -82,7 +83,7 @@ pub(super) async fn check_levels(
 }
 
 async fn write_categories(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     id: Uuid,
     categories: &[Uuid],
 ) -> Result<(), Error> {
@@ -114,7 +115,7 @@ async fn write_categories(
 
 /// The stock of variants that are new.
 async fn write_stock(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     product: &Product,
     skus: &[String],
     actor: &str,
@@ -163,7 +164,7 @@ async fn write_stock(
     Ok(happened)
 }
 
-async fn skus_taken(transaction: &mut PgTransaction<'_>, id: Uuid, skus: &[String]) -> Result<Error, Error> {
+async fn skus_taken(transaction: &mut Transaction<'_>, id: Uuid, skus: &[String]) -> Result<Error, Error> {
     let taken = sqlx::query_scalar!(
         "select sku from product.variants where sku = any ($1) and product_id <> $2",
         skus,

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use flotilla_kit::database;
+use flotilla_kit::database::{Pool, Transaction};
 use jiff_sqlx::Timestamp;
-use sqlx::{Acquire, PgConnection, PgPool, PgTransaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Reservation, changed, load};
@@ -75,8 +75,8 @@ struct Taken {
 }
 
 /// Reserves. The same once more has no second effect.
-pub async fn reserve(pool: &PgPool, request: &Request<'_>) -> Result<Reservation, NotReserved> {
-    let mut transaction = database::begin(pool).await?;
+pub async fn reserve(pool: &Pool, request: &Request<'_>) -> Result<Reservation, NotReserved> {
+    let mut transaction = pool.begin().await?;
     // Whoever comes at once with the same id waits here.
     let new = sqlx::query_scalar!(
         r#"insert into product.reservations (id, owner, state, expires_at)
@@ -125,7 +125,7 @@ fn repeated(known: Reservation, request: &Request<'_>) -> Result<Reservation, No
 }
 
 /// Takes all lines from stock, in the order of their SKUs.
-async fn take(transaction: &mut PgTransaction<'_>, request: &Request<'_>) -> Result<Vec<Taken>, NotReserved> {
+async fn take(transaction: &mut Transaction<'_>, request: &Request<'_>) -> Result<Vec<Taken>, NotReserved> {
     let sold = sqlx::query!(
         r#"select stock.sku, count(*) as "rows!", max(low_at) as "low_at!",
                coalesce(array_agg(bucket order by bucket) filter (where on_hand > reserved), '{}') as "free!"
@@ -192,7 +192,7 @@ async fn take_from(
 
 /// Takes from one of several rows, or from as many of them as it needs. `free` are those that had something a moment ago.
 async fn take_from_many(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     id: Uuid,
     sku: &str,
     free: &[i16],
@@ -234,7 +234,7 @@ fn pick(free: &[i16], id: Uuid) -> Option<i16> {
 }
 
 async fn write_taken(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     request: &Request<'_>,
     taken: &[Taken],
 ) -> Result<(), sqlx::Error> {

@@ -1,7 +1,9 @@
 //! Commits, releases, lets expire.
 
-use flotilla_kit::{correlation::CorrelationId, database};
-use sqlx::{PgPool, PgTransaction};
+use flotilla_kit::{
+    correlation::CorrelationId,
+    database::{Pool, Transaction},
+};
 use uuid::Uuid;
 
 use super::{Reservation, changed, load};
@@ -38,8 +40,8 @@ impl From<sqlx::Error> for NotSettled {
 ///
 /// One that is not there yet is released nevertheless: whoever gave up waiting for an answer can be sure that a request which
 /// still is on its way keeps nothing.
-pub async fn settle(pool: &PgPool, id: Uuid, owner: &str, action: Action) -> Result<Reservation, NotSettled> {
-    let mut transaction = database::begin(pool).await?;
+pub async fn settle(pool: &Pool, id: Uuid, owner: &str, action: Action) -> Result<Reservation, NotSettled> {
+    let mut transaction = pool.begin().await?;
     if action == Action::Release {
         sqlx::query!(
             "insert into product.reservations (id, owner, state, expires_at, settled_at)
@@ -79,8 +81,8 @@ pub async fn settle(pool: &PgPool, id: Uuid, owner: &str, action: Action) -> Res
 }
 
 /// Lets reservations expire whose time is over, some at a time, and says how many.
-pub async fn expire(pool: &PgPool) -> Result<usize, Error> {
-    let mut transaction = database::begin(pool).await?;
+pub async fn expire(pool: &Pool) -> Result<usize, Error> {
+    let mut transaction = pool.begin().await?;
     let ids = sqlx::query_scalar!(
         "select id from product.reservations where state = 'active' and expires_at <= clock_timestamp()
          order by expires_at limit $1 for update skip locked",
@@ -107,7 +109,7 @@ pub async fn expire(pool: &PgPool) -> Result<usize, Error> {
 
 /// Does to stock what a transition of reservations says, and notes it.
 async fn apply(
-    transaction: &mut PgTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     ids: &[Uuid],
     transition: Transition,
     actor: &str,
