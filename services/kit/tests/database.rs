@@ -193,25 +193,118 @@ async fn a_transaction_that_is_dropped_has_never_been_nor_what_is_taken_back_wit
 }
 
 #[tokio::test]
-async fn some_connections_are_left_to_those_who_know_the_pool_of_sqlx_only() {
-    let pool = pool_of(&database().await, "4");
+async fn a_transaction_that_has_ended_before_cannot_be_committed() {
+    let pool = migrated().await;
+    let mut outer = pool.begin().await.unwrap();
+    outer.execute("insert into effects values ('one')").await.unwrap();
+    outer.execute("select no_such_column").await.unwrap_err();
+    // With a savepoint that cannot be made, sqlx takes back all of it.
+    outer.begin().await.unwrap_err();
+    let error = outer.commit().await.unwrap_err();
+    assert!(error.to_string().contains("rolled back already"), "{error}");
+    assert_eq!(effects(&pool).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_done_and_is_not_is_in_nobodys_way() {
+    let url = database().await;
+    let pool = pool(&url);
+    let mut observer = PgConnection::connect(url.expose()).await.unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    // Nobody but the pool of sqlx would send what takes it back.
+    drop(Connection::begin(&mut *connection).await.unwrap());
+    connection.done();
+    let open = "select count(*) from pg_stat_activity
+        where datname = current_database() and state like 'idle in transaction%'";
+    let quiet = async {
+        while sqlx::query(open).fetch_one(&mut observer).await.unwrap().get::<i64, _>(0) > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), quiet).await.expect("it stays in a transaction");
+}
+
+#[tokio::test]
+async fn a_connection_is_left_to_those_who_know_the_pool_of_sqlx_only() {
+    let pool = pool_of(&database().await, "3");
     let mut held = vec![pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
     assert!(timeout(Duration::from_millis(100), pool.acquire()).await.is_err(), "there are two places");
-    let others = [pool.sqlx().acquire().await.unwrap(), pool.sqlx().acquire().await.unwrap()];
+    let other = pool.sqlx().acquire().await.unwrap();
     held.drain(..).for_each(database::Connection::done);
-    // Whoever waits for the pool of sqlx, as it has given away more than that, gets what is done as well.
-    drop(pool.acquire().await.unwrap());
-    let third = pool.sqlx().acquire().await.unwrap();
-    let last = pool.acquire().await.unwrap();
+    let _again = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    drop(other);
+    pool.sqlx().acquire().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_new_connection_gets_one_that_is_done_before() {
+    let pool = pool_of(&database().await, "3");
+    let mut first = pool.acquire().await.unwrap();
+    let known = process(&mut first).await;
+    let others = [pool.sqlx().acquire().await.unwrap(), pool.sqlx().acquire().await.unwrap()];
     let waits = tokio::spawn({
         let pool = pool.clone();
-        async move { pool.acquire().await.map(drop) }
+        async move { pool.acquire().await.unwrap() }
     });
     sleep(Duration::from_millis(200)).await;
     assert!(!waits.is_finished());
-    last.done();
-    timeout(Duration::from_secs(3), waits).await.expect("it waits for nothing").unwrap().unwrap();
-    drop((others, third));
+    first.done();
+    let mut second = timeout(Duration::from_secs(3), waits).await.expect("it waits for nothing").unwrap();
+    assert_eq!(process(&mut second).await, known);
+    // The new one is there for the next.
+    drop(others);
+    let mut third = timeout(Duration::from_secs(3), pool.acquire()).await.unwrap().unwrap();
+    assert_ne!(process(&mut third).await, known);
+}
+
+#[tokio::test]
+async fn connections_are_opened_also_while_others_are_handed_on() {
+    let pool = pool_of(&database().await, "5");
+    let busy = futures::future::join_all((0..40).map(|_| async {
+        loop {
+            sqlx::query("select 1").fetch_one(&pool).await.unwrap();
+        }
+    }));
+    let opened = async {
+        while pool.sqlx().size() < 4 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let opened = timeout(Duration::from_secs(5), opened);
+    tokio::select! {
+        _never = busy => unreachable!(),
+        opened = opened => opened.expect("there are fewer than places"),
+    }
+}
+
+#[tokio::test]
+async fn connections_that_nobody_needs_go_back_to_the_pool_of_sqlx() {
+    let of_sqlx = pool(&database().await).sqlx().clone();
+    let pool = Pool::handed_on_for(Duration::from_secs(2), of_sqlx);
+    let pass = async |milliseconds| sleep(Duration::from_millis(milliseconds)).await;
+    let idle = async |count| {
+        let given = async {
+            while pool.sqlx().num_idle() < count {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(3), given).await.expect("they stay");
+    };
+    let old = pool.acquire().await.unwrap();
+    pass(1_300).await;
+    let mut young = pool.acquire().await.unwrap();
+    let known = process(&mut young).await;
+    old.done();
+    young.done();
+    pass(1_000).await;
+    // The one that is used all the time is not asked for it, and the other is looked at although nobody wants it.
+    let mut next = pool.acquire().await.unwrap();
+    assert_eq!(process(&mut next).await, known);
+    next.done();
+    idle(1).await;
+    pass(2_100).await;
+    drop(pool.acquire().await.unwrap());
+    idle(2).await;
 }
 
 #[tokio::test]
@@ -220,7 +313,7 @@ async fn readers_have_half_of_the_places() {
     let readers = Readers::new(&pool);
     let (first, _second) = (readers.get().await.unwrap(), readers.get().await.unwrap());
     assert!(timeout(Duration::from_millis(100), readers.get()).await.is_err(), "there are two places");
-    let _writers = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    let _writers = futures::future::try_join_all([(); 3].map(|()| pool.acquire())).await.unwrap();
     first.done();
     readers.get().await.unwrap().done();
 }

@@ -5,7 +5,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use sqlx::{PgPool, types::Json};
+use sqlx::{PgPool, Postgres, Transaction, types::Json};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, timeout},
@@ -53,6 +53,12 @@ impl Wake {
     pub fn wake(&self) {
         self.0.notify_one();
     }
+}
+
+/// Begins a transaction, in a task of its own: whoever waits may stop to, and sqlx would give the connection back in a
+/// transaction that it does not know of.
+async fn begin(pool: PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    tokio::spawn(async move { pool.begin().await }).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 /// An error when the database says nothing for so long that it must be gone.
@@ -170,7 +176,7 @@ impl Relay {
 
     /// Publishes a batch.
     async fn publish_some(&self) -> Result<Published, Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(self.pool.clone()).await?;
         // In a statement before that which reads: what another relay has published is published in the eyes of that one.
         let waiting = sqlx::query!(
             r#"with waiting as materialized (

@@ -8,12 +8,12 @@ use std::{
 use sqlx::PgConnection;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 
 use super::{
     Pool,
-    connections::{Connection, PATIENCE},
+    connections::{Connection, PATIENCE, place},
 };
 
 /// A half of the connections of a service, for reads.
@@ -32,9 +32,10 @@ impl Readers {
 
     /// A connection to read with.
     pub async fn get(&self) -> Result<Reader, sqlx::Error> {
-        let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
-        let place = place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
-        Ok(Reader { connection: self.pool.acquire().await?, _place: place })
+        let deadline = Instant::now() + PATIENCE;
+        let place = timeout_at(deadline, place(&self.places)).await;
+        let place = place.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        Ok(Reader { connection: self.pool.acquire_until(deadline).await?, _place: place })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use sqlx_core::transaction::TransactionManager;
 use tracing::{Instrument, Span, instrument::WithSubscriber};
 
@@ -45,7 +45,6 @@ impl Pool {
         let pool = self.clone();
         let begun = async move {
             let mut connection = pool.acquire().await?;
-            connection.set_in_transaction(true);
             Manager::begin(&mut connection, None).await?;
             Ok(Transaction(Source::Own(connection)))
         };
@@ -62,8 +61,11 @@ impl Transaction<'_> {
         Ok(Transaction(Source::Within(Within { connection, is_open: true })))
     }
 
-    /// Makes it so.
+    /// Makes it so. It is an error when there is none any more, as after another within it that could not begin.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        if !self.is_in_transaction() {
+            return Err(sqlx::Error::Protocol("the transaction has been rolled back already".to_owned()));
+        }
         Manager::commit(&mut self).await?;
         self.end();
         Ok(())
@@ -78,10 +80,7 @@ impl Transaction<'_> {
 
     fn end(self) {
         match self.0 {
-            Source::Own(mut connection) => {
-                connection.set_in_transaction(false);
-                connection.done();
-            }
+            Source::Own(connection) => connection.done(),
             Source::Within(mut within) => within.is_open = false,
         }
     }

@@ -42,7 +42,7 @@ async fn handle_once(pool: Pool, bell: Bell, event: Event) -> Result<(), Failure
     let consumer = Consumer::try_from(NAME).map_err(|error| Failure::Poison(error.to_string()))?;
     let mut transaction = pool.begin().await.map_err(|error| again(&error))?;
     if !inbox::is_first(&mut transaction, &consumer, &event).await.map_err(|error| again(&error))? {
-        return Ok(());
+        return transaction.rollback().await.map_err(|error| again(&error));
     }
     let kind = event.kind.as_str();
     let user = user(&event.data)?;

@@ -33,7 +33,10 @@ pub(crate) async fn place(
 ) -> Result<Response, Problem> {
     let mut transaction = app.pool.begin().await?;
     let pending = match once.begin(&mut transaction, principal).await? {
-        Begun::Repeated(response) => return Ok(response),
+        Begun::Repeated(response) => {
+            transaction.rollback().await?;
+            return Ok(response);
+        }
         Begun::First(pending) => pending,
     };
     new.check().into_result()?;

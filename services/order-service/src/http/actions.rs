@@ -74,6 +74,8 @@ async fn ship(app: App, principal: Principal, id: Uuid, request: Request) -> Ans
     let mut transaction = app.pool.begin().await?;
     let mut order = visible_locked(&mut transaction, &principal, id).await?;
     if matches!(order.status, Status::Shipped | Status::Completed) {
+        // What shows it takes a connection, of which there may be one alone.
+        transaction.rollback().await?;
         return show(&app, order).await;
     }
     if order.status != Status::Paid || order.is_cancel_wanted {
@@ -95,7 +97,10 @@ async fn complete(app: App, principal: Principal, id: Uuid) -> Answer {
     let mut transaction = app.pool.begin().await?;
     let order = visible_locked(&mut transaction, &principal, id).await?;
     match order.status {
-        Status::Completed => show(&app, order).await,
+        Status::Completed => {
+            transaction.rollback().await?;
+            show(&app, order).await
+        }
         Status::Shipped => step(&app, transaction, order, Status::Completed, &principal).await,
         status => Err(refused(status, "completed")),
     }

@@ -103,6 +103,7 @@ impl Loader<Uuid> for Catalogue {
     async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Arc<Stored>>, Problem> {
         let mut connection = self.0.acquire().await?;
         let found = products::batch(&mut connection, ids).await?;
+        connection.done();
         Ok(found.into_iter().map(|stored| (stored.id, Arc::new(stored))).collect())
     }
 }
