@@ -4,7 +4,7 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -45,6 +45,8 @@ pub struct Activity {
     /// The same, of when the client stopped to read; 0 while it reads.
     stalled: AtomicU64,
     requests: AtomicU32,
+    /// Whether the last request of HTTP/1.1 had a body.
+    has_body: AtomicBool,
     suspicion: OnceLock<&'static str>,
 }
 
@@ -55,6 +57,7 @@ impl Default for Activity {
             since: AtomicU64::new(now()),
             stalled: AtomicU64::new(0),
             requests: AtomicU32::new(0),
+            has_body: AtomicBool::new(false),
             suspicion: OnceLock::new(),
         }
     }
@@ -65,6 +68,17 @@ impl Activity {
     pub fn begin(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.phase.store(Phase::Busy as u8, Ordering::Relaxed);
+    }
+
+    /// The request that has begun has a body, or none.
+    pub fn body(&self, has_body: bool) {
+        self.has_body.store(has_body, Ordering::Relaxed);
+    }
+
+    /// Whether some of a body may still come, whose request has been answered. While a request runs, a tunnel for one, it is not for
+    /// others to read.
+    pub(super) fn may_still_send(&self) -> bool {
+        self.has_body.load(Ordering::Relaxed) && self.requests.load(Ordering::Relaxed) == 0
     }
 
     /// A request has ended.

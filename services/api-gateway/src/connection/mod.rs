@@ -3,6 +3,7 @@
 mod activity;
 mod hello;
 mod lines;
+mod linger;
 mod preface;
 mod prefixed;
 mod seldom;

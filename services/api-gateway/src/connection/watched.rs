@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{activity::Activity, lines::Lines, preface::Spoken};
+use super::{activity::Activity, lines::Lines, linger::Linger, preface::Spoken};
 
 /// A connection that says what happens on it.
 #[derive(Debug)]
@@ -18,11 +18,13 @@ pub(super) struct Watched<T> {
     activity: Arc<Activity>,
     /// Only the heads of HTTP/1.1 have lines, and only there the first byte after an answer begins a request.
     lines: Option<Lines>,
+    /// The end, once it has been said.
+    linger: Option<Linger>,
 }
 
 impl<T> Watched<T> {
     pub(super) fn new(stream: T, activity: Arc<Activity>, spoken: Spoken) -> Self {
-        Self { stream, activity, lines: (spoken == Spoken::Http1).then(Lines::default) }
+        Self { stream, activity, lines: (spoken == Spoken::Http1).then(Lines::default), linger: None }
     }
 }
 
@@ -57,7 +59,7 @@ impl<T: AsyncWrite + Unpin> Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -85,6 +87,14 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        if let Some(linger) = &mut this.linger {
+            return linger.poll(&mut this.stream, context).map(Ok);
+        }
+        let polled = Pin::new(&mut this.stream).poll_shutdown(context);
+        if polled.is_pending() || !this.activity.may_still_send() {
+            return polled;
+        }
+        this.linger.get_or_insert_with(Linger::new).poll(&mut this.stream, context).map(Ok)
     }
 }

@@ -55,6 +55,7 @@ pub async fn answer(
     }
     let is_grpc = is_grpc(&parts);
     let is_http1 = parts.version < Version::HTTP_2;
+    connection.activity.body(is_http1 && !body.is_end_stream());
     let exchange = Exchange { worker: &worker, connection: &connection, snapshot: &snapshot, is_grpc };
     let mut response = match exchange.forward(parts, body, &mut record).await {
         Ok(response) => response,

@@ -61,6 +61,40 @@ async fn a_large_body_goes_through_and_a_larger_one_is_refused() {
 }
 
 #[tokio::test]
+async fn who_sends_a_body_to_its_end_that_nobody_wants_still_hears_the_answer() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend, &["--max-body-bytes", "1000000"]).await;
+    let large = "x".repeat(10_000_000);
+    let declared = format!("content-length: {}\r\n\r\n{large}", large.len());
+    let chunked = format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
+    for (host, rest, status) in [
+        ("a.test", &declared, "413"),
+        ("a.test", &chunked, "413"),
+        ("a.test\r\nhost: b.test", &declared, "400"),
+    ] {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        let whole = format!("POST / HTTP/1.1\r\nhost: {host}\r\n{rest}");
+        timeout(PATIENCE, stream.write_all(whole.as_bytes())).await.unwrap().unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_for_ever_is_not_heard_for_ever() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend, &["--max-body-bytes", "10"]).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 99999999999\r\n\r\n")
+        .await
+        .unwrap();
+    let sending = async { while stream.write_all(&[b'x'; 64 * 1024]).await.is_ok() {} };
+    timeout(PATIENCE, sending).await.expect("it reads on");
+}
+
+#[tokio::test]
 async fn a_client_that_stops_in_a_body_is_not_waited_for() {
     let backend = Backend::start().await;
     let gateway = Gateway::before(&backend, &["--body-seconds", "1"]).await;
