@@ -62,13 +62,14 @@ pub(crate) fn install(cluster: &Cluster) -> Result<()> {
 pub(crate) fn uninstall(cluster: &Cluster) -> Result<()> {
     progress::during("Uninstalling the shop", || {
         let mut helm = helm(cluster)?;
-        helm.args(["uninstall", "shop", "--namespace", NAMESPACE]);
+        // Whoever was killed while they did this has left the namespace.
+        helm.args(["uninstall", "shop", "--namespace", NAMESPACE, "--ignore-not-found"]);
         process::run(&mut helm, &cache::root()?.join("logs/helm.log"))?;
         cluster.kubectl.output(&["delete", "namespace", NAMESPACE, "--timeout=180s"]).map(drop)
     })
 }
 
-/// Takes away a shop that a demonstration has left: a node of two processors has no room for it beside dozens of gateways.
+/// Takes away a shop that a demonstration has left.
 pub(crate) fn make_room(cluster: &Cluster) -> Result<()> {
     let left =
         cluster.kubectl.output(&["get", "namespace", NAMESPACE, "--ignore-not-found", "--output=name"])?;
