@@ -62,15 +62,16 @@ pub async fn hear(runner: &Runner, provider: &dyn PaymentProvider, heard: &Heard
     };
     runner.failpoints.reach(Stage::Webhook, Moment::Called);
     let mut transaction = runner.pool.begin().await?;
-    if webhooks::note(&mut transaction, provider.name(), &heard.id, &heard.kind).await? {
-        if let Some(seen) = seen {
-            apply(&mut transaction, &seen, &format!("webhook:{}", heard.id)).await?;
-        }
-        runner.failpoints.reach(Stage::Webhook, Moment::Committing);
-        transaction.commit().await?;
-        runner.failpoints.reach(Stage::Webhook, Moment::Committed);
-        runner.wake();
+    if !webhooks::note(&mut transaction, provider.name(), &heard.id, &heard.kind).await? {
+        return Ok(transaction.rollback().await?);
     }
+    if let Some(seen) = seen {
+        apply(&mut transaction, &seen, &format!("webhook:{}", heard.id)).await?;
+    }
+    runner.failpoints.reach(Stage::Webhook, Moment::Committing);
+    transaction.commit().await?;
+    runner.failpoints.reach(Stage::Webhook, Moment::Committed);
+    runner.wake();
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use super::{
     connections::{Connection, PATIENCE, place},
 };
 
-/// A half of the connections of a service, for reads.
+/// A half of the connections of a service, for reads. The only one is everybody's.
 #[derive(Clone, Debug)]
 pub struct Readers {
     pool: Pool,
@@ -24,7 +24,7 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// The readers of a service. Whoever writes has the other half to themselves.
+    /// The readers of a service.
     pub fn new(pool: &Pool) -> Self {
         let places = Semaphore::new((pool.places() / 2).max(1));
         Self { pool: pool.clone(), places: Arc::new(places) }

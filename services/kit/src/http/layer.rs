@@ -101,13 +101,10 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
 async fn answer(limits: Limits, request: Request, next: Next) -> Response {
     let declared = HttpBody::size_hint(request.body()).lower();
     let comes_anyway = unread::comes_anyway(&request);
+    let request = request.map(|body| Body::new(Limited::new(body, limits, comes_anyway)));
     if declared > limits.body_bytes {
-        if comes_anyway {
-            unread::throw_away(request.into_body());
-        }
         return Problem::from(&BodyError::TooLarge(limits.body_bytes)).into_response();
     }
-    let request = request.map(|body| Body::new(Limited::new(body, limits, comes_anyway)));
     match timeout(limits.deadline, to_the_end(next.run(request))).await {
         Ok(Ok(Some(response))) => response,
         Ok(Err(_panic)) => Problem::internal(&std::io::Error::other("a handler panicked")).into_response(),

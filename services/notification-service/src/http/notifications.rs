@@ -218,7 +218,10 @@ pub(super) async fn create(
         body: &body,
     };
     let pending = match idempotency::begin(&mut transaction, &request).await? {
-        Begun::Repeated(response) => return Ok(response),
+        Begun::Repeated(response) => {
+            transaction.rollback().await?;
+            return Ok(response);
+        }
         Begun::First(pending) => pending,
     };
     let dedupe = format!("{}/request/{}/{}", new.template(), claims.sub, key.as_str());

@@ -54,7 +54,10 @@ pub(super) async fn create(
     let request = Once { key: &key, path: uri.path(), body: &bytes };
     let mut transaction = app.pool.begin().await?;
     let pending = match request.begin(&mut transaction, &principal).await? {
-        Begun::Repeated(response) => return Ok(response),
+        Begun::Repeated(response) => {
+            transaction.rollback().await?;
+            return Ok(response);
+        }
         Begun::First(pending) => pending,
     };
     let mut order = visible_locked(&mut transaction, &principal, id).await?;

@@ -168,7 +168,10 @@ pub(super) async fn adjust(
         body: &sent.bytes,
     };
     let pending = match idempotency::begin(&mut transaction, &request).await? {
-        Begun::Repeated(response) => return Ok(response),
+        Begun::Repeated(response) => {
+            transaction.rollback().await?;
+            return Ok(response);
+        }
         Begun::First(pending) => pending,
     };
     let change =

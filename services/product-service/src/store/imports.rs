@@ -110,7 +110,10 @@ pub async fn next(pool: &Pool) -> Result<bool, Error> {
     )
     .fetch_optional(&mut *transaction)
     .await?;
-    let Some(import) = import else { return Ok(false) };
+    let Some(import) = import else {
+        transaction.rollback().await?;
+        return Ok(false);
+    };
     let line = sqlx::query!(
         "select line, content from product.import_lines
          where import_id = $1 and state = 'waiting' order by line limit 1",
