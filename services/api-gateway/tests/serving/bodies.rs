@@ -90,7 +90,8 @@ async fn a_client_that_sends_for_ever_is_not_heard_for_ever() {
         .write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 99999999999\r\n\r\n")
         .await
         .unwrap();
-    let sending = async { while stream.write_all(&[b'x'; 64 * 1024]).await.is_ok() {} };
+    let piece = vec![b'x'; 64 * 1024];
+    let sending = async { while stream.write_all(&piece).await.is_ok() {} };
     timeout(PATIENCE, sending).await.expect("it reads on");
 }
 
