@@ -265,6 +265,12 @@ fn how(text: &mut String, results: &Results<'_>, machine: &Machine) -> Result<()
         processor = processor()?,
         kernel = kernel()?,
     )?;
+    if rounds < 3 {
+        text.push_str(
+            "- With so few rounds one pause of the machine can end a search far below what is borne. Measure a row that stands out from\n  \
+             its neighbours again before you go by it: `cargo xtask bench shop --only cold`.\n",
+        );
+    }
     for name in results.missing {
         writeln!(text, "- {name} could not be had where this ran, so it is not in the tables.")?;
     }
