@@ -1,18 +1,22 @@
 //! What all handlers have at hand.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     auth::{NoIdentity, NoKeys, Trust, Verifier},
     config::Error,
-    database::{Pool, Readers},
+    database::{Pool, Readers, Together},
     http::cursor::Cursors,
 };
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
-use crate::config;
+use crate::{
+    config,
+    store::products::{self, Stored},
+};
 
 /// The name of this service.
 pub const NAME: &str = "product-service";
@@ -37,13 +41,19 @@ pub enum Invalid {
     Keys(#[from] NoKeys),
 }
 
-/// What all handlers have at hand.
+/// What all handlers have at hand. Every request has it several times.
 #[derive(Clone, Debug)]
-pub struct App {
+pub struct App(Arc<Hand>);
+
+/// What is at hand.
+#[derive(Debug)]
+pub struct Hand {
     /// The database.
     pub pool: Pool,
     /// A part of it, for those who only read.
     pub readers: Readers,
+    /// Products by their ids.
+    pub products: Together<Uuid, Stored>,
     /// Wakes the relay.
     pub wake: Wake,
     /// Checks tokens of people.
@@ -62,8 +72,10 @@ impl App {
     /// With a configuration.
     pub fn new(config: &config::Serve, pool: Pool, wake: Wake) -> Result<Self, Invalid> {
         let askers = &config.identity.askers;
-        Ok(Self {
-            readers: Readers::new(&pool),
+        let readers = Readers::new(&pool);
+        Ok(Self(Arc::new(Hand {
+            products: products::together(&readers),
+            readers,
             pool,
             wake,
             verifier: askers.verifier()?,
@@ -71,7 +83,7 @@ impl App {
             cursors: Cursors::new(&config.cursors.key()?, CURSORS),
             imports: Arc::default(),
             stock: watch::Sender::new(0),
-        })
+        })))
     }
 
     /// Something was committed: there may be events for others.
@@ -83,6 +95,14 @@ impl App {
     pub fn stock_changed(&self) {
         self.stock.send_modify(|changes| *changes = changes.wrapping_add(1));
         self.wake.wake();
+    }
+}
+
+impl Deref for App {
+    type Target = Hand;
+
+    fn deref(&self) -> &Hand {
+        &self.0
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is read of the catalogue, over REST and over GraphQL alike.
 
+use std::sync::Arc;
+
 use flotilla_kit::http::Problem;
 use uuid::Uuid;
 
@@ -31,11 +33,10 @@ pub(crate) fn may_see(visitor: Visitor, product: &products::Stored) -> bool {
 
 /// A product, when one may see it.
 pub(crate) async fn visible(app: &App, visitor: Visitor, id: Uuid) -> Result<products::Stored, Problem> {
-    let mut reader = app.readers.get().await?;
-    let found = products::load(&mut reader, id).await?;
-    reader.done();
+    let found = app.products.get(id).await?;
     found
         .filter(|stored| may_see(visitor, stored))
+        .map(Arc::unwrap_or_clone)
         .ok_or_else(|| Problem::not_found("there is no such product"))
 }
 

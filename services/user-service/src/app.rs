@@ -1,19 +1,24 @@
 //! What all handlers have at hand.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
 
 use axum::http::Uri;
 use flotilla_bus::outbox::Wake;
 use flotilla_kit::{
     auth::{NoIdentity, Signer, Trust},
     config::Error,
-    database::{Pool, Readers},
+    database::{Pool, Readers, Together},
     http::cursor::Cursors,
 };
+use uuid::Uuid;
 
 use crate::{
     config,
     crypto::{Keyring, MasterKey, NoMasterKey, Passwords, Purpose, Unable},
+    store::{
+        accounts::{self, Account},
+        sessions::{self, Live},
+    },
 };
 
 /// The name of this service.
@@ -39,13 +44,19 @@ pub enum Invalid {
     Cost(#[from] Unable),
 }
 
-/// What all handlers have at hand.
+/// What all handlers have at hand. Every request has it several times.
 #[derive(Clone, Debug)]
-pub struct App {
+pub struct App(Arc<Hand>);
+
+/// What is at hand.
+#[derive(Debug)]
+pub struct Hand {
     /// The database.
     pub pool: Pool,
-    /// A part of it, for those who only read.
-    pub readers: Readers,
+    /// Sessions that go on, by their ids.
+    pub sessions: Together<Uuid, Live>,
+    /// Accounts by their ids.
+    pub accounts: Together<Uuid, Account>,
     /// Wakes the relay.
     pub wake: Wake,
     /// Hashes passwords.
@@ -61,9 +72,9 @@ pub struct App {
     /// Says to others who this is.
     pub signer: Option<Signer>,
     /// Who knows something of people as well.
-    pub others: Arc<BTreeMap<&'static str, Uri>>,
+    pub others: BTreeMap<&'static str, Uri>,
     /// The configuration.
-    pub config: Arc<config::Serve>,
+    pub config: config::Serve,
 }
 
 impl App {
@@ -75,8 +86,10 @@ impl App {
         let queue = usize::try_from(config.passwords.hash_queue).unwrap_or(usize::MAX);
         let key = &config.identity.key;
         let signer = key.optional()?.map(|pem| Signer::new(NAME, &key.service_key_id, &pem)).transpose()?;
-        Ok(Self {
-            readers: Readers::new(&pool),
+        let readers = Readers::new(&pool);
+        Ok(Self(Arc::new(Hand {
+            sessions: sessions::together(&readers),
+            accounts: accounts::together(&readers),
             pool,
             wake,
             passwords: Passwords::new(config.passwords.cost(), hashes, queue)?,
@@ -85,8 +98,16 @@ impl App {
             master,
             trust: Trust::new(NAME, &config.identity.service_keys)?,
             signer,
-            others: Arc::new(config.identity.others()),
-            config: Arc::new(config),
-        })
+            others: config.identity.others(),
+            config,
+        })))
+    }
+}
+
+impl Deref for App {
+    type Target = Hand;
+
+    fn deref(&self) -> &Hand {
+        &self.0
     }
 }

@@ -5,9 +5,11 @@ mod connections;
 mod executor;
 mod metrics;
 mod migrate;
+mod of_ten;
 mod pool;
 mod readers;
 mod sweep;
+mod together;
 mod transaction;
 
 pub use self::{
@@ -15,8 +17,10 @@ pub use self::{
     connections::{Connection, Pool},
     metrics::PoolMetrics,
     migrate::{Error, NotMigrated, migrate, migrate_configured, migrations, pending},
+    of_ten::of_ten,
     pool::{NoDatabase, is_ready, ping, pool},
     readers::{Reader, Readers},
     sweep::sweep,
+    together::Together,
     transaction::Transaction,
 };

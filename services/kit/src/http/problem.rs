@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 has them, with the pointers of what is wrong in a body (RFC 6901) and the names of parameters.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -184,13 +184,26 @@ impl IntoResponse for Problem {
 }
 
 impl From<sqlx::Error> for Problem {
-    /// What may do better the next time is no fault of the service.
     fn from(error: sqlx::Error) -> Self {
-        if is_of_the_moment(&error) {
+        Self::from(&error)
+    }
+}
+
+/// An error that others are told as well.
+impl From<Arc<sqlx::Error>> for Problem {
+    fn from(error: Arc<sqlx::Error>) -> Self {
+        Self::from(&*error)
+    }
+}
+
+impl From<&sqlx::Error> for Problem {
+    /// What may do better the next time is no fault of the service.
+    fn from(error: &sqlx::Error) -> Self {
+        if is_of_the_moment(error) {
             tracing::warn!(%error, "the database cannot do it now");
             return Self::unavailable(Duration::from_secs(1), "the service cannot do this now; try again");
         }
-        Self::internal(&error)
+        Self::internal(error)
     }
 }
 

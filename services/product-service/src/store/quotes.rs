@@ -1,6 +1,6 @@
 //! What others ask about variants before they sell them.
 
-use flotilla_kit::database::Pool;
+use flotilla_kit::database::{Pool, of_ten};
 use sqlx::types::Json;
 
 use crate::domain::{Price, Sold};
@@ -26,7 +26,7 @@ pub async fn variants(pool: &Pool, skus: &[String]) -> Result<Vec<Variant>, sqlx
            where variants.sku = any ($1) and variants.deleted_at is null
                and products.deleted_at is null and products.status = 'active'
            order by variants.sku"#,
-        skus
+        &of_ten(skus)
     )
     .fetch_all(pool)
     .await?;

@@ -1,6 +1,6 @@
 //! How much there is: read, counted anew, and laid out in rows.
 
-use flotilla_kit::database::{Pool, Transaction};
+use flotilla_kit::database::{Pool, Transaction, of_ten};
 use jiff_sqlx::Timestamp;
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ pub async fn levels(pool: &Pool, skus: &[String]) -> Result<Vec<Stock>, sqlx::Er
            join product.variants on variants.sku = stock.sku
            join product.products on products.id = variants.product_id
            where stock.sku = any ($1) group by stock.sku order by stock.sku"#,
-        skus
+        &of_ten(skus)
     )
     .fetch_all(pool)
     .await

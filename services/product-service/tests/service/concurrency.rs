@@ -232,3 +232,40 @@ async fn a_reservation_is_committed_or_expires_and_never_both() {
     shop.check_stock().await;
     shop.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_read_at_once_are_each_told_of_their_own_and_as_it_is_now() {
+    let shop = start().await;
+    let mut known = Vec::new();
+    for number in 0..12 {
+        let (slug, sku) = (format!("mug-{number}"), format!("MUG-{number}"));
+        known.push(shop.sell(&slug, &slug, &[(&sku, 500, 3)]).await.id());
+    }
+    let draft =
+        serde_json::json!({ "slug": "draft", "name": "Not yet sold", "status": "draft", "variants": [] });
+    let draft = shop.keep("POST", "/v1/products", &[], draft).await.is(201).id();
+    for version in 1..4 {
+        let all = (0..200).map(|turn| {
+            let (shop, known) = (&shop, &known);
+            async move {
+                let number = turn % 15;
+                let id =
+                    known.get(number).copied().unwrap_or(if number == 12 { draft } else { Uuid::now_v7() });
+                let answer = shop.get(&format!("/v1/products/{id}")).await;
+                if number >= 12 {
+                    return answer.problem(404, "not_found");
+                }
+                let answer = answer.is(200);
+                assert_eq!((answer.id(), &answer.body["slug"]), (id, &format!("mug-{number}").into()));
+                assert_eq!(answer.header("etag"), format!("\"v{version}\""), "{}", answer.body);
+                assert_eq!(answer.body["variants"][0]["sku"], format!("MUG-{number}"));
+            }
+        });
+        join_all(all).await;
+        for id in &known {
+            let (path, tag) = (format!("/v1/products/{id}"), format!("\"v{version}\""));
+            let name = serde_json::json!({ "name": format!("Mug of version {version}") });
+            shop.keep("PATCH", &path, &[("if-match", &tag)], name).await.is(200);
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Who makes a request, by its token. The session is looked up each time: one that was ended is believed at once no longer,
 //! and roles are those of now.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{StatusCode, request::Parts},
@@ -15,10 +17,7 @@ use uuid::Uuid;
 use crate::{
     app::App,
     domain::role::{Permission, Role},
-    store::{
-        accounts::{self, Account},
-        sessions,
-    },
+    store::accounts::{self, Account},
 };
 
 /// Who makes a request. Without a good token it rejects with 401.
@@ -36,10 +35,7 @@ impl Principal {
     /// The account.
     pub(crate) async fn account(&self, app: &App) -> Result<Account, Problem> {
         let gone = || Refused::Invalid("its user is gone").into();
-        let mut reader = app.readers.get().await?;
-        let account = accounts::get(&mut *reader, self.user).await?;
-        reader.done();
-        account.ok_or_else(gone)
+        app.accounts.get(self.user).await?.map(Arc::unwrap_or_clone).ok_or_else(gone)
     }
 
     /// The account, which nobody else changes until the end of the transaction.
@@ -74,12 +70,9 @@ where
         let claims = app.keyring.verify(auth::token(&parts.headers)?)?;
         let id = |text: &str| Uuid::try_parse(text).map_err(|_| Refused::Invalid("it names nobody"));
         let (user, session) = (id(&claims.sub)?, id(&claims.sid)?);
-        let mut reader = app.readers.get().await?;
-        let live = sessions::live(&mut *reader, session).await?;
-        reader.done();
-        match live {
-            Some((owner, roles)) if owner == user => {
-                let roles = roles.iter().filter_map(|role| Role::parse(role).ok()).collect();
+        match app.sessions.get(session).await? {
+            Some(live) if live.user_id == user => {
+                let roles = live.roles.iter().filter_map(|role| Role::parse(role).ok()).collect();
                 Ok(Self { user, session, roles })
             }
             _ => Err(Refused::Invalid("its session has ended").into()),

@@ -100,7 +100,7 @@ async fn gather(app: &App, claimed: Claimed) -> Result<String, Failed> {
     for record in personal::records(&app.pool, claimed.user_id).await? {
         content.add(&format!("{NAME}/{}", record.table), &record.json)?;
     }
-    for (service, address) in app.others.iter() {
+    for (service, address) in &app.others {
         others::ask(app, service, address, claimed.user_id, &mut content).await?;
     }
     Ok(content.0)

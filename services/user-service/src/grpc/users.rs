@@ -21,7 +21,7 @@ use crate::{
     crypto::Token,
     store::{
         accounts::{self, Account},
-        mails, personal, sessions,
+        mails, personal,
     },
 };
 
@@ -126,11 +126,14 @@ impl users_server::Users for Users {
         request: Request<IntrospectSessionRequest>,
     ) -> Result<Response<Session>, Status> {
         let id = id("session_id", &request.into_inner().session_id)?;
-        let live = sessions::live(&self.app.pool, id).await.map_err(|error| failed(&error))?;
+        let live = self.app.sessions.get(id).await.map_err(|error| failed(&error))?;
         Ok(Response::new(match live {
-            Some((user, roles)) => {
-                Session { id: id.to_string(), active: true, user_id: user.to_string(), roles }
-            }
+            Some(live) => Session {
+                id: id.to_string(),
+                active: true,
+                user_id: live.user_id.to_string(),
+                roles: live.roles.clone(),
+            },
             None => Session { id: id.to_string(), ..Session::default() },
         }))
     }

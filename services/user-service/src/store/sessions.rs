@@ -1,7 +1,8 @@
 //! Sessions, and the families of refresh tokens that they are.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
+use flotilla_kit::database::{Readers, Together, of_ten};
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -80,22 +81,42 @@ pub async fn list(
         .collect())
 }
 
-/// Whose session it is, if it goes on and its user may do something.
-pub async fn live(
-    executor: impl PgExecutor<'_>,
-    id: Uuid,
-) -> Result<Option<(Uuid, Vec<String>)>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"select sessions.user_id,
+/// A session that goes on, of somebody who may do something.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// What its user is.
+    pub roles: Vec<String>,
+}
+
+/// Those of some sessions that go on, by their ids.
+pub async fn live(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<HashMap<Uuid, Live>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select sessions.id, sessions.user_id,
                array(select role from users.user_roles where user_id = sessions.user_id order by role) as "roles!"
            from users.sessions join users.accounts on accounts.id = sessions.user_id
-           where sessions.id = $1 and sessions.ended_at is null and sessions.expires_at > now()
+           where sessions.id = any ($1) and sessions.ended_at is null and sessions.expires_at > now()
              and accounts.status = 'active'"#,
-        id,
+        &of_ten(ids),
     )
-    .fetch_optional(executor)
+    .fetch_all(executor)
     .await?;
-    Ok(row.map(|row| (row.user_id, row.roles)))
+    Ok(rows.into_iter().map(|row| (row.id, Live { user_id: row.user_id, roles: row.roles })).collect())
+}
+
+/// The same, for many who each present one.
+pub fn together(readers: &Readers) -> Together<Uuid, Live> {
+    let readers = readers.clone();
+    Together::new(move |ids| {
+        let readers = readers.clone();
+        async move {
+            let mut reader = readers.get().await?;
+            let live = live(&mut *reader, &ids).await?;
+            reader.done();
+            Ok(live)
+        }
+    })
 }
 
 /// Ends a session of somebody. False when they have none with this id that goes on.

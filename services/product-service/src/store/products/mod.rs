@@ -4,7 +4,7 @@ mod parts;
 
 use std::collections::BTreeMap;
 
-use flotilla_kit::database::{Pool, Transaction};
+use flotilla_kit::database::{Pool, Readers, Together, Transaction, of_ten};
 use jiff_sqlx::Timestamp;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -102,22 +102,39 @@ macro_rules! products {
     };
 }
 
-/// A product by its id. Postgres plans this once, where it plans for each list of ids anew.
+/// A product by its id.
 pub async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Stored>, sqlx::Error> {
     Ok(products!("id = $1", id).fetch_optional(connection).await?.map(Stored::from))
 }
 
 /// Products by their ids, in no order. Those that are not there are left out.
 pub async fn batch(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Stored>, sqlx::Error> {
-    let rows = products!("id = any ($1)", ids).fetch_all(connection).await?;
+    if let [id] = ids {
+        return Ok(load(connection, *id).await?.into_iter().collect());
+    }
+    let rows = products!("id = any ($1)", &of_ten(ids)).fetch_all(connection).await?;
     Ok(rows.into_iter().map(Stored::from).collect())
+}
+
+/// Products by their ids, for many who each want one.
+pub fn together(readers: &Readers) -> Together<Uuid, Stored> {
+    let readers = readers.clone();
+    Together::new(move |ids| {
+        let readers = readers.clone();
+        async move {
+            let mut reader = readers.get().await?;
+            let found = batch(&mut reader, &ids).await?;
+            reader.done();
+            Ok(found.into_iter().map(|stored| (stored.id, stored)).collect())
+        }
+    })
 }
 
 /// The products of variants that are not gone, with their SKUs.
 pub async fn of_skus(pool: &Pool, skus: &[String]) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
     let rows = sqlx::query!(
         "select sku, product_id from product.variants where sku = any ($1) and deleted_at is null",
-        skus
+        &of_ten(skus)
     )
     .fetch_all(pool)
     .await?;

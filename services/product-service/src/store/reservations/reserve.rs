@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use flotilla_kit::database::{Pool, Transaction};
+use flotilla_kit::database::{Pool, Transaction, of_ten};
 use jiff_sqlx::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -135,7 +135,7 @@ async fn take(transaction: &mut Transaction<'_>, request: &Request<'_>) -> Resul
            where stock.sku = any ($1) and variants.deleted_at is null
                and products.deleted_at is null and products.status = 'active'
            group by stock.sku"#,
-        &request.lines.skus(),
+        &of_ten(&request.lines.skus()),
     )
     .fetch_all(&mut **transaction)
     .await?;

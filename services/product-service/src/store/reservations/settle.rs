@@ -2,7 +2,7 @@
 
 use flotilla_kit::{
     correlation::CorrelationId,
-    database::{Pool, Transaction},
+    database::{Pool, Transaction, of_ten},
 };
 use uuid::Uuid;
 
@@ -114,6 +114,7 @@ async fn apply(
     transition: Transition,
     actor: &str,
 ) -> Result<(), sqlx::Error> {
+    let ids = &of_ten(ids);
     sqlx::query!(
         "select sku from product.stock
          where (sku, bucket) in (select sku, bucket from product.reservation_lines where reservation_id = any ($1))
