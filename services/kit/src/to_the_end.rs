@@ -1,8 +1,7 @@
 //! What runs to its end, whether or not somebody still waits for it.
 //!
-//! A handler whose client goes, or whose time is over, would else be dropped wherever it waits: also while it begins a
-//! transaction. sqlx then gives the connection back to the pool with a transaction that it does not know of. What others write
-//! with it is not committed until one of them commits, and gone if one of them rolls back.
+//! A handler whose client goes, or whose time is over, would else be dropped wherever it waits: with half of what it does done, and
+//! the rest left to whoever repairs what broke off.
 
 use std::time::Duration;
 

@@ -67,9 +67,9 @@ async fn start() -> Server {
                     page.limit().map(|limit| limit.to_string())
                 }),
             )
-            .route("/panics", get(panics))
+            .route("/panics", get(panics).post(panics))
             .route("/hangs", get(|| async { sleep(Duration::from_secs(600)).await }))
-            .route("/slow", get(slow));
+            .route("/slow", get(slow.clone()).post(slow));
     let limits = Limits {
         body_bytes: 1_024,
         body_patience: Duration::from_millis(300),
@@ -257,7 +257,7 @@ async fn what_runs_is_finished_at_the_end() {
 async fn what_was_begun_is_done_though_its_client_has_gone() {
     let server = start().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(&get_path("/slow")).await.unwrap();
+    stream.write_all(b"POST /slow HTTP/1.1\r\nhost: shop\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(200)).await;
     drop(stream);
     sleep(Duration::from_millis(200)).await;
@@ -269,4 +269,15 @@ async fn what_was_begun_is_done_though_its_client_has_gone() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn what_only_reads_ends_when_its_client_has_gone() {
+    let server = start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(&get_path("/slow")).await.unwrap();
+    sleep(Duration::from_millis(200)).await;
+    drop(stream);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(server.done.load(Ordering::SeqCst), 0);
 }

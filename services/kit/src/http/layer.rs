@@ -2,6 +2,7 @@
 //! a panic; a deadline; and a body that is neither too large nor too slow.
 
 use std::{
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -17,6 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures::FutureExt;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::Instrument;
@@ -68,12 +70,12 @@ async fn around(State(around): State<Around>, request: Request, next: Next) -> R
     let began = Instant::now();
     let id = CorrelationId::of(request.headers());
     let method = known(request.method());
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let route = route.unwrap_or_default();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map(MatchedPath::as_str).unwrap_or_default();
     // The path itself may have what should not be kept, such as tokens; its pattern has not.
     let span = tracing::info_span!(
         "request",
-        otel.name = format!("{method} {route}"),
+        otel.name = %format_args!("{method} {route}"),
         otel.kind = "server",
         correlation_id = %id,
         http.request.method = method,
@@ -86,7 +88,7 @@ async fn around(State(around): State<Around>, request: Request, next: Next) -> R
     let mut response = id.clone().scope(answer.instrument(span.clone())).await;
     let (status, time) = (response.status().as_u16(), began.elapsed());
     span.record("http.response.status_code", status);
-    around.metrics.answered(method, &route, status, time);
+    around.metrics.answered(method, route, status, time);
     let _entered = span.enter();
     tracing::info!(method, route, status, duration_ms = milliseconds(time), "answered");
     response.headers_mut().insert(correlation::HEADER, id.header());
@@ -105,10 +107,20 @@ async fn answer(limits: Limits, request: Request, next: Next) -> Response {
     if declared > limits.body_bytes {
         return Problem::from(&BodyError::TooLarge(limits.body_bytes)).into_response();
     }
-    match timeout(limits.deadline, to_the_end(next.run(request))).await {
-        Ok(Ok(Some(response))) => response,
-        Ok(Err(_panic)) => Problem::internal(&std::io::Error::other("a handler panicked")).into_response(),
-        Ok(Ok(None)) | Err(_) => {
+    let is_safe = request.method().is_safe();
+    let run = next.run(request);
+    let answered = async move {
+        // What only reads leaves nothing half done.
+        if is_safe {
+            AssertUnwindSafe(run).catch_unwind().await.map(Some).ok()
+        } else {
+            to_the_end(run).await.ok()
+        }
+    };
+    match timeout(limits.deadline, answered).await {
+        Ok(Some(Some(response))) => response,
+        Ok(None) => Problem::internal(&std::io::Error::other("a handler panicked")).into_response(),
+        Ok(Some(None)) | Err(_) => {
             let detail = "the service took too long; what was asked for may still have been done";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail)
                 .retry_after(Duration::from_secs(1))
