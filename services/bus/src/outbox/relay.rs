@@ -30,7 +30,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(500);
 
 /// How long to wait for more after a wake. Most of what publishing costs is the same for one event and for ten.
-const LINGER: Duration = Duration::from_millis(10);
+const LINGER: Duration = Duration::from_millis(25);
 
 /// How long to leave a partition to the relay that has it.
 const YIELD: Duration = Duration::from_millis(50);
