@@ -97,7 +97,7 @@ const fn shop(
         package,
         features: None,
         binary: name,
-        profile: "release",
+        profile: "fast",
         name,
         description,
         port: 9090,

@@ -241,7 +241,7 @@ fn how(text: &mut String, results: &Results<'_>, machine: &Machine) -> Result<()
            and the payment provider share the other.\n\
          - {rounds} {word}. In each, all shops have their turn with each row, started anew on databases that are made anew; the median of\n  \
            the rounds counts. A rate is tried for {seconds} s, after {warm_up} s at half of the first rate; the search ends where what is borne and\n  \
-           what is not are 5 % apart. Processor time is that of the highest rate that was borne.\n\
+           what is not, tried twice, are 5 % apart. Processor time is that of the highest rate that was borne.\n\
          - A rate during which something else had a tenth of the two processors was tried again; of the {all} measurements that count,\n  \
            {disturbed} were disturbed all the same. They are of {requests:.0} requests, all of which were answered as they should be.\n\
          - The load (`bench/load`) is an open loop over 64 connections: requests are sent at a constant rate whether answers come or not,\n  \
@@ -255,6 +255,8 @@ fn how(text: &mut String, results: &Results<'_>, machine: &Machine) -> Result<()
            request in a hundred, limits; events go on to the bus; and product-service and order-service are two processes with gRPC in\n  \
            between, both measured. The peers are one process each, leave events in the outbox, and do not go back from an order that\n  \
            fails. Webhooks come to all; Flotilla looks at each payment with the provider then, the peers do not.\n\
+         - Flotilla asks Postgres in one statement for the products, sessions and accounts that several requests want at the same time,\n  \
+           once two such statements are on their way; nothing is kept. The peers ask for each request alone.\n\
          - Passwords are hashed at the same cost by the argon2 crate, by @node-rs/argon2 (the argon2-rust crate) and by\n  \
            golang.org/x/crypto. Tokens are signed with Ed25519, and checking one looks up its session.\n\
          - Everything is in a network namespace of its own where that is possible, so that no rules of a firewall are counted.\n\
