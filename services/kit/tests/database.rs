@@ -562,3 +562,24 @@ async fn a_connection_that_falls_silent_keeps_nobody_elses_place() {
     assert!(timeout(Duration::from_millis(200), database::ping(&pool)).await.is_err());
     assert!(timeout(Duration::from_secs(20), database::ping(&pool)).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_list_of_ten_is_planned_once_for_all() {
+    let pool = migrated().await;
+    pool.execute("create table things as select generate_series(1, 10000) as id").await.unwrap();
+    pool.execute("create unique index on things (id)").await.unwrap();
+    pool.execute("analyze things").await.unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    let mut generic = async |list: fn(&[i32]) -> Vec<i32>, name: &str| -> i64 {
+        let statement = format!("select id, '{name}' from things where id = any ($1)");
+        for id in 1..=20 {
+            let found = sqlx::query(sqlx::AssertSqlSafe(statement.clone())).bind(list(&[id, id + 1]));
+            assert_eq!(found.fetch_all(&mut *connection).await.unwrap().len(), 2);
+        }
+        let plans = "select generic_plans from pg_prepared_statements where statement = $1";
+        sqlx::query(plans).bind(&statement).fetch_one(&mut *connection).await.unwrap().get(0)
+    };
+    assert!(generic(database::of_ten, "ten").await > 10);
+    // Why there is such a list: when this is so no more, it can go.
+    assert_eq!(generic(<[i32]>::to_vec, "two").await, 0);
+}
