@@ -58,19 +58,58 @@ pub async fn page(
     least_price(&mut query, filter);
     query.push(" as price, ");
     is_in_stock(&mut query);
-    query.push(" as in_stock, number from (select id, slug, name, images -> 0 as image, ");
-    query.push(match filter.sort {
+    query.push(" as in_stock, number from (");
+    if let (Sort::Newest, Some(category)) = (filter.sort, filter.category) {
+        newest_of(&mut query, category, filter, after, limit);
+    } else {
+        listed(&mut query, filter.sort);
+        narrowed(&mut query, filter);
+    }
+    query.push(") products");
+    order(&mut query, filter.sort, after);
+    self::limit(&mut query, limit);
+    query.build_query_as().fetch_all(executor).await
+}
+
+/// What a list shows of products, but for what is looked for later.
+fn listed(query: &mut QueryBuilder<Postgres>, sort: Sort) {
+    query.push("select id, slug, name, images -> 0 as image, ");
+    query.push(match sort {
         Sort::Newest | Sort::Name => "null::bigint",
         Sort::PriceUp | Sort::PriceDown => "price.minor",
         Sort::Relevance => RELEVANCE,
     });
     query.push(" as number");
-    narrowed(&mut query, filter);
-    query.push(") products");
-    order(&mut query, filter.sort, after);
-    // Written down: with a parameter Postgres thinks that a tenth of all is wanted, and makes a plan each time, as that is dear.
+}
+
+/// Written down: with a parameter Postgres thinks that a tenth of all is wanted, and makes a plan each time, as that is dear.
+fn limit(query: &mut QueryBuilder<Postgres>, limit: i64) {
     query.push(format_args!(" limit {limit}"));
-    query.build_query_as().fetch_all(executor).await
+}
+
+/// The newest of a category and of each below it, of which the page has the newest. What is older is not even looked at, however
+/// much there is in them.
+fn newest_of(
+    query: &mut QueryBuilder<Postgres>,
+    category: Uuid,
+    filter: &Filter,
+    after: Option<&Position>,
+    limit: i64,
+) {
+    query.push("select distinct on (page.id) page.* from (");
+    below(query, category);
+    query.push(" select id from below) below cross join lateral (");
+    listed(query, Sort::Newest);
+    query.push(" from product.product_categories join product.products on products.id = product_id");
+    matching(query, filter);
+    query.push(" and category_id = below.id");
+    if let Some(after) = after {
+        query.push(" and product_id < ").push_bind(after.id);
+    }
+    query.push(" order by product_id desc");
+    self::limit(query, limit);
+    query.push(") page order by page.id desc");
+    self::limit(query, limit);
 }
 
 /// The least that a product costs, in the currency of a filter.
@@ -91,6 +130,24 @@ fn is_in_stock(query: &mut QueryBuilder<Postgres>) {
 /// Products, but only those of a filter. Those in the order of their prices have one (`price.minor`).
 pub(super) fn narrowed(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     query.push(" from product.products");
+    matching(query, filter);
+    if let Some(category) = filter.category {
+        query.push(" and id in (");
+        below(query, category);
+        query
+            .push(" select product_id from product.product_categories join below on below.id = category_id)");
+    }
+}
+
+/// The categories in `below`: one, and all that are below it.
+fn below(query: &mut QueryBuilder<Postgres>, category: Uuid) {
+    query.push("with recursive below (id) as (select ").push_bind(category);
+    query.push("::uuid union select category.id from below join product.categories category ");
+    query.push("on category.parent_id = below.id)");
+}
+
+/// What a filter says of products, but for the category.
+fn matching(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     let has_price = matches!(filter.sort, Sort::PriceUp | Sort::PriceDown);
     if has_price {
         query.push(" cross join lateral ");
@@ -103,16 +160,6 @@ pub(super) fn narrowed(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     query.push(" where deleted_at is null and status = ").push_bind(filter.status.as_str());
     if has_price {
         query.push(" and price.minor is not null");
-    }
-    narrow(query, filter);
-}
-
-fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
-    if let Some(category) = filter.category {
-        query.push(" and id in (with recursive below (id) as (select ").push_bind(category);
-        query.push("::uuid union select category.id from below join product.categories category ");
-        query.push("on category.parent_id = below.id) select product_id from product.product_categories ");
-        query.push("join below on below.id = category_id)");
     }
     if filter.words.is_some() {
         query.push(

@@ -218,3 +218,61 @@ async fn pages_show_everything_once_also_while_products_come() {
     shop.get(&format!("/v1/products?cursor={cursor}x")).await.problem(400, "invalid_cursor");
     shop.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_of_a_category_are_those_of_it_and_of_all_below_it() {
+    let shop = start().await;
+    let category = async |slug: &str, parent: Value| {
+        let input = json!({ "slug": slug, "name": slug, "parent": parent });
+        json!(shop.keep("POST", "/v1/categories", &[], input).await.is(201).id())
+    };
+    let home = category("home", Value::Null).await;
+    let kitchen = category("kitchen", home.clone()).await;
+    let cups = category("cups", kitchen.clone()).await;
+    let bath = category("bath", home.clone()).await;
+    let empty = category("empty", Value::Null).await;
+    let mut made: Vec<(String, Vec<&str>)> = Vec::new();
+    for number in 0..24 {
+        let (slug, is_blue) = (format!("product-{number}"), number % 3 == 0);
+        let (within, names) = match number % 6 {
+            0 => (json!([cups, kitchen, bath]), vec!["home", "kitchen", "cups", "bath", "blue"]),
+            1 | 4 => (json!([cups]), vec!["home", "kitchen", "cups"]),
+            2 => (json!([kitchen]), vec!["home", "kitchen"]),
+            3 => (json!([]), vec!["blue"]),
+            _ => (json!([home, bath]), vec!["home", "bath"]),
+        };
+        let color = if is_blue { "blue" } else { "red" };
+        let product = json!({ "slug": slug, "name": format!("A mug {number}"), "status": "active", "categories": within,
+            "attributes": { "color": color } });
+        let id = shop.keep("POST", "/v1/products", &[], product).await.is(201).id();
+        if number == 10 {
+            shop.keep("DELETE", &format!("/v1/products/{id}"), &[("if-match", "*")], Value::Null)
+                .await
+                .is(204);
+        } else {
+            made.insert(0, (slug, names));
+        }
+    }
+    for (name, id) in [("home", home), ("kitchen", kitchen), ("cups", cups), ("bath", bath), ("empty", empty)]
+    {
+        let id = id.as_str().unwrap();
+        for (query, also) in [("", None), ("&attr.color=blue", Some("blue")), ("&q=mug&sort=newest", None)] {
+            let is_in =
+                |names: &[&str]| names.contains(&name) && also.is_none_or(|also| names.contains(&also));
+            let expected: Vec<_> =
+                made.iter().filter(|(_, names)| is_in(names)).map(|(slug, _)| slug.clone()).collect();
+            for limit in [1, 4, 100] {
+                let (mut seen, mut cursor) = (Vec::new(), String::new());
+                loop {
+                    let path = format!("/v1/products?category={id}{query}&limit={limit}{cursor}");
+                    let page = shop.get(&path).await.is(200).body;
+                    seen.extend(slugs_of(&page));
+                    let Some(next) = page["next_cursor"].as_str() else { break };
+                    cursor = format!("&cursor={next}");
+                }
+                assert_eq!(seen, expected, "{name}{query}, {limit} at a time");
+            }
+        }
+    }
+    shop.stop().await;
+}
