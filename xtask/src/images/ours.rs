@@ -97,7 +97,7 @@ const fn shop(
         package,
         features: None,
         binary: name,
-        profile: "fast",
+        profile: "release",
         name,
         description,
         port: 9090,
