@@ -133,9 +133,8 @@ async fn products_are_counted_by_what_they_are_narrowed_to() {
     shop.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn categories_are_counted_with_what_is_below_them() {
-    let shop = start().await;
+/// The ids of categories: home, kitchen and cups each in the one before, bath in home, and one with nothing in it.
+async fn rooms(shop: &Shop) -> [Value; 5] {
     let category = async |slug: &str, parent: Value| {
         let input = json!({ "slug": slug, "name": slug, "parent": parent });
         json!(shop.keep("POST", "/v1/categories", &[], input).await.is(201).id())
@@ -144,7 +143,14 @@ async fn categories_are_counted_with_what_is_below_them() {
     let kitchen = category("kitchen", home.clone()).await;
     let cups = category("cups", kitchen.clone()).await;
     let bath = category("bath", home.clone()).await;
-    category("empty", Value::Null).await;
+    let empty = category("empty", Value::Null).await;
+    [home, kitchen, cups, bath, empty]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn categories_are_counted_with_what_is_below_them() {
+    let shop = start().await;
+    let [home, kitchen, cups, bath, _empty] = rooms(&shop).await;
     for (slug, within) in
         [("cup", json!([cups, kitchen])), ("pan", json!([kitchen])), ("soap", json!([bath, cups]))]
     {
@@ -222,15 +228,7 @@ async fn pages_show_everything_once_also_while_products_come() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_newest_of_a_category_are_those_of_it_and_of_all_below_it() {
     let shop = start().await;
-    let category = async |slug: &str, parent: Value| {
-        let input = json!({ "slug": slug, "name": slug, "parent": parent });
-        json!(shop.keep("POST", "/v1/categories", &[], input).await.is(201).id())
-    };
-    let home = category("home", Value::Null).await;
-    let kitchen = category("kitchen", home.clone()).await;
-    let cups = category("cups", kitchen.clone()).await;
-    let bath = category("bath", home.clone()).await;
-    let empty = category("empty", Value::Null).await;
+    let [home, kitchen, cups, bath, empty] = rooms(&shop).await;
     let mut made: Vec<(String, Vec<&str>)> = Vec::new();
     for number in 0..24 {
         let (slug, is_blue) = (format!("product-{number}"), number % 3 == 0);
