@@ -62,6 +62,9 @@ const GATEWAY: Program = Program {
     authorities: true,
 };
 
+/// The profile of `Cargo.toml` of all programs of the shop.
+const SHOP_PROFILE: &str = "fast";
+
 /// The programs of the shop. They are compiled together: what they share, once.
 const SHOP: [Program; 6] = [
     shop(
@@ -97,7 +100,7 @@ const fn shop(
         package,
         features: None,
         binary: name,
-        profile: "release",
+        profile: SHOP_PROFILE,
         name,
         description,
         port: 9090,
@@ -125,7 +128,7 @@ pub(super) fn shop_programs() -> Result<PathBuf> {
     let shop = Programs {
         what: "the shop",
         packages: &SHOP.map(|program| program.package),
-        profile: "release",
+        profile: SHOP_PROFILE,
         arguments: &["--bins"],
         outputs: &SHOP.map(|program| program.binary),
     };
