@@ -128,7 +128,7 @@ pub(super) async fn list(
         id: found.id,
         slug: found.slug,
         name: found.name,
-        image: found.image.map(|image| image.0),
+        image: found.image,
         price: found.price.map(|minor| Price { currency: filter.currency.to_string(), minor }),
         in_stock: found.in_stock,
     });

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::{Filter, Image, Position, Sort};
 
 /// What a list shows of a product.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct Summary {
     /// Its id.
     pub id: Uuid,
@@ -17,7 +17,7 @@ pub struct Summary {
     /// Its name.
     pub name: String,
     /// Its first picture.
-    pub image: Option<Json<Image>>,
+    pub image: Option<Image>,
     /// What its cheapest variant costs, in the currency that was asked for.
     pub price: Option<i64>,
     /// Whether something can be had of one of its variants.
@@ -38,10 +38,6 @@ impl Summary {
     }
 }
 
-/// How much a product is like words: a whole number, so that a page begins exactly where the one before has ended.
-const RELEVANCE: &str = "round((ts_rank(search, websearch_to_tsquery('english', words)) \
-     + product.word_similarity(words, name)) * 1000000)::bigint";
-
 /// Stock of which something can be had, with the variant whose it is.
 pub(super) const STOCK: &str =
     "product.stock join product.variants using (sku) where deleted_at is null and on_hand > reserved";
@@ -54,7 +50,8 @@ pub async fn page(
     after: Option<&Position>,
     limit: i64,
 ) -> Result<Vec<Summary>, sqlx::Error> {
-    let mut query = QueryBuilder::<Postgres>::new("select id, slug, name, image, ");
+    let mut query = QueryBuilder::<Postgres>::new(Columns::BEGIN);
+    query.push("select id, slug, name, image ->> 'url' as url, image ->> 'alt' as alt, ");
     least_price(&mut query, filter);
     query.push(" as price, ");
     is_in_stock(&mut query);
@@ -68,7 +65,41 @@ pub async fn page(
     query.push(") products");
     order(&mut query, filter.sort, after);
     self::limit(&mut query, limit);
-    query.build_query_as().fetch_all(executor).await
+    query.push(Columns::END);
+    let columns: Columns = query.build_query_as().fetch_one(executor).await?;
+    Ok(columns.into_rows().collect())
+}
+
+/// A page as it comes: an array of each column. To take it apart is half the work of twenty rows with eight values each.
+#[derive(FromRow)]
+struct Columns {
+    ids: Vec<Uuid>,
+    slugs: Vec<String>,
+    names: Vec<String>,
+    urls: Vec<Option<String>>,
+    alts: Vec<Option<String>>,
+    prices: Vec<Option<i64>>,
+    in_stock: Vec<bool>,
+    numbers: Vec<Option<i64>>,
+}
+
+impl Columns {
+    /// What is before the query of a page, and behind it.
+    const BEGIN: &str = "select coalesce(array_agg(id), '{}') as ids, coalesce(array_agg(slug), '{}') as slugs, \
+         coalesce(array_agg(name), '{}') as names, coalesce(array_agg(url), '{}') as urls, \
+         coalesce(array_agg(alt), '{}') as alts, coalesce(array_agg(price), '{}') as prices, \
+         coalesce(array_agg(in_stock), '{}') as in_stock, coalesce(array_agg(number), '{}') as numbers from (";
+    const END: &str = ") page";
+
+    fn into_rows(self) -> impl Iterator<Item = Summary> {
+        let pictures = self.urls.into_iter().zip(self.alts);
+        let shown = self.ids.into_iter().zip(self.slugs).zip(self.names).zip(pictures);
+        let known = self.prices.into_iter().zip(self.in_stock).zip(self.numbers);
+        shown.zip(known).map(|((((id, slug), name), (url, alt)), ((price, in_stock), number))| {
+            let image = url.map(|url| Image { url, alt: alt.unwrap_or_default() });
+            Summary { id, slug, name, image, price, in_stock, number }
+        })
+    }
 }
 
 /// What a list shows of products, but for what is looked for later.
@@ -77,7 +108,7 @@ fn listed(query: &mut QueryBuilder<Postgres>, sort: Sort) {
     query.push(match sort {
         Sort::Newest | Sort::Name => "null::bigint",
         Sort::PriceUp | Sort::PriceDown => "price.minor",
-        Sort::Relevance => RELEVANCE,
+        Sort::Relevance => "relevance",
     });
     query.push(" as number");
 }
@@ -155,16 +186,12 @@ fn matching(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
         query.push(" price");
     }
     if let Some(words) = &filter.words {
-        query.push(" cross join (select ").push_bind(words).push("::text as words) words");
+        query.push(" join product.like_words(").push_bind(words);
+        query.push(") alike (alike_id, relevance) on alike_id = products.id");
     }
     query.push(" where deleted_at is null and status = ").push_bind(filter.status.as_str());
     if has_price {
         query.push(" and price.minor is not null");
-    }
-    if filter.words.is_some() {
-        query.push(
-            " and (search @@ websearch_to_tsquery('english', words) or words operator(product.<%) name)",
-        );
     }
     if filter.price_min.is_some() || filter.price_max.is_some() {
         query.push(" and exists (select from product.prices join product.variants using (sku) ");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flotilla_product_service::{domain::Filter, store::listing};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -95,6 +96,28 @@ async fn a_page_reads_the_stock_of_its_products_only() {
         sleep(Duration::from_millis(100)).await;
     };
     assert_eq!(after.0, before.0);
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_is_planned_once_for_all_words() {
+    let shop = start().await;
+    let sql = "
+        insert into product.products (id, slug, name, status)
+        select gen_random_uuid(), 'p' || n, 'Lamp' || n % 100 || ' number ' || n, 'active'
+        from generate_series(1, 10000) n;
+        analyze";
+    sqlx::raw_sql(sql).execute(&shop.pool).await.unwrap();
+    let mut connection = shop.pool.acquire().await.unwrap();
+    for n in 0..20 {
+        let sent = [("q", format!("lamp{n}")), ("limit", "20".to_owned())];
+        let filter = Filter::of(&sent.map(|(name, value)| (name.to_owned(), value))).unwrap();
+        assert_eq!(listing::page(&mut *connection, &filter, None, 20).await.unwrap().len(), 20);
+    }
+    let plans = "select generic_plans from pg_prepared_statements where statement like $1";
+    let kept: i64 = sqlx::query_scalar(plans).bind("%word%").fetch_one(&mut *connection).await.unwrap();
+    assert!(kept > 10, "{kept}");
+    drop(connection);
     shop.stop().await;
 }
 

@@ -257,6 +257,8 @@ fn how(text: &mut String, results: &Results<'_>, machine: &Machine) -> Result<()
            fails. Webhooks come to all; Flotilla looks at each payment with the provider then, the peers do not.\n\
          - Flotilla asks Postgres in one statement for the products, sessions and accounts that several requests want at the same time,\n  \
            once two such statements are on their way; nothing is kept. The peers ask for each request alone.\n\
+         - Flotilla searches with a function in the database, of which Postgres keeps a plan, and has pages come as an array of each\n  \
+           column. The peers send the search as a statement, and have rows come.\n\
          - Passwords are hashed at the same cost by the argon2 crate, by @node-rs/argon2 (the argon2-rust crate) and by\n  \
            golang.org/x/crypto. Tokens are signed with Ed25519, and checking one looks up its session.\n\
          - Everything is in a network namespace of its own where that is possible, so that no rules of a firewall are counted.\n\
