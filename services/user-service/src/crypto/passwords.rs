@@ -70,11 +70,12 @@ impl Passwords {
     /// At this cost, so many at a time, while so many more wait.
     pub fn new(cost: Cost, at_a_time: usize, queue: usize) -> Result<Self, Unable> {
         let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None).map_err(|_| Unable)?;
-        let memory = Memory::default();
-        let mut unknown = [0; SALT];
+        // As no password is known of which it is the hash, it need not be one.
+        let mut unknown = [0; Params::DEFAULT_OUTPUT_LEN];
         rand::fill(&mut unknown)?;
-        let nobody = hash(&memory, &params, &unknown)?.into();
-        let (running, waiting) = (Arc::new(Semaphore::new(at_a_time)), Arc::default());
+        let nobody = text(&params, &salt()?, Output::new(&unknown).map_err(|_| Unable)?)?.into();
+        let (memory, running, waiting) =
+            (Memory::default(), Arc::new(Semaphore::new(at_a_time)), Arc::default());
         Ok(Self { cost, params, memory, running, waiting, queue: at_a_time.saturating_add(queue), nobody })
     }
 
@@ -109,10 +110,12 @@ impl Passwords {
     ) -> Result<T, Busy> {
         let _place = Place::take(&self.waiting, self.queue).ok_or(Busy::Full)?;
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Unable)?;
+        let memory = self.memory.clone();
         // It goes on when whoever asked has gone, and counts for as long.
         let done = spawn_blocking(move || {
             let result = work();
             drop(running);
+            memory.watch();
             result
         });
         Ok(done.await.map_err(|_| Unable)??)
@@ -137,15 +140,24 @@ impl Drop for Place {
 }
 
 fn hash(memory: &Memory, params: &Params, password: &[u8]) -> Result<String, Unable> {
+    let salt = salt()?;
+    text(params, &salt, output(memory, params, password, &salt)?)
+}
+
+fn salt() -> Result<Salt, Unable> {
     let mut salt = [0; SALT];
     rand::fill(&mut salt)?;
-    let salt = Salt::new(&salt).map_err(|_| Unable)?;
+    Salt::new(&salt).map_err(|_| Unable)
+}
+
+/// A hash as it is kept.
+fn text(params: &Params, salt: &Salt, output: Output) -> Result<String, Unable> {
     let hash = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(params).map_err(|_| Unable)?,
-        salt: Some(salt),
-        hash: Some(output(memory, params, password, &salt)?),
+        salt: Some(*salt),
+        hash: Some(output),
     };
     Ok(hash.to_string())
 }
