@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::time::timeout;
 use tracing::{Instrument, Span, instrument::WithSubscriber};
 
 use crate::correlation::CorrelationId;
@@ -13,12 +13,22 @@ use crate::correlation::CorrelationId;
 /// After so long it is dropped nevertheless. Nobody waits for a database for as long.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Has it run beside whoever waits for it, as a part of the same request. Nothing: it did not end.
-pub(crate) fn to_the_end<F>(run: F) -> JoinHandle<Option<F::Output>>
+/// Why something has not come to its end.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(crate) enum Unended {
+    #[error("a handler panicked")]
+    Panicked,
+    #[error("the service took too long; what was asked for may still have been done")]
+    TooLong,
+}
+
+/// Has it run beside whoever waits for it, as a part of the same request.
+pub(crate) async fn to_the_end<F>(run: F) -> Result<F::Output, Unended>
 where
     F: Future<Output: Send> + Send + 'static,
 {
     let id = CorrelationId::current().unwrap_or_default();
-    let run = async { timeout(LONGEST, run).await.ok() };
-    tokio::spawn(id.scope(run.instrument(Span::current())).with_current_subscriber())
+    let run = async { timeout(LONGEST, run).await.map_err(|_| Unended::TooLong) };
+    let run = tokio::spawn(id.scope(run.instrument(Span::current())).with_current_subscriber());
+    run.await.unwrap_or(Err(Unended::Panicked))
 }

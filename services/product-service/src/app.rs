@@ -10,6 +10,7 @@ use flotilla_kit::{
     database::{Pool, Readers, Together},
     http::cursor::Cursors,
 };
+use futures::FutureExt;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -74,7 +75,7 @@ impl App {
         let askers = &config.identity.askers;
         let readers = Readers::new(&pool);
         Ok(Self(Arc::new(Hand {
-            products: products::together(&readers),
+            products: Together::new(&readers, |connection, ids| products::batch(connection, ids).boxed()),
             readers,
             pool,
             wake,

@@ -10,6 +10,7 @@ use flotilla_kit::{
     database::{Pool, Readers, Together},
     http::cursor::Cursors,
 };
+use futures::{FutureExt, TryFutureExt};
 use uuid::Uuid;
 
 use crate::{
@@ -88,8 +89,12 @@ impl App {
         let signer = key.optional()?.map(|pem| Signer::new(NAME, &key.service_key_id, &pem)).transpose()?;
         let readers = Readers::new(&pool);
         Ok(Self(Arc::new(Hand {
-            sessions: sessions::together(&readers),
-            accounts: accounts::together(&readers),
+            sessions: Together::new(&readers, |connection, ids| sessions::live(connection, ids).boxed()),
+            accounts: Together::new(&readers, |connection, ids| {
+                accounts::batch(connection, ids)
+                    .map_ok(|found| found.into_iter().map(|account| (account.id, account)).collect())
+                    .boxed()
+            }),
             pool,
             wake,
             passwords: Passwords::new(config.passwords.cost(), hashes, queue)?,

@@ -12,7 +12,10 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
+use sqlx::PgConnection;
 use tokio::sync::oneshot;
+
+use super::Readers;
 
 /// Questions that are asked at a time.
 const QUESTIONS: usize = 2;
@@ -44,8 +47,25 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// With a question for things by some keys, each of them once. What there is not is left out of its answer.
-    pub fn new<F>(ask: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Self
+    /// With a read of things by some keys, each of them once. What there is not is left out of its answer.
+    pub fn new<R>(readers: &Readers, read: R) -> Self
+    where
+        R: for<'c> Fn(&'c mut PgConnection, &'c [K]) -> BoxFuture<'c, Answer<K, V>>,
+        R: Clone + Send + Sync + 'static,
+    {
+        let readers = readers.clone();
+        Self::asking(move |keys| {
+            let (readers, read) = (readers.clone(), read.clone());
+            async move {
+                let mut reader = readers.get().await?;
+                let found = read(&mut reader, &keys).await?;
+                reader.done();
+                Ok(found)
+            }
+        })
+    }
+
+    fn asking<F>(ask: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Answer<K, V>> + Send + 'static,
     {
@@ -139,7 +159,7 @@ mod tests {
         fn new(may: usize) -> (Self, Together<u32, u32>) {
             let doubler = Self { may: Arc::new(Semaphore::new(may)), asked: Arc::default() };
             let own = doubler.clone();
-            let twice = Together::new(move |mut keys: Vec<u32>| {
+            let twice = Together::asking(move |mut keys: Vec<u32>| {
                 let own = own.clone();
                 async move {
                     keys.sort_unstable();

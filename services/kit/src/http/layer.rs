@@ -27,7 +27,7 @@ use super::{Problem, actions::method_not_allowed, unread};
 use crate::{
     correlation::{self, CorrelationId},
     metrics::{Metrics, Running},
-    to_the_end::to_the_end,
+    to_the_end::{Unended, to_the_end},
     trace,
 };
 
@@ -112,19 +112,21 @@ async fn answer(limits: Limits, request: Request, next: Next) -> Response {
     let answered = async move {
         // What only reads leaves nothing half done.
         if is_safe {
-            AssertUnwindSafe(run).catch_unwind().await.map(Some).ok()
+            AssertUnwindSafe(run).catch_unwind().await.map_err(|_| Unended::Panicked)
         } else {
-            to_the_end(run).await.ok()
+            to_the_end(run).await
         }
     };
-    match timeout(limits.deadline, answered).await {
-        Ok(Some(Some(response))) => response,
-        Ok(None) => Problem::internal(&std::io::Error::other("a handler panicked")).into_response(),
-        Ok(Some(None)) | Err(_) => {
-            let detail = "the service took too long; what was asked for may still have been done";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail)
-                .retry_after(Duration::from_secs(1))
-                .into_response()
+    let answered = timeout(limits.deadline, answered).await.unwrap_or(Err(Unended::TooLong));
+    answered.unwrap_or_else(|error| Problem::from(&error).into_response())
+}
+
+impl From<&Unended> for Problem {
+    fn from(error: &Unended) -> Self {
+        match error {
+            Unended::Panicked => Self::internal(error),
+            Unended::TooLong => Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", error.to_string())
+                .retry_after(Duration::from_secs(1)),
         }
     }
 }

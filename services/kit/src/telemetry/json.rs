@@ -132,6 +132,12 @@ impl Members {
         self.write(value);
     }
 
+    fn field(&mut self, field: &Field, value: &(impl Serialize + ?Sized)) {
+        if let Some(name) = name(field) {
+            self.value(name, value);
+        }
+    }
+
     /// What can only be formatted. What comes before an error of somebody's `Debug` is better than no line.
     fn text(&mut self, name: &str, value: &dyn Debug) {
         let mut text = String::new();
@@ -159,70 +165,53 @@ impl Members {
     }
 }
 
-/// What other layers are told by fields: a log has no use for it.
-const OF_TRACES: &str = "otel.";
+/// The name of a field in a log, which has no use for what other layers are told by fields.
+fn name(field: &Field) -> Option<&'static str> {
+    Some(field.name()).filter(|name| !name.starts_with("otel."))
+}
 
 impl Visit for Members {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if !field.name().starts_with(OF_TRACES) {
-            self.text(field.name(), value);
+        if let Some(name) = name(field) {
+            self.text(name, value);
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if !field.name().starts_with(OF_TRACES) {
-            self.value(field.name(), value);
-        }
+        self.field(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.value(field.name(), &value);
+        self.field(field, &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.value(field.name(), &value);
+        self.field(field, &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.value(field.name(), &value);
+        self.field(field, &value);
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.value(field.name(), &value);
+        self.field(field, &value);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.value(field.name(), &value);
+        self.field(field, &value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.value(field.name(), &value);
+        self.field(field, &value);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
-
     use tracing_subscriber::{fmt, layer::SubscriberExt};
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::written::Written;
 
     /// What is written while something is done, without the time of each line.
     fn lines(what: impl FnOnce()) -> Vec<String> {
@@ -230,7 +219,7 @@ mod tests {
         let to = written.clone();
         let layer = fmt::layer().fmt_fields(Fields).event_format(Lines).with_writer(move || to.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), what);
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let text = written.text();
         let without_time = |line: &str| {
             let parsed: Map<String, Value> = serde_json::from_str(line).unwrap();
             let time: Timestamp = parsed["timestamp"].as_str().unwrap().parse().unwrap();
@@ -250,7 +239,7 @@ mod tests {
             let _entered = span.enter();
             tracing::warn!(target: "of", "before");
             span.record("status", 200);
-            tracing::error!(target: "of", error = &io::Error::other("gone") as &dyn std::error::Error);
+            tracing::error!(target: "of", error = &std::io::Error::other("gone") as &dyn std::error::Error);
             tracing::info_span!("within").in_scope(|| tracing::debug!(target: "of", "deeper"));
         });
         assert_eq!(

@@ -1,6 +1,8 @@
 //! Logs: one JSON object a line, or text for people. Each line of a request has its correlation id, in its span.
 
 mod json;
+#[cfg(test)]
+mod written;
 
 use std::sync::Arc;
 
@@ -82,25 +84,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use super::{written::Written, *};
 
     /// How many of the lines are written that are there in each format, with a filter.
     fn written(filter: &str) -> usize {
@@ -115,8 +99,7 @@ mod tests {
                 tracing::info_span!(target: "one", "request")
                     .in_scope(|| tracing::debug!(target: "one", "said"));
             });
-            let text = written.0.lock().unwrap().clone();
-            String::from_utf8(text).unwrap().lines().count()
+            written.text().lines().count()
         });
         assert_eq!(lines[0], lines[1], "{filter}");
         lines[0]
@@ -137,7 +120,7 @@ mod tests {
         ] {
             assert_eq!(written(filter), expected, "{filter}");
         }
-        let error = subscriber("info,one=loud", LogFormat::Json, None, io::sink).err().unwrap();
+        let error = subscriber("info,one=loud", LogFormat::Json, None, std::io::sink).err().unwrap();
         assert!(error.to_string().starts_with("SHOP_LOG: "), "{error}");
     }
 }

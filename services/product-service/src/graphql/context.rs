@@ -104,7 +104,7 @@ impl Loader<Uuid> for Catalogue {
         let mut connection = self.0.acquire().await?;
         let found = products::batch(&mut connection, ids).await?;
         connection.done();
-        Ok(found.into_iter().map(|stored| (stored.id, Arc::new(stored))).collect())
+        Ok(found.into_iter().map(|(id, stored)| (id, Arc::new(stored))).collect())
     }
 }
 

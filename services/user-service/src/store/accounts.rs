@@ -1,6 +1,6 @@
 //! Accounts and what they may do.
 
-use flotilla_kit::database::{Readers, Together, of_ten};
+use flotilla_kit::database::of_ten;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, PgExecutor, error::DatabaseError};
@@ -158,20 +158,6 @@ pub async fn batch(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Vec<Ac
         .fetch_all(executor)
         .await?;
     Ok(rows.into_iter().map(Account::from).collect())
-}
-
-/// Accounts by their ids, for many who each want one.
-pub fn together(readers: &Readers) -> Together<Uuid, Account> {
-    let readers = readers.clone();
-    Together::new(move |ids| {
-        let readers = readers.clone();
-        async move {
-            let mut reader = readers.get().await?;
-            let found = batch(&mut *reader, &ids).await?;
-            reader.done();
-            Ok(found.into_iter().map(|account| (account.id, account)).collect())
-        }
-    })
 }
 
 /// What somebody looks for.

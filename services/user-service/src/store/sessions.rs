@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use flotilla_kit::database::{Readers, Together, of_ten};
+use flotilla_kit::database::of_ten;
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -103,20 +103,6 @@ pub async fn live(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<HashMap
     .fetch_all(executor)
     .await?;
     Ok(rows.into_iter().map(|row| (row.id, Live { user_id: row.user_id, roles: row.roles })).collect())
-}
-
-/// The same, for many who each present one.
-pub fn together(readers: &Readers) -> Together<Uuid, Live> {
-    let readers = readers.clone();
-    Together::new(move |ids| {
-        let readers = readers.clone();
-        async move {
-            let mut reader = readers.get().await?;
-            let live = live(&mut *reader, &ids).await?;
-            reader.done();
-            Ok(live)
-        }
-    })
 }
 
 /// Ends a session of somebody. False when they have none with this id that goes on.

@@ -2,9 +2,9 @@
 
 mod parts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use flotilla_kit::database::{Pool, Readers, Together, Transaction, of_ten};
+use flotilla_kit::database::{Pool, Transaction, of_ten};
 use jiff_sqlx::Timestamp;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -107,27 +107,18 @@ pub async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Stor
     Ok(products!("id = $1", id).fetch_optional(connection).await?.map(Stored::from))
 }
 
-/// Products by their ids, in no order. Those that are not there are left out.
-pub async fn batch(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Stored>, sqlx::Error> {
-    if let [id] = ids {
-        return Ok(load(connection, *id).await?.into_iter().collect());
-    }
-    let rows = products!("id = any ($1)", &of_ten(ids)).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(Stored::from).collect())
-}
-
-/// Products by their ids, for many who each want one.
-pub fn together(readers: &Readers) -> Together<Uuid, Stored> {
-    let readers = readers.clone();
-    Together::new(move |ids| {
-        let readers = readers.clone();
-        async move {
-            let mut reader = readers.get().await?;
-            let found = batch(&mut reader, &ids).await?;
-            reader.done();
-            Ok(found.into_iter().map(|stored| (stored.id, stored)).collect())
-        }
-    })
+/// Those of these products that there are, by their ids.
+pub async fn batch(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Stored>, sqlx::Error> {
+    let found: Vec<_> = if let [id] = ids {
+        load(connection, *id).await?.into_iter().collect()
+    } else {
+        let rows = products!("id = any ($1)", &of_ten(ids)).fetch_all(connection).await?;
+        rows.into_iter().map(Stored::from).collect()
+    };
+    Ok(found.into_iter().map(|stored| (stored.id, stored)).collect())
 }
 
 /// The products of variants that are not gone, with their SKUs.
