@@ -157,9 +157,14 @@ impl<'a, S: Session> Worker<'a, S> {
 
     async fn run(mut self) -> Result<(), Error> {
         let most = usize::try_from(self.subscription.in_flight.get()).unwrap_or(usize::MAX);
-        while !self.deliveries.is_closed() || !self.out.is_empty() {
+        loop {
+            // Looked at once: what is closed after it wakes whoever waits for that.
+            let is_closed = self.deliveries.is_closed();
+            if is_closed && self.out.is_empty() {
+                break;
+            }
             self.hand_out(most).await?;
-            let (is_closed, due) = (self.deliveries.is_closed(), self.lanes.due());
+            let due = self.lanes.due();
             let may_receive = !is_closed && self.lanes.waiting() < most.saturating_mul(4).max(64);
             let mut answers = Vec::new();
             tokio::select! {
@@ -267,5 +272,70 @@ impl<'a, S: Session> Worker<'a, S> {
         self.recent.add(&letter.event);
         self.lanes.finish(&letter.event.key);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::{Consumer, EventType, Pattern, local::subscribe};
+
+    /// Brings one event twice, and finishes the second time when it may.
+    struct Twice {
+        event: Event,
+        brought: u32,
+        finishes: Arc<Notify>,
+        may_finish: Arc<Notify>,
+    }
+
+    impl Session for Twice {
+        type Tag = u32;
+
+        async fn receive(&mut self) -> Result<Arrival<u32>, Error> {
+            if self.brought == 2 {
+                std::future::pending::<()>().await;
+            }
+            self.brought += 1;
+            let (tag, event) = (self.brought, Box::new(self.event.clone()));
+            Ok(Arrival::Event { tag, event, returns: 0, is_replayed: false })
+        }
+
+        async fn finish(&mut self, tags: Vec<u32>) -> Result<(), Error> {
+            if tags == [2] {
+                self.finishes.notify_one();
+                self.may_finish.notified().await;
+            }
+            Ok(())
+        }
+
+        async fn bury(&mut self, _tag: u32, _letter: &DeadLetter) -> Result<(), Error> {
+            Ok(())
+        }
+
+        async fn close(self) {}
+    }
+
+    #[tokio::test]
+    async fn who_is_closed_while_it_is_at_work_ends() {
+        let kind = EventType::try_from("shop.order.paid.v1").unwrap();
+        let event = Event::new("/a", kind, "o-12", serde_json::Value::Null);
+        let [finishes, may_finish] = [(); 2].map(|()| Arc::new(Notify::new()));
+        let consumer = Consumer::try_from("notification-service").unwrap();
+        let wanted = Subscription::new(consumer, [Pattern::try_from("shop.order.*").unwrap()]);
+        let (begun, may_go) = (Arc::clone(&finishes), Arc::clone(&may_finish));
+        let mut deliveries = subscribe(wanted, move |_| {
+            let (event, finishes, may_finish) =
+                (event.clone(), Arc::clone(&finishes), Arc::clone(&may_finish));
+            async move { Ok(Twice { event, brought: 0, finishes, may_finish }) }
+        })
+        .await
+        .unwrap();
+        deliveries.next().await.unwrap().ack().await.unwrap();
+        begun.notified().await;
+        deliveries.close();
+        may_go.notify_one();
+        tokio::time::timeout(Duration::from_secs(10), deliveries.ended()).await.unwrap();
     }
 }

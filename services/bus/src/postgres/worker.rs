@@ -53,7 +53,12 @@ impl Worker {
         let mut renewal = Instant::now() + third;
         // There may be something.
         let mut is_awake = true;
-        while !self.deliveries.is_closed() || !self.held.is_empty() {
+        loop {
+            // Looked at once: what is closed after it wakes whoever waits for that.
+            let is_closed = self.deliveries.is_closed();
+            if is_closed && self.held.is_empty() {
+                break;
+            }
             let free = self.free();
             if is_awake && free > 0 {
                 is_awake = self.take(free).await;
@@ -73,7 +78,7 @@ impl Worker {
                 }
                 // With no room, what is there now is found when there is.
                 () = self.sleeper.wait(patience), if free > 0 => is_awake = true,
-                () = self.deliveries.closed(), if !self.deliveries.is_closed() => {}
+                () = self.deliveries.closed(), if !is_closed => {}
             }
         }
     }
