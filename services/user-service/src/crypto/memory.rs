@@ -74,6 +74,8 @@ impl std::fmt::Debug for Memory {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
     #[test]
@@ -105,9 +107,12 @@ mod tests {
         for _ in 0..2 {
             memory.with(8, |_| ());
             memory.watch();
-            while memory.kept(|kept| kept.is_watched) {
-                sleep(Duration::from_millis(10)).await;
-            }
+            let ended = async {
+                while memory.kept(|kept| kept.is_watched) {
+                    sleep(Duration::from_millis(10)).await;
+                }
+            };
+            timeout(Duration::from_secs(10), ended).await.unwrap();
             assert!(memory.kept(|kept| kept.pieces.is_empty()));
         }
     }
