@@ -186,8 +186,11 @@ fn matching(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
         query.push(" price");
     }
     if let Some(words) = &filter.words {
-        query.push(" join product.like_words(").push_bind(words);
-        query.push(") alike (alike_id, relevance) on alike_id = products.id");
+        query.push(match filter.sort {
+            Sort::Relevance => " join product.like_words(",
+            Sort::Newest | Sort::Name | Sort::PriceUp | Sort::PriceDown => " join product.with_words(",
+        });
+        query.push_bind(words).push(") alike (alike_id) on alike_id = products.id");
     }
     query.push(" where deleted_at is null and status = ").push_bind(filter.status.as_str());
     if has_price {

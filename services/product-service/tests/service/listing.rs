@@ -109,14 +109,18 @@ async fn a_search_is_planned_once_for_all_words() {
         analyze";
     sqlx::raw_sql(sql).execute(&shop.pool).await.unwrap();
     let mut connection = shop.pool.acquire().await.unwrap();
-    for n in 0..20 {
-        let sent = [("q", format!("lamp{n}")), ("limit", "20".to_owned())];
-        let filter = Filter::of(&sent.map(|(name, value)| (name.to_owned(), value))).unwrap();
-        assert_eq!(listing::page(&mut *connection, &filter, None, 20).await.unwrap().len(), 20);
+    for sort in ["relevance", "newest", "name"] {
+        for n in 0..20 {
+            let sent = [("q", format!("lamp{n}")), ("sort", sort.to_owned())];
+            let filter = Filter::of(&sent.map(|(name, value)| (name.to_owned(), value))).unwrap();
+            let found = listing::page(&mut *connection, &filter, None, 20).await.unwrap();
+            assert_eq!(found.len(), 20, "{sort}");
+        }
     }
     let plans = "select generic_plans from pg_prepared_statements where statement like $1";
-    let kept: i64 = sqlx::query_scalar(plans).bind("%word%").fetch_one(&mut *connection).await.unwrap();
-    assert!(kept > 10, "{kept}");
+    let kept: Vec<i64> =
+        sqlx::query_scalar(plans).bind("%_words%").fetch_all(&mut *connection).await.unwrap();
+    assert!(kept.len() == 3 && kept.iter().all(|kept| *kept > 10), "{kept:?}");
     drop(connection);
     shop.stop().await;
 }

@@ -90,7 +90,7 @@ const TABLES: [Table; 6] = [
     },
     Table {
         heading: "Memory at rest",
-        about: "MiB (RSS), a second after the first answer, of all processes that a row measures.",
+        about: "MiB (RSS), five seconds after the first answer, of all processes that a row measures.",
         of: |sample| sample.idle,
         cell: |bytes| format!("{:.0}", bytes / MIB),
         has_ratio: true,

@@ -28,8 +28,9 @@ pub(super) const PROCESSORS: (usize, usize) = (0, 1);
 /// How long a shop may take to answer.
 const START: Duration = Duration::from_secs(60);
 
-/// How long a shop that has answered is left alone before its memory at rest is read.
-const REST: Duration = Duration::from_secs(1);
+/// How long a shop that has answered is left alone before its memory at rest is read: what a login took is given back by then, by
+/// whoever gives it back.
+const REST: Duration = Duration::from_secs(5);
 
 /// How long it is waited until the machine may have come to rest.
 const PAUSE: Duration = Duration::from_secs(5);
