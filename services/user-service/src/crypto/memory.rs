@@ -2,6 +2,7 @@
 //! threads would keep parts of it. It is given back once nobody has hashed for a while: it is more than all else of the service.
 
 use std::{
+    hint::black_box,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -11,6 +12,12 @@ use tokio::time::sleep;
 
 /// How long memory is kept for the next hash. Whoever hashes so seldom can get it anew each time.
 const KEPT: Duration = Duration::from_millis(500);
+
+/// How long the allocator (mimalloc) keeps what was given back before the system may have it, and some more.
+const DELAY: Duration = Duration::from_millis(1_500);
+
+/// Bytes of a piece of memory that the allocator takes for itself, and with which it looks what else the system may have.
+const LARGE: usize = 1024 * 1024;
 
 /// Blocks of memory, as many pieces as there were hashes at a time of late.
 #[derive(Clone, Default)]
@@ -48,6 +55,9 @@ impl Memory {
                 while memory.give_back(Instant::now()) {
                     sleep(KEPT / 2).await;
                 }
+                sleep(DELAY).await;
+                // The allocator has no thread of its own: in a service that does nothing the system would never have it.
+                drop(black_box(Vec::<u8>::with_capacity(LARGE)));
             });
         }
     }
