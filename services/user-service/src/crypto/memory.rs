@@ -56,7 +56,8 @@ impl Memory {
                     sleep(KEPT / 2).await;
                 }
                 sleep(DELAY).await;
-                // The allocator has no thread of its own: in a service that does nothing the system would never have it.
+                // The allocator has no thread of its own: in a service that does nothing the system would not have it until the
+                // thread ends that has hashed.
                 drop(black_box(Vec::<u8>::with_capacity(LARGE)));
             });
         }
