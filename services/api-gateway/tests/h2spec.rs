@@ -22,7 +22,7 @@ async fn every_case_passes() {
     tokio::spawn(async move { axum::serve(backend, router).await });
 
     let folder = TempDir::new().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = flotilla_testbed::port::free().unwrap().port();
     let own = generate_simple_self_signed(["a.test".to_owned()]).unwrap();
     let quoted = |pem: String| serde_json::to_string(&pem).unwrap();
     let (chain, key) = (quoted(own.cert.pem()), quoted(own.signing_key.serialize_pem()));

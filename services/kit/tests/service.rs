@@ -23,6 +23,7 @@ use flotilla_kit::{
     metrics::Metrics,
     serve::{Error, Service},
 };
+use flotilla_testbed::port;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::{
@@ -36,10 +37,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Arguments {
     #[command(flatten)]
     listen: config::Listen,
-}
-
-async fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 async fn ask(address: SocketAddr, path: &str, is_http2: bool) -> (StatusCode, String) {
@@ -61,7 +58,7 @@ async fn eventually(address: SocketAddr, path: &str, status: StatusCode) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_not_ready_first_and_then_finishes_what_runs() {
-    let (http, grpc, admin) = (free().await, free().await, free().await);
+    let [http, grpc, admin] = [(); 3].map(|()| port::free().unwrap());
     let flags = [
         "service",
         "--http",
@@ -145,8 +142,7 @@ async fn it_says_where_it_cannot_listen_and_what_ended() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("SHOP_HTTP"), "{error}");
-    let free = free().await;
-    let ended =
-        service(vec![("the relay", Box::pin(async {}))]).run(&listen(free), std::future::pending()).await;
+    let free = listen(port::free().unwrap());
+    let ended = service(vec![("the relay", Box::pin(async {}))]).run(&free, std::future::pending()).await;
     assert!(matches!(ended, Err(Error::Ended("the relay"))), "{ended:?}");
 }

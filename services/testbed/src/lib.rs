@@ -13,7 +13,7 @@ mod guard;
 mod identity;
 mod kafka;
 mod kubectl;
-mod port;
+pub mod port;
 mod postgres;
 mod program;
 mod rabbitmq;

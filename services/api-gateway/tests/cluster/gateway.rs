@@ -1,10 +1,11 @@
 //! The gateway's program, with the rights of a gateway.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
 };
 
+use flotilla_testbed::port;
 use http::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -25,7 +26,7 @@ pub(crate) struct Gateway {
 
 /// An address that nobody has.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    port::free().unwrap()
 }
 
 impl Gateway {

@@ -1,7 +1,7 @@
 //! A gateway of the test's own.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Once,
     time::Duration,
@@ -9,6 +9,7 @@ use std::{
 
 use clap::Parser;
 use flotilla_api_gateway::{app, config::Config};
+use flotilla_testbed::port;
 use tempfile::TempDir;
 use tokio::{
     sync::oneshot,
@@ -35,7 +36,7 @@ pub(crate) struct Gateway {
 
 /// A port that nobody has.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    port::free().unwrap().port()
 }
 
 pub(crate) fn provider() {

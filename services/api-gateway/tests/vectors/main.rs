@@ -41,7 +41,7 @@ fn all() -> Vec<(&'static str, &'static [Vector])> {
 
 async fn gateway(backend: &Capture) -> (TempDir, std::net::SocketAddr, oneshot::Sender<()>) {
     let folder = TempDir::new().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = flotilla_testbed::port::free().unwrap().port();
     let file = folder.path().join("gateway.yaml");
     let yaml = format!(
         "

@@ -17,11 +17,11 @@ use flotilla_kit::{
     database::{self, Pool},
     drain::{Announcement, Phase},
     metrics::Metrics,
-    serve::{Error, serve},
+    serve::serve,
 };
 use flotilla_notification_service::{config::Arguments, service, store::all_migrations};
 use flotilla_sink::{Channel, Delivery, Detail, Journal, Mail, Running, Sink};
-use flotilla_testbed::Postgres;
+use flotilla_testbed::{Postgres, port};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use jiff::Timestamp;
@@ -56,38 +56,23 @@ fn key(id: &str) -> Key {
     Key { id: id.to_owned(), pem: pair.serialize_pem(), jwk }
 }
 
-async fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
-/// Runs a service, and says where it takes REST and gRPC. Others of this machine take ports as well: when one of those that were
-/// free is not any more, it is begun anew.
+/// Runs a service, and says where it takes REST and gRPC.
 async fn run(flags: &[String], announcement: &Announcement) -> (SocketAddr, SocketAddr) {
-    loop {
-        let (http, grpc, admin) = (free().await, free().await, free().await);
-        let addresses = [format!("--http={http}"), format!("--grpc={grpc}"), format!("--admin={admin}")];
-        let flags = flags.iter().cloned().chain(addresses);
-        let config = Arguments::try_parse_from(flags).unwrap_or_else(|error| panic!("{error}")).serve;
-        let metrics = Arc::new(Metrics::new("notification-service", "0"));
-        let running = service(&config, metrics, announcement.clone()).unwrap();
-        let drain = announcement.hear();
-        let running =
-            tokio::spawn(async move { running.run(&config.listen, drain.at_least(Phase::Leaving)).await });
-        let listens = async {
-            while !running.is_finished() {
-                if TcpStream::connect(http).await.is_ok() && TcpStream::connect(grpc).await.is_ok() {
-                    return;
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, listens).await.unwrap();
-        if !running.is_finished() {
-            return (http, grpc);
+    let [http, grpc, admin] = [(); 3].map(|()| port::free().unwrap());
+    let addresses = [format!("--http={http}"), format!("--grpc={grpc}"), format!("--admin={admin}")];
+    let flags = flags.iter().cloned().chain(addresses);
+    let config = Arguments::try_parse_from(flags).unwrap_or_else(|error| panic!("{error}")).serve;
+    let metrics = Arc::new(Metrics::new("notification-service", "0"));
+    let running = service(&config, metrics, announcement.clone()).unwrap();
+    let drain = announcement.hear();
+    tokio::spawn(async move { running.run(&config.listen, drain.at_least(Phase::Leaving)).await.unwrap() });
+    let listens = async {
+        while TcpStream::connect(http).await.is_err() || TcpStream::connect(grpc).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
         }
-        let ended = running.await.unwrap();
-        assert!(matches!(ended, Err(Error::Listen { .. })), "{ended:?}");
-    }
+    };
+    timeout(PATIENCE, listens).await.unwrap();
+    (http, grpc)
 }
 
 /// A service, and everything around it.

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicU16, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -26,7 +26,7 @@ use flotilla_paysim::{
     webhook::{Endpoint, Webhooks},
 };
 use flotilla_product_service as product;
-use flotilla_testbed::Postgres;
+use flotilla_testbed::{Postgres, port};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
@@ -47,7 +47,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// One for all tests, with databases for each.
 static POSTGRES: LazyLock<Postgres> = LazyLock::new(|| Postgres::start().unwrap());
 static SHOPS: AtomicU32 = AtomicU32::new(0);
-static PORTS: AtomicU16 = AtomicU16::new(0);
 
 pub(crate) struct Shop {
     pub(crate) pool: Pool,
@@ -71,17 +70,6 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {} {}", self.status, self.text))
-    }
-}
-
-/// An address that nobody else takes until a service is there: not one of those that the kernel gives to connections.
-async fn free() -> SocketAddr {
-    loop {
-        let next = u32::from(PORTS.fetch_add(1, Ordering::SeqCst)) + std::process::id() * 64;
-        let port = 15_000 + u16::try_from(next % 15_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
-            return SocketAddr::from(([127, 0, 0, 1], port));
-        }
     }
 }
 
@@ -116,7 +104,7 @@ impl Shop {
         let keys = key("order-service/1");
         let other = key("notification-service/1");
         let service_keys = json!({ "keys": [keys.jwk, other.jwk] }).to_string();
-        let (http, grpc, admin, product_grpc) = (free().await, free().await, free().await, free().await);
+        let [http, grpc, admin, product_grpc] = [(); 4].map(|()| port::free().unwrap());
 
         let url = Secret::new(products_url.clone());
         database::migrate(&url, product::store::all_migrations(), PATIENCE).await.unwrap();

@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::body::Body;
+use flotilla_testbed::port;
 use tokio::time::sleep;
 use tonic::Code;
 use tonic_health::pb::{
@@ -16,7 +17,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use super::shop::{ask, database_of_its_own, free, start};
+use super::shop::{ask, database_of_its_own, start};
 
 struct Program(Child);
 
@@ -29,7 +30,7 @@ impl Drop for Program {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_program_migrates_serves_and_ends_when_it_is_told_to() {
     let database = database_of_its_own().await;
-    let [http, grpc, admin] = [free().await, free().await, free().await].map(|address| address.to_string());
+    let [http, grpc, admin] = [(); 3].map(|()| port::free().unwrap().to_string());
     let program = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_product-service"));
         command

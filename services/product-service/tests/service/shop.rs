@@ -16,7 +16,7 @@ use flotilla_kit::{
 };
 use flotilla_product_service::{app::NAME, config::Arguments, service::assemble, store::all_migrations};
 use flotilla_proto::product::{Line, ReservationRef, ReserveRequest, products_client::ProductsClient};
-use flotilla_testbed::Postgres;
+use flotilla_testbed::{Postgres, port};
 use http_body_util::BodyExt;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -25,7 +25,7 @@ use hyper_util::{
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::oneshot,
     task::JoinHandle,
     time::{sleep, timeout},
@@ -57,10 +57,6 @@ pub(crate) struct Shop {
     client: Client<HttpConnector, Body>,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
-}
-
-pub(crate) async fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 /// An empty database of its own, whose owner is nobody else.
@@ -102,7 +98,7 @@ pub(crate) async fn start_with(sweep_milliseconds: u32) -> Shop {
     let bus = postgres().url(&bus);
     prepare(&bus).await.unwrap();
     let (people, orders, carts) = (key("people-1"), key("order-service/1"), key("cart-service/1"));
-    let (http, grpc, admin) = (free().await, free().await, free().await);
+    let [http, grpc, admin] = [(); 3].map(|()| port::free().unwrap());
     let arguments = Arguments::try_parse_from([
         "product-service".to_owned(),
         format!("--http={http}"),

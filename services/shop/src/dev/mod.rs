@@ -90,7 +90,7 @@ pub enum Error {
     },
     /// No ports are free.
     #[error("there are no free ports")]
-    Ports(#[source] io::Error),
+    Ports(#[source] flotilla_testbed::Error),
     /// A program cannot be started.
     #[error("{0} cannot be started")]
     Spawn(Name, #[source] io::Error),

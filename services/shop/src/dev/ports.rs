@@ -5,6 +5,8 @@ use std::{
     net::{Ipv4Addr, TcpListener},
 };
 
+use flotilla_testbed::port;
+
 use super::Error;
 use crate::{config, name::Name};
 
@@ -74,19 +76,18 @@ impl Ports {
 
     /// Those that a person has named, and free ones.
     pub fn choose(config: &config::Dev) -> Result<Self, Error> {
-        // Held until all are chosen: they differ.
-        let mut held = Vec::new();
-        let mut free = || {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-            let port = listener.local_addr()?.port();
-            held.push(listener);
-            Ok::<_, io::Error>(port)
+        let free = || loop {
+            let port = port::free()?.port();
+            if flag(config, port).is_none() {
+                return Ok(port);
+            }
         };
-        let mut choose = || -> io::Result<Self> {
-            let mut or_free = |port| if port == 0 { free() } else { Ok(port) };
+        let choose = || {
+            let or_free = |port| if port == 0 { free() } else { Ok(port) };
             let (gateway, inbox, paysim) =
                 (or_free(config.port)?, or_free(config.inbox_port)?, or_free(config.paysim_port)?);
-            let mut service = || Ok::<_, io::Error>(Service { http: free()?, grpc: free()?, admin: free()? });
+            let service =
+                || Ok::<_, flotilla_testbed::Error>(Service { http: free()?, grpc: free()?, admin: free()? });
             Ok(Self {
                 user: service()?,
                 product: service()?,

@@ -2,10 +2,11 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Command, Stdio},
 };
+
+use flotilla_testbed::port;
 
 use crate::running::PROGRAM;
 
@@ -30,7 +31,7 @@ fn the_commands_of_the_document_work_as_they_are_written() {
     assert!(blocks.iter().any(|block| block.contains(CARGO)), "{blocks:?}");
     assert!(blocks.iter().any(|block| block.contains("/v1/orders")), "{blocks:?}");
     let folder = tempfile::tempdir().unwrap();
-    let (shop, inbox) = (free(), free());
+    let (shop, inbox) = (port::free().unwrap().port(), port::free().unwrap().port());
     let mut failed = None;
     for block in &blocks {
         let block = block
@@ -62,8 +63,4 @@ fn the_commands_of_the_document_work_as_they_are_written() {
         }
     }
     assert!(failed.is_none(), "{}", failed.unwrap());
-}
-
-fn free() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -22,6 +22,7 @@ use flotilla_proto::{
     },
     user,
 };
+use flotilla_testbed::port;
 use flotilla_user_service::store::exports;
 use futures::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ use tokio::{
 };
 use tonic::{Code, Request, Response, Status, service::Routes};
 
-use crate::harness::{Member, PASSWORD, PATIENCE, Reply, Shop, free};
+use crate::harness::{Member, PASSWORD, PATIENCE, Reply, Shop};
 
 /// Orders, as order-service has them for this. It fails at first.
 struct Fake {
@@ -94,10 +95,10 @@ async fn done(shop: &Shop, member: &Member, path: &str) -> Reply {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_has_what_all_services_know_of_somebody_and_of_nobody_else() {
-    let address = free().await;
     let (keys, asked) = (Arc::new(OnceCell::new()), Arc::new(AtomicU32::new(0)));
     let fake = Fake { keys: Arc::clone(&keys), asked: Arc::clone(&asked) };
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
     let routes = Routes::new(OrdersServer::new(fake)).into_axum_router();
     let announcement = Announcement::default();
     tokio::spawn(serve(listener, routes, announcement.hear()));
@@ -201,7 +202,7 @@ async fn other_services_have_what_is_known_in_the_name_of_its_user_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_makes_an_export_no_longer_does_not_end_it() {
     // Nobody is there, so the service itself waits for long after it has failed.
-    let shop = Shop::start_with(&[&format!("--order-grpc=http://{}", free().await)]).await;
+    let shop = Shop::start_with(&[&format!("--order-grpc=http://{}", port::free().unwrap())]).await;
     let ada = shop.member("ada@example.org").await;
     let asked = shop.by(&ada, Method::POST, "/v1/users/me/export", &[], None).await.is(202);
     let path = asked.headers["location"].to_str().unwrap().to_owned();

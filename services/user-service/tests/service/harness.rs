@@ -21,7 +21,7 @@ use flotilla_kit::{
     metrics::Metrics,
 };
 use flotilla_proto::user::{RedeemReferenceRequest, RedeemReferenceResponse, users_client::UsersClient};
-use flotilla_testbed::Postgres;
+use flotilla_testbed::{Postgres, port};
 use flotilla_user_service::{
     app::App,
     config::{Arguments, Serve},
@@ -32,10 +32,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
-use tokio::{
-    net::TcpListener,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tonic::{Request, Status, transport::Channel};
 use uuid::Uuid;
 
@@ -55,10 +52,6 @@ pub(crate) async fn database() -> String {
     let mut connection = PgConnection::connect(&postgres().url("postgres")).await.unwrap();
     connection.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
     postgres().url(&name)
-}
-
-pub(crate) async fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 pub(crate) fn master_key() -> String {
@@ -146,7 +139,7 @@ impl Shop {
         let (me, notification, order) =
             (peer("user-service"), peer("notification-service"), peer("order-service"));
         let keys = json!({ "keys": [me.jwk, notification.jwk, order.jwk] }).to_string();
-        let (http, grpc, admin) = (free().await, free().await, free().await);
+        let [http, grpc, admin] = [(); 3].map(|()| port::free().unwrap());
         let mut arguments: Vec<String> = [
             ("database-url", &url),
             ("bus-url", &url),

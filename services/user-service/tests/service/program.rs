@@ -4,12 +4,13 @@ use std::process::{Command, Stdio};
 
 use axum::http::Method;
 use bytes::Bytes;
+use flotilla_testbed::port;
 use tokio::{
     net::TcpStream,
     time::{Duration, sleep, timeout},
 };
 
-use crate::harness::{PATIENCE, database, free, master_key, send};
+use crate::harness::{PATIENCE, database, master_key, send};
 
 fn program(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_user-service"));
@@ -20,7 +21,7 @@ fn program(url: &str) -> Command {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_migrates_serves_and_ends_quietly() {
     let url = database().await;
-    let (http, grpc, admin) = (free().await, free().await, free().await);
+    let [http, grpc, admin] = [(); 3].map(|()| port::free().unwrap());
     let mut serve = program(&url);
     serve
         .env("SHOP_HTTP", http.to_string())
