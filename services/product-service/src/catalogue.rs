@@ -40,28 +40,44 @@ pub(crate) async fn visible(app: &App, visitor: Visitor, id: Uuid) -> Result<pro
         .ok_or_else(|| Problem::not_found("there is no such product"))
 }
 
-/// A page of a list of products.
-#[derive(Debug)]
+/// A page of a list of products, as it came, with one product more when there is another page behind it.
 pub(crate) struct Listed {
-    /// What is on it.
-    pub(crate) found: Vec<Summary>,
-    /// Whether there is another one behind it.
-    pub(crate) has_more: bool,
+    page: listing::Page,
+    limit: usize,
     sort: Sort,
     /// What its cursors are good for.
     scope: String,
 }
 
 impl Listed {
+    /// What is on it.
+    pub(crate) fn found(&self) -> Result<Found<'_>, Problem> {
+        let mut products = self.page.products()?;
+        let has_more = products.len() > self.limit;
+        products.truncate(self.limit);
+        Ok(Found { products, has_more, listed: self })
+    }
+}
+
+/// What is on a page of a list.
+pub(crate) struct Found<'page> {
+    /// The products.
+    pub(crate) products: Vec<Summary<'page>>,
+    /// Whether there is another page behind it.
+    pub(crate) has_more: bool,
+    listed: &'page Listed,
+}
+
+impl Found<'_> {
     /// Where a page behind one of its products begins.
-    pub(crate) fn cursor(&self, app: &App, product: &Summary) -> Result<String, Problem> {
-        let cursor = app.cursors.seal(&self.scope, &product.position(self.sort));
+    pub(crate) fn cursor(&self, app: &App, product: &Summary<'_>) -> Result<String, Problem> {
+        let cursor = app.cursors.seal(&self.listed.scope, &product.position(self.listed.sort));
         cursor.map_err(|error| Problem::internal(&error))
     }
 
     /// Where the next page begins, when there is one.
     pub(crate) fn next(&self, app: &App) -> Result<Option<String>, Problem> {
-        let last = self.found.last().filter(|_| self.has_more);
+        let last = self.products.last().filter(|_| self.has_more);
         last.map(|last| self.cursor(app, last)).transpose()
     }
 }
@@ -78,10 +94,7 @@ pub(crate) async fn list(
         format!("products {}", serde_json::to_string(filter).map_err(|error| Problem::internal(&error))?);
     let after = cursor.map(|cursor| app.cursors.open::<Position>(&scope, cursor)).transpose()?;
     let mut reader = app.readers.get().await?;
-    let mut found = listing::page(&mut *reader, filter, after.as_ref(), i64::from(limit) + 1).await?;
+    let page = listing::page(&mut *reader, filter, after.as_ref(), i64::from(limit) + 1).await?;
     reader.done();
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    Ok(Listed { found, has_more, sort: filter.sort, scope })
+    Ok(Listed { page, limit: usize::try_from(limit).unwrap_or(usize::MAX), sort: filter.sort, scope })
 }

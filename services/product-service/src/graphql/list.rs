@@ -113,12 +113,13 @@ pub(super) async fn page(
     let app = app(context)?;
     let filter = catalogue::filter(visitor(context)?, &filter.parameters(sort))?;
     let listed = list(app, &filter, first, after).await?;
-    let whole = products(context, listed.found.iter().map(|found| found.id).collect()).await?;
-    let mut page = Connection::new(after.is_some(), listed.has_more);
-    for found in &listed.found {
+    let found = listed.found()?;
+    let whole = products(context, found.products.iter().map(|product| product.id).collect()).await?;
+    let mut page = Connection::new(after.is_some(), found.has_more);
+    for listed in &found.products {
         // One that is gone since is left out.
-        if let Some(product) = whole.get(&found.id) {
-            page.edges.push(Edge::new(listed.cursor(app, found)?, Product(product.clone())));
+        if let Some(product) = whole.get(&listed.id) {
+            page.edges.push(Edge::new(found.cursor(app, listed)?, Product(product.clone())));
         }
     }
     Ok(page)

@@ -23,7 +23,7 @@ use crate::{
     app::App,
     catalogue::{self, filter, visible},
     domain::{Image, Price, Product, ProductInput, Status, VariantInput},
-    store::products,
+    store::{listing::Picture, products},
     visitor::{Keeper, Visitor},
 };
 
@@ -78,19 +78,28 @@ impl From<products::Stored> for ProductView {
 
 /// What a list shows of a product.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ProductSummary {
+pub(super) struct ProductSummary<'page> {
     /// Its id.
     id: Uuid,
     /// Its name in addresses.
-    slug: String,
+    slug: &'page str,
     /// Its name.
-    name: String,
+    name: &'page str,
     /// Its first picture.
-    image: Option<Image>,
+    #[schema(value_type = Option<Image>)]
+    image: Option<Picture<'page>>,
     /// What its cheapest variant costs in the currency. Nothing: it is not sold in it.
-    price: Option<Price>,
+    #[schema(value_type = Option<Price>)]
+    price: Option<PriceView>,
     /// Whether something of it can be had.
     in_stock: bool,
+}
+
+/// A price, as [`Price`].
+#[derive(Serialize)]
+struct PriceView {
+    currency: &'static str,
+    minor: i64,
 }
 
 /// A page of products.
@@ -98,7 +107,7 @@ pub(super) struct ProductSummary {
 #[expect(dead_code, reason = "only its description is of use")]
 pub(super) struct ProductPage {
     /// What is on it.
-    items: Vec<ProductSummary>,
+    items: Vec<ProductSummary<'static>>,
     /// Where the next one begins. Nothing: this is the last.
     next_cursor: Option<String>,
 }
@@ -123,14 +132,15 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let filter = filter(visitor, &sent)?;
     let listed = catalogue::list(&app, &filter, page.limit()?, page.cursor.as_deref()).await?;
-    let next_cursor = listed.next(&app)?;
-    let items = listed.found.into_iter().map(|found| ProductSummary {
-        id: found.id,
-        slug: found.slug,
-        name: found.name,
-        image: found.image,
-        price: found.price.map(|minor| Price { currency: filter.currency.to_string(), minor }),
-        in_stock: found.in_stock,
+    let found = listed.found()?;
+    let next_cursor = found.next(&app)?;
+    let items = found.products.into_iter().map(|product| ProductSummary {
+        id: product.id,
+        slug: product.slug,
+        name: product.name,
+        image: product.image,
+        price: product.price.map(|minor| PriceView { currency: filter.currency.as_str(), minor }),
+        in_stock: product.in_stock,
     });
     Ok(Page { items: items.collect(), next_cursor }.into_response(&uri))
 }

@@ -8,7 +8,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::listing::{STOCK, narrowed};
-use crate::domain::{Filter, Side, Sort};
+use crate::domain::{Filter, Side};
 
 /// Products that are counted at most: whoever asks has others wait for no longer than that takes.
 const MOST: i64 = 10_000;
@@ -60,12 +60,6 @@ pub struct WithAttribute {
 
 /// Counts what a filter has.
 pub async fn count(pool: &Pool, filter: &Filter) -> Result<Facets, sqlx::Error> {
-    let mut filter = filter.clone();
-    if filter.sort == Sort::Relevance {
-        // How much something is like the words takes time to tell, and is not told here.
-        filter.sort = Sort::Newest;
-    }
-    let filter = &filter;
     let mut query = matching(filter);
     query.push("select count(*) from matching");
     let total: i64 = query.build_query_scalar().fetch_one(pool).await?;
@@ -90,7 +84,7 @@ pub async fn count(pool: &Pool, filter: &Filter) -> Result<Facets, sqlx::Error> 
 fn matching(filter: &Filter) -> QueryBuilder<Postgres> {
     let mut query =
         QueryBuilder::<Postgres>::new("with recursive matching as materialized (select id, attributes");
-    narrowed(&mut query, filter);
+    narrowed(&mut query, filter, false);
     query.push(" limit ").push_bind(MOST + 1).push(") ");
     query
 }

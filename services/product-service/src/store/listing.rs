@@ -2,22 +2,33 @@
 //! here, with parameters for everything that was sent.
 
 use flotilla_kit::database::Pool;
-use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder, types::Json};
+use serde::Serialize;
+use sqlx::{PgExecutor, Postgres, QueryBuilder, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
-use crate::domain::{Filter, Image, Position, Sort};
+use super::columns::Column;
+use crate::domain::{Filter, Position, Sort};
+
+/// A picture, as [`Image`](crate::domain::Image).
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Picture<'page> {
+    /// Where it is.
+    pub url: &'page str,
+    /// What it shows.
+    pub alt: &'page str,
+}
 
 /// What a list shows of a product.
 #[derive(Clone, Debug)]
-pub struct Summary {
+pub struct Summary<'page> {
     /// Its id.
     pub id: Uuid,
     /// Its name in addresses.
-    pub slug: String,
+    pub slug: &'page str,
     /// Its name.
-    pub name: String,
+    pub name: &'page str,
     /// Its first picture.
-    pub image: Option<Image>,
+    pub image: Option<Picture<'page>>,
     /// What its cheapest variant costs, in the currency that was asked for.
     pub price: Option<i64>,
     /// Whether something can be had of one of its variants.
@@ -26,10 +37,10 @@ pub struct Summary {
     number: Option<i64>,
 }
 
-impl Summary {
+impl Summary<'_> {
     /// Where a page behind this product begins.
     pub fn position(&self, sort: Sort) -> Position {
-        let name = matches!(sort, Sort::Name).then(|| self.name.clone());
+        let name = matches!(sort, Sort::Name).then(|| self.name.to_owned());
         let number = match sort {
             Sort::Newest | Sort::Name => None,
             Sort::PriceUp | Sort::PriceDown | Sort::Relevance => self.number,
@@ -49,8 +60,8 @@ pub async fn page(
     filter: &Filter,
     after: Option<&Position>,
     limit: i64,
-) -> Result<Vec<Summary>, sqlx::Error> {
-    let mut query = QueryBuilder::<Postgres>::new(Columns::BEGIN);
+) -> Result<Page, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new(Page::BEGIN);
     query.push("select id, slug, name, image ->> 'url' as url, image ->> 'alt' as alt, ");
     least_price(&mut query, filter);
     query.push(" as price, ");
@@ -60,30 +71,20 @@ pub async fn page(
         newest_of(&mut query, category, filter, after, limit);
     } else {
         listed(&mut query, filter.sort);
-        narrowed(&mut query, filter);
+        narrowed(&mut query, filter, matches!(filter.sort, Sort::Relevance));
     }
     query.push(") products");
     order(&mut query, filter.sort, after);
     self::limit(&mut query, limit);
-    query.push(Columns::END);
-    let columns: Columns = query.build_query_as().fetch_one(executor).await?;
-    Ok(columns.into_rows().collect())
+    query.push(Page::END);
+    query.build().fetch_one(executor).await.map(Page)
 }
 
-/// A page as it comes: an array of each column. To take it apart is half the work of twenty rows with eight values each.
-#[derive(FromRow)]
-struct Columns {
-    ids: Vec<Uuid>,
-    slugs: Vec<String>,
-    names: Vec<String>,
-    urls: Vec<Option<String>>,
-    alts: Vec<Option<String>>,
-    prices: Vec<Option<i64>>,
-    in_stock: Vec<bool>,
-    numbers: Vec<Option<i64>>,
-}
+/// A page as it comes: an array of each column.
+#[derive(Debug)]
+pub struct Page(PgRow);
 
-impl Columns {
+impl Page {
     /// What is before the query of a page, and behind it.
     const BEGIN: &str = "select coalesce(array_agg(id), '{}') as ids, coalesce(array_agg(slug), '{}') as slugs, \
          coalesce(array_agg(name), '{}') as names, coalesce(array_agg(url), '{}') as urls, \
@@ -91,14 +92,31 @@ impl Columns {
          coalesce(array_agg(in_stock), '{}') as in_stock, coalesce(array_agg(number), '{}') as numbers from (";
     const END: &str = ") page";
 
-    fn into_rows(self) -> impl Iterator<Item = Summary> {
-        let pictures = self.urls.into_iter().zip(self.alts);
-        let shown = self.ids.into_iter().zip(self.slugs).zip(self.names).zip(pictures);
-        let known = self.prices.into_iter().zip(self.in_stock).zip(self.numbers);
-        shown.zip(known).map(|((((id, slug), name), (url, alt)), ((price, in_stock), number))| {
-            let image = url.map(|url| Image { url, alt: alt.unwrap_or_default() });
-            Summary { id, slug, name, image, price, in_stock, number }
-        })
+    /// What is on it.
+    ///
+    /// # Errors
+    ///
+    /// When a column is not what was asked for.
+    pub fn products(&self) -> Result<Vec<Summary<'_>>, sqlx::Error> {
+        let column = |name| Column::of(&self.0, name);
+        let (mut ids, mut slugs, mut names) = (column("ids")?, column("slugs")?, column("names")?);
+        let (mut urls, mut alts) = (column("urls")?, column("alts")?);
+        let (mut prices, mut in_stock, mut numbers) =
+            (column("prices")?, column("in_stock")?, column("numbers")?);
+        let mut products = Vec::with_capacity(ids.rows());
+        for _ in 0..ids.rows() {
+            let (url, alt) = (urls.text_or_null()?, alts.text_or_null()?);
+            products.push(Summary {
+                id: ids.id()?,
+                slug: slugs.text()?,
+                name: names.text()?,
+                image: url.map(|url| Picture { url, alt: alt.unwrap_or_default() }),
+                price: prices.number_or_null()?,
+                in_stock: in_stock.is_true()?,
+                number: numbers.number_or_null()?,
+            });
+        }
+        Ok(products)
     }
 }
 
@@ -131,7 +149,9 @@ fn newest_of(
     below(query, category);
     query.push(" select id from below) below cross join lateral (");
     listed(query, Sort::Newest);
-    query.push(" from product.product_categories join product.products on products.id = product_id");
+    query.push(" from product.product_categories join ");
+    products(query, filter, false);
+    query.push(" on products.id = product_id");
     matching(query, filter);
     query.push(" and category_id = below.id");
     if let Some(after) = after {
@@ -158,9 +178,11 @@ fn is_in_stock(query: &mut QueryBuilder<Postgres>) {
         .push(" and product_id = products.id limit 1), false)");
 }
 
-/// Products, but only those of a filter. Those in the order of their prices have one (`price.minor`).
-pub(super) fn narrowed(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
-    query.push(" from product.products");
+/// Products, but only those of a filter. Those in the order of their prices have one (`price.minor`); how much they are like the
+/// words (`relevance`) takes time to tell, and is only told of those that are to be ranked.
+pub(super) fn narrowed(query: &mut QueryBuilder<Postgres>, filter: &Filter, is_ranked: bool) {
+    query.push(" from ");
+    products(query, filter, is_ranked);
     matching(query, filter);
     if let Some(category) = filter.category {
         query.push(" and id in (");
@@ -177,7 +199,19 @@ fn below(query: &mut QueryBuilder<Postgres>, category: Uuid) {
     query.push("on category.parent_id = below.id)");
 }
 
-/// What a filter says of products, but for the category.
+/// All products, or those that are like the words of a filter.
+fn products(query: &mut QueryBuilder<Postgres>, filter: &Filter, is_ranked: bool) {
+    match &filter.words {
+        Some(words) => {
+            query.push("product.found(").push_bind(words).push(format_args!(", {is_ranked}) products"));
+        }
+        None => {
+            query.push("product.products");
+        }
+    }
+}
+
+/// What a filter says of products, but for the words and the category.
 fn matching(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     let has_price = matches!(filter.sort, Sort::PriceUp | Sort::PriceDown);
     if has_price {
@@ -185,14 +219,10 @@ fn matching(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
         least_price(query, filter);
         query.push(" price");
     }
-    if let Some(words) = &filter.words {
-        query.push(match filter.sort {
-            Sort::Relevance => " join product.like_words(",
-            Sort::Newest | Sort::Name | Sort::PriceUp | Sort::PriceDown => " join product.with_words(",
-        });
-        query.push_bind(words).push(") alike (alike_id) on alike_id = products.id");
+    query.push(" where status = ").push_bind(filter.status.as_str());
+    if filter.words.is_none() {
+        query.push(" and deleted_at is null");
     }
-    query.push(" where deleted_at is null and status = ").push_bind(filter.status.as_str());
     if has_price {
         query.push(" and price.minor is not null");
     }

@@ -5,6 +5,7 @@
 
 pub mod categories;
 pub mod checks;
+mod columns;
 pub mod facets;
 pub mod imports;
 pub mod listing;
