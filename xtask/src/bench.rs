@@ -6,6 +6,7 @@ mod kro;
 mod median;
 mod operator;
 mod plot;
+mod ports;
 mod quiet;
 mod running;
 mod shop;

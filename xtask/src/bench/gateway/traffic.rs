@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use super::load::{Answers, Load};
 use super::scenario::Scenario;
 use super::subject::{Certificate, Setup, Subject};
 use crate::bench::median::median;
+use crate::bench::ports;
 use crate::bench::quiet::Watch;
 use crate::bench::running::Running;
 use crate::{cache, progress};
@@ -151,7 +152,7 @@ impl Bench<'_> {
         is_first: bool,
     ) -> Result<Sample> {
         let folder = tempfile::tempdir()?;
-        let [port, admin] = free_ports()?;
+        let [port, admin] = ports::free()?;
         let setup = Setup {
             scenario,
             folder: folder.path(),
@@ -216,11 +217,4 @@ impl Row {
     pub(super) fn errors(&self) -> f64 {
         self.samples.iter().flatten().map(|sample| sample.answers.errors).sum()
     }
-}
-
-/// Ports that nobody has at the moment.
-fn free_ports() -> Result<[u16; 2]> {
-    let sockets = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let [one, other] = sockets;
-    Ok([one?.local_addr()?.port(), other?.local_addr()?.port()])
 }

@@ -1,13 +1,13 @@
 //! Every shop with every workload, in turns, so that whatever else the machine does meets all of them alike.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ use super::rate::Search;
 use super::stage::Stage;
 use super::subject::{PORTS, Setup, Subject};
 use super::workload::{Kind, Part, Workload, log_in};
+use crate::bench::ports;
 use crate::bench::quiet::Watch;
 use crate::bench::running::{Running, Time};
 use crate::{cache, process};
@@ -163,7 +164,7 @@ impl Bench<'_> {
 
     /// Starts a shop, and waits for its first answer.
     fn open<'o>(&self, workload: &'o Workload, subject: &dyn Subject) -> Result<Open<'o>> {
-        let (ports, [address, admin]) = (free_ports::<PORTS>()?, free_ports()?);
+        let (ports, [address, admin]) = (ports::free::<PORTS>()?, ports::free()?);
         let provider = Provider { port: address, admin };
         let setup = Setup { stage: self.stage, provider: &provider, ports };
         let asked = workload.part();
@@ -299,18 +300,4 @@ fn sum(programs: &[Running], of: impl Fn(&Running) -> Result<f64>) -> Result<f64
 
 fn times(programs: &[Running]) -> Result<Time> {
     programs.iter().try_fold(Time::default(), |sum, program| Ok(sum + program.time()?))
-}
-
-/// Ports that nobody has at the moment.
-fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT]> {
-    // Held until all are there: they differ.
-    let sockets = [(); COUNT].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let mut ports = [0; COUNT];
-    for (port, socket) in ports.iter_mut().zip(sockets) {
-        *port = socket?.local_addr()?.port();
-    }
-    if ports.contains(&0) {
-        bail!("there are no free ports");
-    }
-    Ok(ports)
 }
