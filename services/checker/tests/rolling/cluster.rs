@@ -116,10 +116,17 @@ fn object(kind: &str, name: &str) -> Value {
 /// Kills one pod of a service, and waits until there is another in its place.
 pub(crate) fn kill(service: &str) {
     let selector = format!("--selector=app.kubernetes.io/name={service}");
-    let pods = kubectl(&["get", "pods", &selector, "--output=jsonpath={.items[*].metadata.name}"]);
-    let pod = pods.split_whitespace().next().unwrap_or_else(|| panic!("{service} has no pod"));
+    let pods = kubectl(&["get", "pods", &selector, "--output=json"]);
+    let pods: Value = serde_json::from_str(&pods).unwrap();
+    let pod = one_that_stays(&pods).unwrap_or_else(|| panic!("{service} has no pod: {pods}"));
     kubectl(&["delete", "pod", pod, "--grace-period=0", "--force"]);
     ready(service);
+}
+
+/// A pod that was not told to go. One that was may be gone by the time somebody kills it, and killing it shows little.
+fn one_that_stays(pods: &Value) -> Option<&str> {
+    let pods = pods["items"].as_array()?;
+    pods.iter().map(|pod| &pod["metadata"]).find(|meta| meta["deletionTimestamp"].is_null())?["name"].as_str()
 }
 
 /// Waits until a service is as its object says, and all of its pods serve.
@@ -144,4 +151,14 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
         assert!(began.elapsed() < PATIENCE, "{what}");
         std::thread::sleep(Duration::from_millis(250));
     }
+}
+
+#[test]
+fn a_pod_that_is_going_is_not_killed() {
+    let pods = json!({"items": [
+        {"metadata": {"name": "old", "deletionTimestamp": "2026-01-01T00:00:00Z"}},
+        {"metadata": {"name": "new"}},
+    ]});
+    assert_eq!(one_that_stays(&pods), Some("new"));
+    assert_eq!(one_that_stays(&json!({"items": [pods["items"][0]]})), None);
 }
