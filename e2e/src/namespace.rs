@@ -173,6 +173,28 @@ impl TestNamespace {
         .await
     }
 
+    /// Waits until an event warns of this in a service, which may be a moment after its status says so.
+    pub async fn until_warned(&self, name: &str, reason: &str) -> Result<()> {
+        let of = format!("msvc/{name}");
+        eventually(&format!("an event of {name} warns of {reason}"), || async {
+            let events = kubectl(&["events", "--for", &of, "-n", &self.name], "").await?;
+            let warns = events.lines().any(|line| line.contains("Warning") && line.contains(reason));
+            Ok(if warns { Ok(()) } else { Err(events) })
+        })
+        .await
+    }
+
+    /// Waits until a service says this at a path of a port, asked through the API server, which may learn of a pod later
+    /// than its Deployment does.
+    pub async fn until_says(&self, service_and_port: &str, path: &str, text: &str) -> Result<()> {
+        let path = format!("/api/v1/namespaces/{}/services/{service_and_port}/proxy/{path}", self.name);
+        eventually(&format!("{service_and_port} says {text}"), || async {
+            let answer = kubectl(&["get", "--raw", &path], "").await.map_err(|error| error.to_string());
+            Ok(answer.and_then(|answer| if answer.contains(text) { Ok(()) } else { Err(answer) }))
+        })
+        .await
+    }
+
     /// The Deployment of this name.
     pub async fn deployment(&self, name: &str) -> Result<Deployment> {
         Ok(self.api().get(name).await?)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use flotilla_e2e::{PODINFO, TestNamespace, eventually, in_namespace, kubectl};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::{
@@ -15,6 +15,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
+use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 
 use crate::support::TestOperator;
 
@@ -45,6 +46,12 @@ async fn scale(namespace: &TestNamespace, count: i32) -> Result<()> {
 }
 
 /// Pain 8: no hand-over of `replicas` ever takes a pod away (kubernetes#67135).
+/// The next state that a watch tells, which may be late.
+async fn next(states: &mut UnboundedReceiver<Option<i32>>) -> Result<i32> {
+    let told = timeout(Duration::from_secs(60), states.recv()).await.context("no state is told")?;
+    Ok(told.context("the watch has ended")?.unwrap_or_default())
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test operator"]
 async fn an_autoscaler_comes_and_goes_without_a_dip() -> Result<()> {
@@ -63,6 +70,8 @@ async fn an_autoscaler_comes_and_goes_without_a_dip() -> Result<()> {
             }
         });
 
+        let mut all = vec![next(&mut states).await?];
+
         let autoscaling = json!({"min": 4, "max": 9});
         namespace.apply("web", service(json!({"autoscaling": autoscaling}))).await?;
         until_replicas(&namespace, 4, true).await?;
@@ -80,11 +89,10 @@ async fn an_autoscaler_comes_and_goes_without_a_dip() -> Result<()> {
         namespace.apply("web", service(json!({}))).await?;
         until_replicas(&namespace, 1, false).await?;
 
-        watch.abort();
-        let mut all = Vec::new();
-        while let Ok(replicas) = states.try_recv() {
-            all.push(replicas.unwrap_or_default());
+        while all.last() != Some(&1) {
+            all.push(next(&mut states).await?);
         }
+        watch.abort();
         all.dedup();
         ensure!(all == [4, 7, 8, 1], "{all:?}");
         operator.stop().await

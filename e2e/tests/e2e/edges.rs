@@ -1,6 +1,6 @@
 //! `dependsOn` and `network`: who gets through to whom, on a cluster that enforces NetworkPolicy.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use flotilla_crds::v1alpha1::{DependencyState, Microservice};
 use flotilla_e2e::{PODINFO, TestNamespace, condition, eventually, in_namespace};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -37,15 +37,16 @@ async fn gets_through(from: &TestNamespace, caller: &str, host: &str) -> Result<
         .await
 }
 
-/// The call is refused by policy: the name is found, and no answer comes.
+/// The call is refused by policy: the name is found, and no answer comes. Until the Service has its endpoints everywhere,
+/// the answer is another.
 async fn is_refused(from: &TestNamespace, caller: &str, host: &str) -> Result<()> {
-    let said = call(from, caller, host).await.err().unwrap_or_default();
-    ensure!(
-        said.contains("deadline exceeded") || said.contains("Client.Timeout"),
-        "{caller} to {host}: {said:?}"
-    );
-    ensure!(!said.contains("no such host"), "{said}");
-    Ok(())
+    eventually(&format!("{caller} is refused by {host}"), || async {
+        let said = call(from, caller, host).await.err();
+        let said = said.with_context(|| format!("{caller} gets through to {host}"))?;
+        let is_unanswered = said.contains("deadline exceeded") || said.contains("Client.Timeout");
+        Ok(if is_unanswered && !said.contains("no such host") { Ok(()) } else { Err(said) })
+    })
+    .await
 }
 
 fn state(service: &Microservice) -> Option<DependencyState> {

@@ -117,6 +117,12 @@ async fn a_server_side_diff_is_empty_also_while_an_autoscaler_works() -> Result<
             Ok(if pods == Some(3) { Ok(()) } else { Err(found) })
         })
         .await?;
+        // A status that is written between the two halves of a diff would be in it.
+        namespace
+            .until("web", "the added pod is ready", |_, status| {
+                status.ready.as_deref() == Some("3/3") && condition(status, "Reconciling").is_none()
+            })
+            .await?;
         let diff = server_side_diff(manager, &[], &object).await?;
         ensure!(diff.is_empty(), "{diff}");
         // What is in Git has no word of the number of pods, and none comes in.

@@ -38,18 +38,12 @@ fn names(pods: &[Pod]) -> BTreeSet<String> {
 #[ignore = "needs a cluster: cargo xtask test e2e"]
 async fn a_new_image_replaces_the_pods_and_a_broken_one_says_why() -> Result<()> {
     in_namespace("image", |namespace| async move {
-        let version = [
-            "get",
-            "--raw",
-            &*format!("/api/v1/namespaces/{}/services/web:http/proxy/version", namespace.name),
-        ];
         let mut old = podinfo(1);
         old["image"] = json!(PODINFO_1);
         namespace.apply("web", old).await?;
         namespace.until_ready("web").await?;
         let first = names(&namespace.pods("web").await?);
-        let answer = kubectl(&version, "").await?;
-        ensure!(answer.contains(r#""version": "1.8.0""#), "{answer}");
+        namespace.until_says("web:http", "version", r#""version": "1.8.0""#).await?;
 
         namespace.apply("web", podinfo(1)).await?;
         let failed = AtomicBool::new(false);
@@ -63,8 +57,7 @@ async fn a_new_image_replaces_the_pods_and_a_broken_one_says_why() -> Result<()>
         ensure!(!failed.into_inner(), "it was not Ready while its pods were replaced");
         let replaced = names(&namespace.pods("web").await?);
         ensure!(first.is_disjoint(&replaced), "{first:?} {replaced:?}");
-        let answer = kubectl(&version, "").await?;
-        ensure!(answer.contains(r#""version": "6.9.2""#), "{answer}");
+        namespace.until_says("web:http", "version", r#""version": "6.9.2""#).await?;
 
         let mut broken = podinfo(1);
         broken["image"] = json!("registry.invalid/podinfo:none");
@@ -85,8 +78,7 @@ async fn a_new_image_replaces_the_pods_and_a_broken_one_says_why() -> Result<()>
         ensure!(condition(&status, "Reconciling").is_some());
         ensure!(replaced.is_subset(&names(&namespace.pods("web").await?)));
 
-        let events = kubectl(&["events", "--for", "msvc/web", "-n", &namespace.name], "").await?;
-        ensure!(events.contains("Warning") && events.contains("ImagePullFailed"), "{events}");
+        namespace.until_warned("web", "ImagePullFailed").await?;
 
         namespace.apply("web", podinfo(1)).await?;
         let mended = namespace.until_ready("web").await?;

@@ -7,6 +7,10 @@ use flotilla_e2e::{AuditLog, OPERATOR_NAMESPACE, PODINFO, client, in_namespace, 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::json;
+use tokio::sync::Mutex;
+
+/// One end at a time: the other test's pods may be neither there nor gone.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// How the operator's replicas end.
 #[derive(Clone, Copy)]
@@ -22,7 +26,7 @@ impl End {
         let pods: Api<Pod> = Api::namespaced(client().await?, OPERATOR_NAMESPACE);
         let pods = pods.list(&ListParams::default().labels("app.kubernetes.io/name=flotilla")).await?.items;
         ensure!(!pods.is_empty(), "the operator has pods");
-        for pod in pods {
+        for pod in pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
             match self {
                 Self::Deleted => {
                     let name = pod.name_any();
@@ -54,6 +58,7 @@ fn kill(pod_uid: &str) -> Result<()> {
 }
 
 async fn survives(test: &str, end: End) -> Result<()> {
+    let _alone = ALONE.lock().await;
     in_namespace(test, |namespace| async move {
         let audit = AuditLog::from_environment()?;
         let position = audit.position()?;

@@ -48,8 +48,7 @@ async fn a_missing_definition_is_named_and_its_coming_is_noticed() -> Result<()>
             }) && condition(status, "Stalled").is_some()
         };
         namespace.until("web", "the kind is missing", |_, status| missing(status)).await?;
-        let events = kubectl(&["events", "--for", "msvc/web", "-n", &namespace.name], "").await?;
-        ensure!(events.contains("MissingCapability"), "{events}");
+        namespace.until_warned("web", "MissingCapability").await?;
         ensure!(namespace.deployment("web").await.is_ok(), "the rest is made");
 
         kubectl(

@@ -1,7 +1,7 @@
 //! Services with several ports.
 
 use anyhow::{Result, ensure};
-use flotilla_e2e::{PODINFO, in_namespace, kubectl};
+use flotilla_e2e::{PODINFO, in_namespace};
 use serde_json::json;
 
 /// Pain 13: each port is reached by its name, through one Service.
@@ -26,9 +26,7 @@ async fn every_port_is_reached_by_its_name() -> Result<()> {
         ensure!(addresses == [format!("{host}:80"), format!("{host}:9797")], "{addresses:?}");
         for (port, path, expected) in [("http", "version", "6.9.2"), ("metrics", "metrics", "go_goroutines")]
         {
-            let path = format!("/api/v1/namespaces/{}/services/web:{port}/proxy/{path}", namespace.name);
-            let answer = kubectl(&["get", "--raw", &path], "").await?;
-            ensure!(answer.contains(expected), "{port}: {answer}");
+            namespace.until_says(&format!("web:{port}"), path, expected).await?;
         }
         Ok(())
     })

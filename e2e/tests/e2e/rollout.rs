@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flotilla_crds::v1alpha1::{Microservice, MicroserviceRevision, MicroserviceStatus, Revisions};
-use flotilla_e2e::{PODINFO, Prober, condition, eventually, in_namespace, kubectl, stays};
+use flotilla_e2e::{PODINFO, Prober, condition, in_namespace, kubectl, stays};
 use kube::{ResourceExt, api::ListParams};
 use serde_json::{Value, json};
 
@@ -40,13 +40,13 @@ async fn a_failed_version_is_rolled_back_while_the_stable_one_serves() -> Result
     // In a box: a future of this size does not belong on the stack.
     in_namespace("rollback", |namespace| {
         Box::pin(async move {
-            let rollout = json!({"progressDeadlineSeconds": 8});
-            namespace.apply("web", podinfo(rollout.clone())).await?;
+            namespace.apply("web", podinfo(json!({}))).await?;
             let good = namespace.until_ready("web").await?;
             let stable = revisions(&good.status.unwrap()).stable.context("a stable revision")?;
             let prober = Prober::of_service(&namespace, "web", "http", "/version").await?;
 
-            let mut bad = podinfo(rollout.clone());
+            // Of the bad one alone: a good one may take its time on a busy machine.
+            let mut bad = podinfo(json!({"progressDeadlineSeconds": 8}));
             bad["command"] = json!(["./podinfo", "--no-such-flag"]);
             let applied = namespace.apply("web", bad.clone()).await?;
             let back = namespace
@@ -66,8 +66,7 @@ async fn a_failed_version_is_rolled_back_while_the_stable_one_serves() -> Result
             ensure!(condition(&status, "Ready").unwrap().status == "True");
             let failed = revisions(&status).failed.context("the failed revision")?.name;
             ensure!(Some(&failed) == revisions(&status).latest.as_ref());
-            let events = kubectl(&["events", "--for", "msvc/web", "-n", &namespace.name], "").await?;
-            ensure!(events.contains("RolledBack"), "{events}");
+            namespace.until_warned("web", "RolledBack").await?;
 
             let generation = namespace.deployment("web").await?.metadata.generation;
             stays(Duration::from_secs(5), || async {
@@ -86,7 +85,7 @@ async fn a_failed_version_is_rolled_back_while_the_stable_one_serves() -> Result
             let still = namespace.api::<Microservice>().get("web").await?.status.unwrap();
             ensure!(revisions(&still).current.as_ref() == Some(&stable));
 
-            let mut fixed = podinfo(rollout);
+            let mut fixed = podinfo(json!({}));
             fixed["env"] = json!([{"name": "FIXED", "value": "yes"}]);
             namespace.apply("web", fixed).await?;
             let done = namespace.until_ready("web").await?.status.unwrap();
@@ -111,20 +110,8 @@ async fn a_pinned_revision_brings_its_configuration_back() -> Result<()> {
             spec["config"] = json!({"data": {"color.txt": color}, "mountPath": "/etc/shop"});
             spec
         };
-        let path = format!("/api/v1/namespaces/{}/services/web:http/proxy/configs", namespace.name);
         let place = &namespace;
-        let shows = |color: &'static str| {
-            let path = path.clone();
-            async move {
-                eventually(&format!("the pod has {color}"), || async {
-                    let answer = kubectl(&["get", "--raw", &path], "").await;
-                    Ok(answer
-                        .map_err(|error| error.to_string())
-                        .and_then(|text| if text.contains(color) { Ok(()) } else { Err(text) }))
-                })
-                .await
-            }
-        };
+        let shows = |color| place.until_says("web:http", "configs", color);
         place.apply("web", versioned("red", json!({}))).await?;
         let red = revisions(&place.until_ready("web").await?.status.unwrap()).stable.unwrap();
         shows("red").await?;
@@ -227,19 +214,7 @@ async fn a_changed_secret_or_config_map_replaces_the_pods() -> Result<()> {
             json!([{"secretRef": {"name": "settings"}}, {"configMapRef": {"name": "settings"}}]);
         namespace.apply("web", spec.clone()).await?;
         namespace.until_ready("web").await?;
-        let path = format!("/api/v1/namespaces/{}/services/web:http/proxy/env", namespace.name);
-        let shows = |text: &'static str| {
-            let path = path.clone();
-            async move {
-                eventually(&format!("the pod has {text}"), || async {
-                    let answer = kubectl(&["get", "--raw", &path], "").await;
-                    Ok(answer
-                        .map_err(|error| error.to_string())
-                        .and_then(|all| if all.contains(text) { Ok(()) } else { Err(all) }))
-                })
-                .await
-            }
-        };
+        let shows = |text| namespace.until_says("web:http", "env", text);
         shows("SECRET=one").await?;
         make("secret generic", "--from-literal=SECRET=two").await?;
         shows("SECRET=two").await?;

@@ -280,7 +280,7 @@ async fn connections_are_opened_also_while_others_are_handed_on() {
 #[tokio::test]
 async fn connections_that_nobody_needs_go_back_to_the_pool_of_sqlx() {
     let of_sqlx = pool(&database().await).sqlx().clone();
-    let pool = Pool::handed_on_for(Duration::from_secs(2), of_sqlx);
+    let pool = Pool::handed_on_for(Duration::from_secs(4), of_sqlx);
     let pass = async |milliseconds| sleep(Duration::from_millis(milliseconds)).await;
     let idle = async |count| {
         let given = async {
@@ -291,18 +291,18 @@ async fn connections_that_nobody_needs_go_back_to_the_pool_of_sqlx() {
         timeout(Duration::from_secs(3), given).await.expect("they stay");
     };
     let old = pool.acquire().await.unwrap();
-    pass(1_300).await;
+    pass(2_600).await;
     let mut young = pool.acquire().await.unwrap();
     let known = process(&mut young).await;
     old.done();
     young.done();
-    pass(1_000).await;
+    pass(2_000).await;
     // The one that is used all the time is not asked for it, and the other is looked at although nobody wants it.
     let mut next = pool.acquire().await.unwrap();
     assert_eq!(process(&mut next).await, known);
     next.done();
     idle(1).await;
-    pass(2_100).await;
+    pass(4_200).await;
     drop(pool.acquire().await.unwrap());
     idle(2).await;
 }
@@ -325,10 +325,10 @@ async fn a_reader_that_is_not_done_gives_its_connection_back_to_the_pool() {
     let mut gone = readers.get().await.unwrap();
     let known = process(&mut gone).await;
     // It is asked something that takes long, and nobody waits for that.
-    let slow = sqlx::query("select pg_sleep(0.5)").fetch_one(&mut *gone);
+    let slow = sqlx::query("select pg_sleep(8)").fetch_one(&mut *gone);
     timeout(Duration::from_millis(100), slow).await.unwrap_err();
     drop(gone);
-    let mut next = timeout(Duration::from_millis(300), readers.get()).await.unwrap().unwrap();
+    let mut next = timeout(Duration::from_secs(2), readers.get()).await.unwrap().unwrap();
     assert_ne!(process(&mut next).await, known);
 }
 

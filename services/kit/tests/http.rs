@@ -2,14 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -30,6 +23,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     time::{Instant, sleep, timeout},
 };
 
@@ -42,8 +36,25 @@ struct Server {
     address: SocketAddr,
     announcement: Announcement,
     metrics: Arc<Metrics>,
-    /// How often something slow was done.
-    done: Arc<AtomicU32>,
+    slow: Arc<Slow>,
+}
+
+/// Something that takes until the test says so.
+#[derive(Default)]
+struct Slow {
+    begun: Notify,
+    go_on: Notify,
+    done: Notify,
+    /// Its handler is no more, done or not.
+    gone: Notify,
+}
+
+struct Gone(Arc<Slow>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.gone.notify_one();
+    }
 }
 
 async fn panics() {
@@ -51,11 +62,20 @@ async fn panics() {
 }
 
 async fn start() -> Server {
-    let done = Arc::new(AtomicU32::new(0));
-    let counted = Arc::clone(&done);
-    let slow = || async move {
-        sleep(Duration::from_millis(600)).await;
-        counted.fetch_add(1, Ordering::SeqCst);
+    start_with(Duration::from_secs(60)).await
+}
+
+/// With so much time until an answer.
+async fn start_with(deadline: Duration) -> Server {
+    let slow = Arc::<Slow>::default();
+    let handler = {
+        let slow = Arc::clone(&slow);
+        || async move {
+            let gone = Gone(slow);
+            gone.0.begun.notify_one();
+            gone.0.go_on.notified().await;
+            gone.0.done.notify_one();
+        }
     };
     let handlers =
         Router::new()
@@ -69,19 +89,15 @@ async fn start() -> Server {
             )
             .route("/panics", get(panics).post(panics))
             .route("/hangs", get(|| async { sleep(Duration::from_secs(600)).await }))
-            .route("/slow", get(slow.clone()).post(slow));
-    let limits = Limits {
-        body_bytes: 1_024,
-        body_patience: Duration::from_millis(300),
-        deadline: Duration::from_secs(2),
-    };
+            .route("/slow", get(handler.clone()).post(handler));
+    let limits = Limits { body_bytes: 1_024, body_patience: Duration::from_millis(300), deadline };
     let metrics = Arc::new(Metrics::new("test-service", "0"));
     let router = wrap(handlers, limits, Arc::clone(&metrics));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let announcement = Announcement::default();
     tokio::spawn(serve(listener, router, announcement.hear()));
-    Server { address, announcement, metrics, done }
+    Server { address, announcement, metrics, slow }
 }
 
 struct Answer {
@@ -136,13 +152,26 @@ fn post_order(content_type: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A client whose slow request is with its handler.
+async fn begin(server: &Server, method: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = format!("{method} /slow HTTP/1.1\r\nhost: shop\r\ncontent-length: 0\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    soon(server.slow.begun.notified()).await;
+    stream
+}
+
+async fn soon(what: impl Future<Output = ()>) {
+    timeout(Duration::from_secs(10), what).await.unwrap();
+}
+
 fn get_path(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n").into_bytes()
 }
 
 #[tokio::test]
 async fn whatever_is_wrong_with_a_request_is_a_problem() {
-    let server = start().await;
+    let server = start_with(Duration::from_secs(2)).await;
     let good = send(&server, &post_order("application/json", r#"{"quantity":2}"#)).await;
     assert_eq!((good.status, good.body.as_str()), (200, "2"));
     let large = format!("{{\"quantity\":{}1}}", " ".repeat(2_000));
@@ -243,41 +272,38 @@ async fn the_correlation_id_of_a_request_comes_back() {
 #[tokio::test]
 async fn what_runs_is_finished_at_the_end() {
     let server = start().await;
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(&get_path("/slow")).await.unwrap();
-    sleep(Duration::from_millis(200)).await;
+    let mut stream = begin(&server, "GET").await;
     server.announcement.enter(Phase::Ending);
-    assert_eq!(answer(&mut stream).await.status, 200);
     // Nobody else is taken.
-    sleep(Duration::from_millis(100)).await;
-    assert!(TcpStream::connect(server.address).await.is_err());
+    soon(async {
+        while TcpStream::connect(server.address).await.is_ok() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    server.slow.go_on.notify_one();
+    assert_eq!(answer(&mut stream).await.status, 200);
 }
 
 #[tokio::test]
 async fn what_was_begun_is_done_though_its_client_has_gone() {
     let server = start().await;
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(b"POST /slow HTTP/1.1\r\nhost: shop\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-    sleep(Duration::from_millis(200)).await;
-    drop(stream);
-    sleep(Duration::from_millis(200)).await;
-    assert_eq!(server.done.load(Ordering::SeqCst), 0);
-    timeout(Duration::from_secs(10), async {
-        while server.done.load(Ordering::SeqCst) == 0 {
-            sleep(Duration::from_millis(20)).await;
+    drop(begin(&server, "POST").await);
+    // Else it may be done before the server knows that the client has gone.
+    let running = r#"running_requests{service="test-service"} 0"#;
+    soon(async {
+        while !server.metrics.encode().unwrap().contains(running) {
+            sleep(Duration::from_millis(5)).await;
         }
     })
-    .await
-    .unwrap();
+    .await;
+    server.slow.go_on.notify_one();
+    soon(server.slow.done.notified()).await;
 }
 
 #[tokio::test]
 async fn what_only_reads_ends_when_its_client_has_gone() {
     let server = start().await;
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(&get_path("/slow")).await.unwrap();
-    sleep(Duration::from_millis(200)).await;
-    drop(stream);
-    sleep(Duration::from_secs(3)).await;
-    assert_eq!(server.done.load(Ordering::SeqCst), 0);
+    drop(begin(&server, "GET").await);
+    soon(server.slow.gone.notified()).await;
 }

@@ -68,7 +68,7 @@ async fn it_is_not_ready_first_and_then_finishes_what_runs() {
         "--admin",
         &admin.to_string(),
         "--leaving-seconds",
-        "1",
+        "3",
         "--ending-seconds",
         "10",
     ];
@@ -78,7 +78,8 @@ async fn it_is_not_ready_first_and_then_finishes_what_runs() {
     let handlers = Router::new().route("/quick", get(|| async { "quick" })).route(
         "/slow",
         get(|| async {
-            sleep(Duration::from_secs(2)).await;
+            // Longer than it leaves.
+            sleep(Duration::from_secs(5)).await;
             "slow"
         }),
     );

@@ -156,11 +156,11 @@ async fn a_key_gives_the_first_answer_again_and_takes_no_other_request() {
 async fn a_key_in_flight_is_a_conflict() {
     let shop = Arc::new(shop().await);
     let id = shop.held().await;
-    shop.fault("capture", json!({ "kind": "slow", "milliseconds": 600 })).await;
+    shop.fault("capture", json!({ "kind": "slow", "milliseconds": 3_000 })).await;
     let path = format!("/v1/payment_intents/{id}/capture");
     let (other, also) = (Arc::clone(&shop), path.clone());
     let slow = tokio::spawn(async move { other.post(&also, "cap", "").await });
-    sleep(Duration::from_millis(200)).await;
+    sleep(Duration::from_millis(500)).await;
     let (status, body, _) = shop.post(&path, "cap", "").await.unwrap();
     assert_eq!((status, &body["error"]["code"]), (409, &json!("idempotency_key_in_use")));
     assert_eq!(slow.await.unwrap().unwrap().0, 200);

@@ -55,7 +55,7 @@ async fn more_requests_than_there_may_be_are_refused_at_once() {
         let patient = Patient::start("a", speaks).await;
         let backend = format!("{protocol}limits: {{requests: 2}}");
         let gateway = Gateway::start(&config(&backend, &[patient.endpoint()])).await;
-        let running = at_once(&gateway, 2, "/delay/1000");
+        let running = at_once(&gateway, 2, "/delay/2000");
         requests_reach(&patient, 2).await;
         let begun = Instant::now();
         let answer = send(gateway.address, get("/")).await;
@@ -65,8 +65,7 @@ async fn more_requests_than_there_may_be_are_refused_at_once() {
         let metrics = String::from_utf8(send(gateway.admin, get("/metrics")).await.body.to_vec()).unwrap();
         assert!(metrics.contains("refused_requests_total{reason=\"overloaded\"} 1\n"), "{metrics}");
         // A change of something else forgets nothing.
-        gateway.rewrite(&config(&format!("slowStartMs: 1, {backend}"), &[patient.endpoint()]));
-        sleep(Duration::from_millis(500)).await;
+        gateway.reload(&config(&format!("slowStartMs: 1, {backend}"), &[patient.endpoint()])).await;
         assert_eq!(send(gateway.address, get("/")).await.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(statuses(running).await, (2, 0));
         assert_eq!(patient.requests(), 2);
@@ -118,16 +117,17 @@ async fn no_more_wait_than_may() {
 async fn who_gives_up_waiting_makes_room() {
     let patient = Patient::start("a", Speaks::Http1).await;
     let yaml = config("limits: {connections: 1, pendingRequests: 1}", &[patient.endpoint()]);
-    let gateway = Gateway::start(
-        &yaml.replace("backends: [{backend: a}]", "timeouts: {requestMs: 300}, backends: [{backend: a}]"),
-    )
-    .await;
-    let running = at_once(&gateway, 1, "/delay/250");
+    let all = "{backends: [{backend: a}]}";
+    let hasty = "{matches: [{path: {exact: /hasty}}], timeouts: {requestMs: 300}, backends: [{backend: a}]}";
+    let gateway = Gateway::start(&yaml.replace(all, &format!("{hasty}, {all}"))).await;
+    let running = at_once(&gateway, 1, "/delay/2000");
     requests_reach(&patient, 1).await;
-    let late = send(gateway.address, get("/delay/1000")).await;
+    let late = send(gateway.address, get("/hasty")).await;
     assert_eq!(late.status, StatusCode::GATEWAY_TIMEOUT);
+    // There is one place to wait.
+    assert_eq!(statuses(at_once(&gateway, 1, "/")).await, (1, 0));
     assert_eq!(statuses(running).await, (1, 0));
-    sleep(Duration::from_millis(50)).await;
+    assert_eq!(patient.requests(), 2);
     assert_eq!(statuses(at_once(&gateway, 1, "/")).await, (1, 0));
 }
 

@@ -122,7 +122,7 @@ async fn the_same_header_goes_to_the_same_endpoint() {
     let yaml = config("{header: x-user}", &patients);
     let (gateway, second) = (Gateway::start(&yaml).await, Gateway::start(&yaml).await);
     let mut places = BTreeSet::new();
-    for user in 0..30 {
+    for user in 0..100 {
         let user = format!("user-{user}");
         let place = name(&with(&gateway, "x-user", &user).await);
         for gateway in [&gateway, &gateway, &second] {
@@ -146,7 +146,7 @@ async fn the_same_client_goes_to_the_same_endpoint() {
     }
     let behind = Gateway::with(&yaml, &["--trusted-proxies", "127.0.0.0/8,10.1.0.0/16"]).await;
     let mut places = BTreeSet::new();
-    for number in 0..30 {
+    for number in 0..100 {
         let client = format!("10.0.0.{number}");
         let place = name(&with(&behind, "x-forwarded-for", &client).await);
         // What stands before the client is its own word; what comes after are proxies.

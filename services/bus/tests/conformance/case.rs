@@ -61,7 +61,7 @@ impl Case {
     pub(crate) fn subscription(&self, consumer: &Consumer) -> Subscription {
         let mut subscription = Subscription::new(consumer.clone(), [self.all()]);
         subscription.policy =
-            Policy { delays: vec![Duration::from_millis(300); 2], lease: Duration::from_secs(2) };
+            Policy { delays: vec![Duration::from_millis(300); 2], lease: Duration::from_secs(5) };
         subscription
     }
 

@@ -20,7 +20,7 @@ pub(crate) async fn consumer_process() {
     let pattern = Pattern::try_from(variable("CONFORMANCE_PATTERN").as_str()).unwrap();
     let mut subscription = Subscription::new(consumer, [pattern]);
     subscription.policy =
-        Policy { delays: vec![Duration::from_millis(300); 2], lease: Duration::from_secs(2) };
+        Policy { delays: vec![Duration::from_millis(300); 2], lease: Duration::from_secs(5) };
     let mut deliveries = bus.subscribe(subscription).await.unwrap();
     let mut held = Vec::new();
     while let Some(delivery) = deliveries.next().await {
@@ -52,7 +52,7 @@ pub(crate) async fn what_a_killed_process_had_comes_again(case: &Case) {
 
     // While it lives, nobody else gets it, for longer than its lease.
     let mut deliveries = case.subscribe(&consumer).await;
-    for _ in 0..4 {
+    for _ in 0..10 {
         nothing(&mut deliveries).await;
     }
     process.kill().unwrap();

@@ -121,10 +121,16 @@ async fn a_stream_belongs_to_its_call_until_it_ends() {
 async fn what_nobody_waits_for_is_not_gone_on_with() {
     let server = start().await;
     let mut client = server.client();
-    // It goes before there is an answer.
-    let mut request = server.request(send("for ever"));
-    request.set_timeout(Duration::from_millis(200));
-    client.send(request).await.unwrap_err();
+    // It goes before there is an answer, and long before the time that it has said.
+    let begun = async {
+        while server.seen.begun.load(Ordering::SeqCst) == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        answer = client.send(server.request(send("for ever"))) => panic!("{answer:?}"),
+        () = begun => {}
+    }
     server.called("Send", "CANCELLED", 1).await;
     // It has said how long it waits, and stays.
     assert_eq!(server.raw("Send", &send("for ever"), "200m").await, Code::DeadlineExceeded);

@@ -155,12 +155,14 @@ async fn another_card_may_pay_what_the_first_did_not() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_is_not_paid_in_time_expires_and_its_stock_is_back() {
     let mut shop = Shop::without_orders().await;
-    shop.flags.push("--deadline-seconds=2".to_owned());
+    shop.flags.push("--deadline-seconds=8".to_owned());
     shop.orders().await;
     let customer = shop.customer();
     let declined = customer.order("pm_card_chargeDeclined").await;
     let waiting = customer.order("pm_card_authenticationRequired").await;
     shop.until(&declined, "payment_failed").await;
+    // The bank asks when the stock is kept.
+    customer.asked(&waiting).await;
     assert_eq!(shop.on_hand("SHOE").await, (100_000, 4));
     shop.until(&declined, "expired").await;
     shop.until(&waiting, "expired").await;

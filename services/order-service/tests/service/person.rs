@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::shop::{Answer, PATIENCE, Shop};
@@ -32,6 +32,18 @@ impl<'a> Person<'a> {
         self.shop.send("POST", path, Some(&self.token), &headers, body).await
     }
 
+    /// The same, again while the service cannot do it now: nothing that is asked so has a second effect.
+    pub(crate) async fn insist(&self, path: &str, key: Option<&str>, body: Value) -> Answer {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.post(path, key, body.clone()).await;
+            if answer.status != 503 || Instant::now() >= until {
+                return answer;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// The same, if there is somebody who answers.
     pub(crate) async fn try_post(&self, path: &str, key: Option<&str>, body: Bytes) -> Option<Answer> {
         let mut headers = vec![("content-type", "application/json")];
@@ -50,7 +62,8 @@ impl<'a> Person<'a> {
 
     /// Places an order of two shoes and a sock with a card, and gives its id.
     pub(crate) async fn order(&self, card: &str) -> String {
-        let answer = self.place(&Uuid::now_v7().to_string(), card).await;
+        let key = Uuid::now_v7().to_string();
+        let answer = self.insist("/v1/orders", Some(&key), Self::basket(card)).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
         answer.json()["id"].as_str().unwrap().to_owned()
     }

@@ -16,7 +16,7 @@ const TIMES: usize = 100;
 
 async fn complete(customer: &Person<'_>, order: &str, payment: &str) {
     let path = format!("/v1/orders/{order}/payments/{payment}:complete");
-    let answer = customer.post(&path, None, Value::Null).await;
+    let answer = customer.insist(&path, None, Value::Null).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 

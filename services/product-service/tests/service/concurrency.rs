@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use super::shop::{Caller, PATIENCE, Shop, reference, reserve, start, start_with};
+use super::shop::{Answer, Caller, PATIENCE, Shop, reference, reserve, start, start_with};
 
 /// Does something again while the service is too busy for it, as those do who ask it: nothing has a second effect. That others
 /// were in the way (a deadlock) is something else.
@@ -15,6 +15,17 @@ async fn insist<T, F: Future<Output = Result<T, Status>>>(mut ask: impl FnMut() 
         match ask().await {
             Err(status) if status.code() == Code::Unavailable && Instant::now() < until => {}
             answer => return answer,
+        }
+    }
+}
+
+/// The same over HTTP.
+async fn insist_on(ask: impl AsyncFn() -> Answer) -> Answer {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask().await;
+        if answer.status != 503 || Instant::now() >= until {
+            return answer;
         }
     }
 }
@@ -59,7 +70,8 @@ async fn deadlocks(shop: &Shop) -> i64 {
 
 async fn lay_out(shop: &Shop, sku: &str, buckets: i16) {
     let path = format!("/v1/variants/{sku}/stock/layout");
-    shop.keep("PUT", &path, &[], serde_json::json!({ "buckets": buckets })).await.is(204);
+    let body = serde_json::json!({ "buckets": buckets });
+    insist_on(async || shop.keep("PUT", &path, &[], body.clone()).await).await.is(204);
 }
 
 async fn everybody_wants_one(shop: &Shop, stock: usize, people: usize) {
@@ -135,7 +147,8 @@ async fn orders_of_the_same_things_in_any_order_end_without_a_deadlock() {
     let people: Vec<_> = people.collect();
     for number in 0..10 {
         let sku = SKUS[number % 6];
-        shop.adjust(sku, 2, &format!("count-{number}")).await.is(200);
+        let key = format!("count-{number}");
+        insist_on(async || shop.adjust(sku, 2, &key).await).await.is(200);
         lay_out(&shop, "B", 1 + i16::try_from(number).unwrap() % 5).await;
     }
     let reserved: i32 =

@@ -4,7 +4,7 @@ use axum::{Json, Router, routing::get};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use flotilla_kit::{
     Secret,
-    auth::{Claims, Signer, Subject},
+    auth::{Claims, Signer},
 };
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -52,9 +52,8 @@ pub(crate) fn token(key: &Key, user: &str, role: &str) -> String {
     encode(&header, &claims, &EncodingKey::from_ed_pem(key.pem.as_bytes()).unwrap()).unwrap()
 }
 
-/// An identity of a service, for this one.
-pub(crate) fn identity(key: &Key) -> String {
+/// Signs for a service.
+pub(crate) fn signer(key: &Key) -> Signer {
     let service = key.id.split('/').next().unwrap();
-    let signer = Signer::new(service, "1", &Secret::new(key.pem.clone())).unwrap();
-    signer.sign("product-service", &Subject::default()).unwrap().expose().clone()
+    Signer::new(service, "1", &Secret::new(key.pem.clone())).unwrap()
 }

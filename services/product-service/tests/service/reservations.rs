@@ -127,10 +127,10 @@ async fn what_is_not_committed_in_time_comes_back() {
     let mut orders = shop.orders().await;
     let ids: Vec<_> = (0..120).map(|_| Uuid::now_v7()).collect();
     for id in &ids {
-        orders.reserve(reserve(*id, &[("MUG", 1), ("CUP", 1)], 60)).await.unwrap();
+        orders.reserve(reserve(*id, &[("MUG", 1), ("CUP", 1)], 600)).await.unwrap();
     }
     assert_eq!(shop.stock("MUG").await, (120, 120));
-    // Their time is over, all at once: the tests do not wait for a minute.
+    // Their time is over, all at once: the tests do not wait for ten minutes.
     sqlx::query("update product.reservations set expires_at = now()").execute(&shop.pool).await.unwrap();
     let error = orders.commit(reference(ids[7])).await.unwrap_err();
     assert_eq!(error.code(), Code::FailedPrecondition);

@@ -11,6 +11,7 @@ use clap::Parser;
 use flotilla_bus::{Bus, connect, prepare};
 use flotilla_kit::{
     Secret,
+    auth::{Signer, Subject},
     database::{self, Pool},
     metrics::Metrics,
 };
@@ -37,7 +38,7 @@ use tonic::{
 };
 use uuid::Uuid;
 
-use super::identity::{Key, identity, key, publish, token};
+use super::identity::{Key, key, publish, signer, token};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -264,7 +265,7 @@ impl Shop {
 
     async fn caller(&self, key: &Key) -> Caller {
         let channel = self.channel().await;
-        ProductsClient::with_interceptor(channel, Identified(identity(key)))
+        ProductsClient::with_interceptor(channel, Identified(signer(key)))
     }
 
     pub(crate) async fn channel(&self) -> Channel {
@@ -314,12 +315,14 @@ impl Shop {
 
 pub(crate) type Caller = ProductsClient<InterceptedService<Channel, Identified>>;
 
+/// An identity lives shorter than a test may take: each call has its own.
 #[derive(Clone)]
-pub(crate) struct Identified(String);
+pub(crate) struct Identified(Signer);
 
 impl Interceptor for Identified {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("x-internal-identity", self.0.parse().unwrap());
+        let identity = self.0.sign(NAME, &Subject::default()).unwrap();
+        request.metadata_mut().insert("x-internal-identity", identity.expose().parse().unwrap());
         Ok(request)
     }
 }

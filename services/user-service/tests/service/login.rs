@@ -25,8 +25,10 @@ async fn an_unknown_address_and_a_wrong_password_are_answered_alike() {
     let shop = Shop::start_with(&[&SLOW[..], &["--lockout-failures=1000"]].concat()).await;
     shop.verified("ada@example.org").await;
     let names = |reply: &Reply| reply.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
+    // The hash is what takes long: without it the second would be a fraction of the first.
+    let are_alike = |[known, unknown]: [Duration; 2]| unknown > known / 2 && unknown < known * 2;
     let mut times = [Duration::MAX; 2];
-    for _ in 0..3 {
+    for round in 1..=10 {
         let mut replies = Vec::new();
         for (time, email) in times.iter_mut().zip(["ada@example.org", "nobody@example.org"]) {
             let began = Instant::now();
@@ -36,10 +38,12 @@ async fn an_unknown_address_and_a_wrong_password_are_answered_alike() {
         assert_eq!(without_id(&replies[0]), without_id(&replies[1]));
         assert_eq!(names(&replies[0]), names(&replies[1]));
         assert_eq!(replies[0].code(), "credentials_wrong");
+        // A busy machine makes some of them longer, so that more have to be tried.
+        if round >= 3 && are_alike(times) {
+            break;
+        }
     }
-    // The hash is what takes long: without it the second would be a fraction of the first.
-    let [known, unknown] = times.map(|time| time.as_secs_f64());
-    assert!(known > 0.2 && unknown > known / 2.0 && unknown < known * 2.0, "{times:?}");
+    assert!(times[0] > Duration::from_millis(200) && are_alike(times), "{times:?}");
     let forgotten =
         async |email: &str| shop.post("/v1/auth/forgot-password", json!({ "email": email })).await.is(202);
     assert_eq!(forgotten("ada@example.org").await.body, forgotten("nobody@example.org").await.body);
@@ -87,18 +91,28 @@ async fn what_happens_while_a_hash_is_made_counts() {
     assert_eq!(shop.count("select count(*) from users.sessions").await, 0);
     let again = shop.session("ada@example.org", PASSWORD).await;
     assert_eq!(again.id, ada.id);
-    // A mail has changed the password, while whoever stole the old one changes it.
+    // A mail has changed the password, while whoever stole the old one changes it. What it left may be
+    // read already, and has to be a hash.
+    let cheap = Passwords::new(Cost { memory_kib: 32, passes: 3, lanes: 1 }, 1, 1).unwrap();
+    let by_mail = cheap.hash(&Secret::new("the password by mail".to_owned())).await.unwrap();
     let change = async {
         let body = json!({ "password": PASSWORD, "new_password": "the password of a thief" });
         shop.by(&again, Method::POST, "/v1/users/me/password", &[], Some(body)).await
     };
     let reset = async {
         sleep(Duration::from_millis(150)).await;
-        shop.sql("update users.credentials set password_hash = 'by mail'").await;
+        sqlx::query("update users.credentials set password_hash = $1")
+            .bind(&by_mail)
+            .execute(&shop.pool)
+            .await
+            .unwrap();
     };
     assert_eq!(tokio::join!(change, reset).0.is(403).code(), "password_wrong");
-    let kept = "select count(*) from users.credentials where password_hash = 'by mail'";
-    assert_eq!(shop.count(kept).await, 2);
+    let kept: Vec<String> = sqlx::query_scalar("select password_hash from users.credentials")
+        .fetch_all(&shop.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, [by_mail.as_str(); 2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

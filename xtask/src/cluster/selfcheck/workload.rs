@@ -19,10 +19,11 @@ pub(super) fn run(check: &Check<'_>, summary: &mut Summary) {
         check.rollout("web")
     });
     summary.check("A pod reaches a Service by its DNS name", || {
-        let answer =
-            check.shell("web", &format!("wget -q -O - http://web.{NAMESPACE}.svc.cluster.local/"))?;
-        ensure!(answer.trim() == PAGE, "the Service answered {answer:?}");
-        Ok(())
+        // kube-proxy may learn of the ready pod a second after its Deployment does.
+        eventually("the Service has the page", TIMEOUT, || {
+            let ask = format!("wget -q -O - http://web.{NAMESPACE}.svc.cluster.local/");
+            Ok(check.shell("web", &ask)?.trim() == PAGE)
+        })
     });
     summary.check("A pod reaches the API server through its Service", || {
         check.shell("web", "nc -w 5 kubernetes.default.svc 443 < /dev/null").map(drop)
