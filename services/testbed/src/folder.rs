@@ -69,11 +69,9 @@ impl Folder {
             Err(TryLockError::WouldBlock) => return Err(Error::InUse { folder: path }),
             Err(TryLockError::Error(source)) => return Err(Error::Machine("cannot lock a file", source)),
         }
-        if let Some(server) = end(&path) {
-            let deadline = Instant::now() + PATIENCE;
-            while test_kill_process(server).is_ok() && Instant::now() < deadline {
-                thread::sleep(Duration::from_millis(10));
-            }
+        // Postgres that is killed leaves processes, with which the next one does not start; told to quit, it ends them first.
+        if !end_and_wait(&path, Signal::QUIT) {
+            end_and_wait(&path, Signal::KILL);
         }
         Ok(Self(Arc::new(Place { path, lock: Some(lock) })))
     }
@@ -99,7 +97,7 @@ fn remove_leftovers(temporary: &Path) {
         let name = entry.file_name();
         let owner = name.to_str().and_then(owner);
         if owner.is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists()) {
-            end(&entry.path());
+            end(&entry.path(), Signal::KILL);
             let _gone = fs::remove_dir_all(entry.path()).is_ok();
         }
     }
@@ -111,12 +109,25 @@ fn owner(name: &str) -> Option<u32> {
 }
 
 /// Ends a server that has outlived its guard, if it is still the one that this folder is of.
-fn end(folder: &Path) -> Option<Pid> {
+fn end(folder: &Path, by: Signal) -> Option<Pid> {
     let pid = fs::read_to_string(folder.join("pid")).ok()?.trim().parse::<i32>().ok()?;
     let works_here = fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at.starts_with(folder));
     let pid = Pid::from_raw(pid).filter(|_| works_here)?;
-    let _gone = kill_process_group(pid, Signal::KILL).is_ok();
+    let _gone = kill_process_group(pid, by).is_ok();
     Some(pid)
+}
+
+/// The same, and waits until it has ended. Says whether it has.
+fn end_and_wait(folder: &Path, by: Signal) -> bool {
+    let Some(server) = end(folder, by) else { return true };
+    let deadline = Instant::now() + PATIENCE;
+    while test_kill_process(server).is_ok() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    true
 }
 
 #[cfg(test)]
@@ -154,7 +165,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut other = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
         fs::write(folder.path().join("pid"), other.id().to_string()).unwrap();
-        end(folder.path());
+        end(folder.path(), Signal::KILL);
         assert!(other.try_wait().unwrap().is_none());
         other.kill().unwrap();
         other.wait().unwrap();

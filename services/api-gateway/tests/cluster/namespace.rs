@@ -13,6 +13,7 @@ use k8s_openapi::{
     ByteString,
     api::{
         authentication::v1::TokenRequest,
+        authorization::v1::SubjectAccessReview,
         core::v1::{Namespace, Secret, ServiceAccount},
         discovery::v1::EndpointSlice,
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
@@ -26,11 +27,16 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use crate::client::eventually;
+
 /// The Secret of the index.
 pub(crate) const SECRET: &str = "gateway";
 
 /// Secrets that the account may read, for parts.
 const PARTS: usize = 20;
+
+/// Group, resource and name of what tells the endpoints of Services: all of them.
+const SLICES: (&str, &str, &str) = ("discovery.k8s.io", "endpointslices", "");
 
 /// A namespace that belongs to one test.
 pub(crate) struct TestNamespace {
@@ -73,6 +79,7 @@ impl TestNamespace {
         let role = Api::<ClusterRole>::all(self.client.clone());
         let patch = json!({"rules": []});
         role.patch(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        self.until_it_may(SLICES, false).await;
     }
 
     /// Gives the right to see `EndpointSlices`.
@@ -80,6 +87,20 @@ impl TestNamespace {
         let role = Api::<ClusterRole>::all(self.client.clone());
         let patch = json!({"rules": [Self::slices_rule()]});
         role.patch(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        self.until_it_may(SLICES, true).await;
+    }
+
+    /// Waits until the API server goes by the rights that the gateway's account was given, which it learns of by a watch.
+    async fn until_it_may(&self, (group, resource, name): (&str, &str, &str), may: bool) {
+        let asked = json!({"group": group, "resource": resource, "name": name, "namespace": self.name, "verb": "list"});
+        let account = format!("system:serviceaccount:{}:{SECRET}", self.name);
+        let review = json!({"metadata": {}, "spec": {"user": account, "resourceAttributes": asked}});
+        let reviews = Api::<SubjectAccessReview>::all(self.client.clone());
+        let ask = async || {
+            let answer = reviews.create(&PostParams::default(), &object(review.clone())).await.unwrap();
+            answer.status.is_some_and(|status| status.allowed)
+        };
+        eventually("its rights are as given", ask, |allowed| *allowed == may).await;
     }
 
     fn slices_rule() -> Value {
@@ -108,6 +129,8 @@ impl TestNamespace {
         let binding =
             json!({"metadata": {"name": name}, "roleRef": of("ClusterRole", name), "subjects": subject});
         self.create_in(Api::<ClusterRoleBinding>::all(client.clone()), binding).await;
+        self.until_it_may(("", "secrets", SECRET), true).await;
+        self.until_it_may(SLICES, true).await;
     }
 
     async fn create_in<T>(&self, api: Api<T>, value: Value)
