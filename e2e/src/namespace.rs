@@ -184,11 +184,12 @@ impl TestNamespace {
         .await
     }
 
-    /// Waits until a service says this at a path of a port, asked through the API server, which may learn of a pod later
-    /// than its Deployment does.
+    /// Waits until a service answers with this at a path of a port (`web:http`), asked through the API server, which may learn
+    /// of a pod later than its Deployment does.
     pub async fn until_says(&self, service_and_port: &str, path: &str, text: &str) -> Result<()> {
-        let path = format!("/api/v1/namespaces/{}/services/{service_and_port}/proxy/{path}", self.name);
-        eventually(&format!("{service_and_port} says {text}"), || async {
+        let what = format!("{service_and_port} says {text:?} at {path}");
+        let path = format!("/api/v1/namespaces/{}/services/{service_and_port}/proxy{path}", self.name);
+        eventually(&what, || async {
             let answer = kubectl(&["get", "--raw", &path], "").await.map_err(|error| error.to_string());
             Ok(answer.and_then(|answer| if answer.contains(text) { Ok(()) } else { Err(answer) }))
         })

@@ -45,13 +45,13 @@ async fn scale(namespace: &TestNamespace, count: i32) -> Result<()> {
     kubectl(&["scale", "deployment/web", &count, "-n", &namespace.name], "").await.map(drop)
 }
 
-/// Pain 8: no hand-over of `replicas` ever takes a pod away (kubernetes#67135).
 /// The next state that a watch tells, which may be late.
 async fn next(states: &mut UnboundedReceiver<Option<i32>>) -> Result<i32> {
     let told = timeout(Duration::from_secs(60), states.recv()).await.context("no state is told")?;
     Ok(told.context("the watch has ended")?.unwrap_or_default())
 }
 
+/// Pain 8: no hand-over of `replicas` ever takes a pod away (kubernetes#67135).
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test operator"]
 async fn an_autoscaler_comes_and_goes_without_a_dip() -> Result<()> {

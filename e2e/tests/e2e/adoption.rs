@@ -82,7 +82,7 @@ async fn what_others_made_is_taken_over_without_a_restart() -> Result<()> {
             owned.contains(&"Deployment/web".to_owned()) && owned.contains(&"Service/web".to_owned()),
             "{owned:?}"
         );
-        namespace.until_says("web:http", "version", "6.9.2").await?;
+        namespace.until_says("web:http", "/version", "6.9.2").await?;
 
         // The next version is ours, and nothing of theirs is left in it.
         spec["env"] = json!([{"name": "OURS", "value": "yes"}]);
@@ -104,7 +104,7 @@ async fn what_others_made_is_taken_over_without_a_restart() -> Result<()> {
         let services: Api<Service> = namespace.api();
         let ports = services.get("web").await?.spec.context("spec")?.ports.unwrap_or_default();
         ensure!(ports.len() == 1, "{ports:?}");
-        namespace.until_says("web:http", "version", "6.9.2").await?;
+        namespace.until_says("web:http", "/version", "6.9.2").await?;
         Ok(())
     })
     .await

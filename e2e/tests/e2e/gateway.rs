@@ -54,21 +54,9 @@ async fn apply(namespace: &TestNamespace, object: &Value) -> Result<()> {
     kubectl(&arguments, &object.to_string()).await.map(drop)
 }
 
-/// What the gateway answers to a request for this path.
-async fn ask(namespace: &TestNamespace, path: &str) -> Result<String, String> {
-    let path = format!("/api/v1/namespaces/{}/services/{RUNS}:{PORT}/proxy{path}", namespace.name);
-    kubectl(&["get", "--raw", &path], "").await.map_err(|error| error.to_string())
-}
-
+/// Waits until the gateway answers a request for this path with this.
 async fn answers(namespace: &TestNamespace, path: &str, part: &str) -> Result<()> {
-    let what = format!("{path} is answered with {part:?}");
-    eventually(&what, || async {
-        Ok(match ask(namespace, path).await {
-            Ok(answer) if answer.contains(part) => Ok(()),
-            other => Err(other),
-        })
-    })
-    .await
+    namespace.until_says(&format!("{RUNS}:{PORT}"), path, part).await
 }
 
 fn holds(conditions: &[Condition], type_: &str) -> bool {

@@ -43,7 +43,7 @@ async fn a_new_image_replaces_the_pods_and_a_broken_one_says_why() -> Result<()>
         namespace.apply("web", old).await?;
         namespace.until_ready("web").await?;
         let first = names(&namespace.pods("web").await?);
-        namespace.until_says("web:http", "version", r#""version": "1.8.0""#).await?;
+        namespace.until_says("web:http", "/version", r#""version": "1.8.0""#).await?;
 
         namespace.apply("web", podinfo(1)).await?;
         let failed = AtomicBool::new(false);
@@ -57,7 +57,7 @@ async fn a_new_image_replaces_the_pods_and_a_broken_one_says_why() -> Result<()>
         ensure!(!failed.into_inner(), "it was not Ready while its pods were replaced");
         let replaced = names(&namespace.pods("web").await?);
         ensure!(first.is_disjoint(&replaced), "{first:?} {replaced:?}");
-        namespace.until_says("web:http", "version", r#""version": "6.9.2""#).await?;
+        namespace.until_says("web:http", "/version", r#""version": "6.9.2""#).await?;
 
         let mut broken = podinfo(1);
         broken["image"] = json!("registry.invalid/podinfo:none");

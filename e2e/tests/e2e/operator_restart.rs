@@ -24,9 +24,11 @@ enum End {
 impl End {
     async fn come(self) -> Result<()> {
         let pods: Api<Pod> = Api::namespaced(client().await?, OPERATOR_NAMESPACE);
-        let pods = pods.list(&ListParams::default().labels("app.kubernetes.io/name=flotilla")).await?.items;
+        let mut pods =
+            pods.list(&ListParams::default().labels("app.kubernetes.io/name=flotilla")).await?.items;
+        pods.retain(|pod| pod.metadata.deletion_timestamp.is_none());
         ensure!(!pods.is_empty(), "the operator has pods");
-        for pod in pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        for pod in pods {
             match self {
                 Self::Deleted => {
                     let name = pod.name_any();

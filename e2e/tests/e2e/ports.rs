@@ -24,7 +24,8 @@ async fn every_port_is_reached_by_its_name() -> Result<()> {
         let host = format!("web.{}.svc", namespace.name);
         let addresses: Vec<_> = status.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect();
         ensure!(addresses == [format!("{host}:80"), format!("{host}:9797")], "{addresses:?}");
-        for (port, path, expected) in [("http", "version", "6.9.2"), ("metrics", "metrics", "go_goroutines")]
+        for (port, path, expected) in
+            [("http", "/version", "6.9.2"), ("metrics", "/metrics", "go_goroutines")]
         {
             namespace.until_says(&format!("web:{port}"), path, expected).await?;
         }

@@ -111,7 +111,7 @@ async fn a_pinned_revision_brings_its_configuration_back() -> Result<()> {
             spec
         };
         let place = &namespace;
-        let shows = |color| place.until_says("web:http", "configs", color);
+        let shows = |color| place.until_says("web:http", "/configs", color);
         place.apply("web", versioned("red", json!({}))).await?;
         let red = revisions(&place.until_ready("web").await?.status.unwrap()).stable.unwrap();
         shows("red").await?;
@@ -214,7 +214,7 @@ async fn a_changed_secret_or_config_map_replaces_the_pods() -> Result<()> {
             json!([{"secretRef": {"name": "settings"}}, {"configMapRef": {"name": "settings"}}]);
         namespace.apply("web", spec.clone()).await?;
         namespace.until_ready("web").await?;
-        let shows = |text| namespace.until_says("web:http", "env", text);
+        let shows = |text| namespace.until_says("web:http", "/env", text);
         shows("SECRET=one").await?;
         make("secret generic", "--from-literal=SECRET=two").await?;
         shows("SECRET=two").await?;

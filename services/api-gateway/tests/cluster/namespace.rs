@@ -104,8 +104,8 @@ impl TestNamespace {
     }
 
     fn slices_rule() -> Value {
-        let verbs = ["get", "list", "watch"];
-        json!({"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": verbs})
+        let ((group, resource, _), verbs) = (SLICES, ["get", "list", "watch"]);
+        json!({"apiGroups": [group], "resources": [resource], "verbs": verbs})
     }
 
     async fn grant(&self) {

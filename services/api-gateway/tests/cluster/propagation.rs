@@ -39,7 +39,7 @@ async fn a_change_of_endpoints_is_there_at_once() {
         let (a, b) = (Backend::start("a").await, Backend::start("b").await);
         namespace.slice("one", &[Endpoint::ready(&a)]).await;
         let gateway = Gateway::start(namespace).await;
-        let mut of_few = Duration::ZERO;
+        let mut of_few = None;
         for routes in [10, 5_000] {
             let config = many(namespace, gateway.port(), routes);
             let before = gateway.metric("config_loads_total").await;
@@ -64,9 +64,7 @@ async fn a_change_of_endpoints_is_there_at_once() {
             times.sort();
             let (p50, p99) = (times[49], times[98]);
             println!("{routes} routes: endpoints change for requests within {p50:?} (p50), {p99:?} (p99)");
-            if routes == 10 {
-                of_few = p50;
-            }
+            let of_few = *of_few.get_or_insert(p50);
             // Far below what a table of that many routes takes; a machine that has other things to do is slow with few as well.
             assert!(p50 < Duration::from_millis(20).max(10 * of_few), "{p50:?}, with few {of_few:?}");
         }

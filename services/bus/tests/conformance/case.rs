@@ -57,11 +57,10 @@ impl Case {
         Consumer::try_from(format!("{}-{count}", self.space).as_str()).unwrap()
     }
 
-    /// Everything, with a policy for the impatient.
+    /// Everything, for the impatient.
     pub(crate) fn subscription(&self, consumer: &Consumer) -> Subscription {
         let mut subscription = Subscription::new(consumer.clone(), [self.all()]);
-        subscription.policy =
-            Policy { delays: vec![Duration::from_millis(300); 2], lease: Duration::from_secs(5) };
+        subscription.policy = policy();
         subscription
     }
 
@@ -78,6 +77,11 @@ impl Case {
     pub(crate) async fn publish(&self, events: &[Event]) {
         self.bus.publish(events).await.unwrap();
     }
+}
+
+/// What the impatient go by.
+pub(crate) fn policy() -> Policy {
+    Policy { delays: vec![Duration::from_millis(300); 2], lease: Duration::from_secs(5) }
 }
 
 pub(crate) fn number(event: &Event) -> u64 {

@@ -3,13 +3,12 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
-    time::Duration,
 };
 
-use flotilla_bus::{Consumer, Pattern, Policy, Subscription};
+use flotilla_bus::{Consumer, Pattern, Subscription};
 use tokio::task::spawn_blocking;
 
-use super::case::{Case, next, nothing};
+use super::case::{Case, next, nothing, policy};
 
 /// Subscribes, says what it has got, and does nothing more.
 #[expect(clippy::print_stdout, reason = "read by whoever started it")]
@@ -19,8 +18,7 @@ pub(crate) async fn consumer_process() {
     let consumer = Consumer::try_from(variable("CONFORMANCE_CONSUMER").as_str()).unwrap();
     let pattern = Pattern::try_from(variable("CONFORMANCE_PATTERN").as_str()).unwrap();
     let mut subscription = Subscription::new(consumer, [pattern]);
-    subscription.policy =
-        Policy { delays: vec![Duration::from_millis(300); 2], lease: Duration::from_secs(5) };
+    subscription.policy = policy();
     let mut deliveries = bus.subscribe(subscription).await.unwrap();
     let mut held = Vec::new();
     while let Some(delivery) = deliveries.next().await {

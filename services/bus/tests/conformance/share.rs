@@ -1,7 +1,8 @@
 //! Several that work for one consumer at once.
 
-use super::case::{Case, PATIENCE, next};
 use tokio::time::Instant;
+
+use super::case::{Case, PATIENCE, next};
 
 #[allow(dead_code, reason = "of Kafka and Redis")]
 pub(crate) async fn two_workers_share_the_partitions(case: &Case) {

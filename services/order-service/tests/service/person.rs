@@ -32,7 +32,14 @@ impl<'a> Person<'a> {
         self.shop.send("POST", path, Some(&self.token), &headers, body).await
     }
 
-    /// The same, again while the service cannot do it now: nothing that is asked so has a second effect.
+    /// The same, if there is somebody who answers.
+    pub(crate) async fn try_post(&self, path: &str, key: Option<&str>, body: Bytes) -> Option<Answer> {
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(key.map(|key| ("idempotency-key", key)));
+        self.shop.try_send("POST", path, Some(&self.token), &headers, body).await
+    }
+
+    /// Posts again while the service cannot do it now: nothing that is asked so has a second effect.
     pub(crate) async fn insist(&self, path: &str, key: Option<&str>, body: Value) -> Answer {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -42,13 +49,6 @@ impl<'a> Person<'a> {
             }
             sleep(Duration::from_millis(100)).await;
         }
-    }
-
-    /// The same, if there is somebody who answers.
-    pub(crate) async fn try_post(&self, path: &str, key: Option<&str>, body: Bytes) -> Option<Answer> {
-        let mut headers = vec![("content-type", "application/json")];
-        headers.extend(key.map(|key| ("idempotency-key", key)));
-        self.shop.try_send("POST", path, Some(&self.token), &headers, body).await
     }
 
     pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
